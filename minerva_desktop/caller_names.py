@@ -6,24 +6,36 @@ For the endpoint and for the window, where people write them. Pure functions, an
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from minerva_desktop.errors import InvalidRequest
 
+_USUAL_PORTS = MappingProxyType({"http": 80, "https": 443})
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
-def check_origin(origin: str) -> None:
-    """Raise `InvalidRequest` unless that is an origin, as browsers send it."""
+def browser_origin(origin: str) -> str:
+    """``origin`` as browsers send it: in small letters, names of other alphabets in ASCII, without
+    the port that its scheme has anyway. Raises `InvalidRequest` unless it is one origin."""
     try:
         parts = urlsplit(origin)
-    except ValueError:  # brackets that hold no address
-        parts = urlsplit("")
-    if not parts.scheme or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+        host, port = _ascii(parts.hostname or ""), parts.port
+    except ValueError:  # brackets that hold no address, a port or a name that cannot be
+        parts, host, port = urlsplit(""), "", None
+    is_whole = origin.lower() == f"{parts.scheme}://{parts.netloc}".lower()
+    if not parts.scheme or not host or not is_whole or "@" in parts.netloc or "*" in host:
         raise InvalidRequest(
             f"An allowed origin is written scheme://host[:port], not {origin!r}",
             param="allowed_origins",
         )
+    host = f"[{host}]" if ":" in host else host
+    is_usual = port in (None, _USUAL_PORTS.get(parts.scheme))
+    return f"{parts.scheme}://{host}" if is_usual else f"{parts.scheme}://{host}:{port}"
+
+
+def _ascii(host: str) -> str:
+    return host if host.isascii() else host.encode("idna").decode()
 
 
 def check_host(name: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import importlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey
+from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.devices.device_list import (
     DeviceList,
     discrete_gpus,
@@ -50,12 +49,11 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.load_choice import LoadChooser
 from minerva_desktop.server.activity import Activity
-from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.endpoint_switch import EndpointSwitch
 
 if TYPE_CHECKING:
     from minerva_desktop.devices.memory import MemoryProbe
     from minerva_desktop.devices.system_memory import MemoryPart, MemorySnapshot
-    from minerva_desktop.server.endpoint import Endpoint
 
 _log = logging.getLogger(__name__)
 
@@ -107,12 +105,9 @@ class Runtime:
         find = find_devices or functools.partial(ask_devices, self._spare)
         self._devices = KnownDevices(find, self.pool.ledgers, self.pool.holdings, gpu_bytes)
         self.activity = Activity(on_request, max_loading=max_waiting)
-        self._queue, self._key_file = QueueLimit(max_waiting), key_file
-        self._watching_keys: asyncio.Task[None] | None = None
+        self.endpoint = EndpointSwitch(self.pool, catalog, self.activity, key_file)
+        self._queue = QueueLimit(max_waiting)
         self._catalog, self._probe, self._on_event = catalog, probe, on_event
-        self._endpoint: Endpoint | None = None
-        self._moved: list[tuple[Endpoint, asyncio.Task[None]]] = []  # those that left their port
-        self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
 
     def set_load_options(
         self, options: LoadOptions, own: Mapping[Path, LoadOptions] = MappingProxyType({})
@@ -147,110 +142,10 @@ class Runtime:
         limit = memory_budget(self._memory_bytes, system, self.memory_kind)
         return {**self.pool.ledgers.room(), CPU: limit}
 
-    async def start_endpoint(
-        self,
-        *,
-        port: int,
-        host: str = "127.0.0.1",
-        api_keys: tuple[NamedKey, ...] = (),
-        allowed_origins: tuple[str, ...] = (),
-        allowed_hosts: tuple[str, ...] = (),
-        request_timeout_s: float | None = None,
-        start_models: tuple[Path, ...] = (),
-        grace_s: float = 0.0,
-    ) -> str:
-        """Serve the catalog's models; the base URL. The parameters are `EndpointConfig`'s;
-        ``api_keys`` open beside those of the key file. Requests on another port, where it served
-        before, have ``grace_s`` seconds to come to their end, beside the new ones; see `moved`.
-
-        Raises `EndpointError` when the port is taken, `InvalidRequest` for an unsafe address, and
-        `StoreError` when the key file cannot be read.
-        """
-        async with self._switching:
-            if grace_s > 0 and self._endpoint is not None and self._endpoint.port != port:
-                await self._move(self._endpoint, grace_s)
-            else:
-                await self._stop_here()
-            # FastAPI takes 0.4 s to import. The window's start need not wait for it, nor need the
-            # answers that run on this loop: a thread does it first.
-            await asyncio.to_thread(importlib.import_module, "minerva_desktop.server.endpoint")
-            from minerva_desktop.server.endpoint import Endpoint
-
-            keys = KeyWatch(self._key_file, api_keys)
-            config = EndpointConfig(
-                host=host,
-                port=port,
-                api_keys=await asyncio.to_thread(keys.read),
-                allowed_origins=allowed_origins,
-                allowed_hosts=allowed_hosts,
-                request_timeout_s=request_timeout_s,
-                start_models=start_models,
-            )
-            endpoint = Endpoint(self.pool, self._catalog, config, self.activity)
-            url = await endpoint.start()
-            self._endpoint = endpoint
-            self._watching_keys = asyncio.create_task(keys.watch(endpoint.use_api_keys))
-            return url
-
-    async def network_urls(self) -> tuple[str, ...]:
-        """The base URLs by which other machines reach the endpoint, where it serves them all."""
-        if self._endpoint is None:
-            return ()
-        return await asyncio.to_thread(self._endpoint.network_urls)
-
-    async def stop_endpoint(self, grace_s: float = 0.0) -> None:
-        """Stop serving; running answers are cancelled after ``grace_s`` seconds. Idempotent."""
-        async with self._switching:
-            await self._stop(grace_s)
-
-    def hurry(self) -> None:
-        """End the grace of a `stop_endpoint` that runs, and of a port that was left."""
-        if self._endpoint is not None:
-            self._endpoint.hurry()
-        for endpoint, _ in self._moved:
-            endpoint.hurry()
-
-    async def moved(self) -> None:
-        """Wait until all that ran on another port, before the last `start_endpoint`, has ended."""
-        if self._moved:
-            await asyncio.wait([stop for _, stop in self._moved])
-
-    def n_requests(self, model: Path | None = None) -> int:
-        """How many requests to the endpoint run or wait now, of those for ``model`` or of all."""
-        wanted = None if model is None else self._catalog.id_of(model)
-        return sum(
-            not request.is_over and wanted in (None, request.model)
-            for request in self.activity.snapshot()
-        )
-
-    async def _move(self, endpoint: Endpoint, grace_s: float) -> None:
-        """Give its port back now, and let what runs there end for so many seconds."""
-        await self._forget_keys()
-        self._endpoint = None
-        stop = asyncio.create_task(endpoint.stop(grace_s))
-        self._moved = [each for each in self._moved if not each[1].done()]
-        self._moved.append((endpoint, stop))
-        await asyncio.sleep(0)  # its first step
-        await endpoint.wait_hung_up()
-
-    async def _stop(self, grace_s: float) -> None:
-        if grace_s == 0:
-            for endpoint, _ in self._moved:
-                endpoint.hurry()
-        await self._stop_here(grace_s)
-        await self.moved()
-
-    async def _stop_here(self, grace_s: float = 0.0) -> None:
-        await self._forget_keys()
-        if self._endpoint is not None:
-            await self._endpoint.stop(grace_s)
-            self._endpoint = None
-
-    async def _forget_keys(self) -> None:
-        if self._watching_keys is not None:
-            self._watching_keys.cancel()
-            await asyncio.gather(self._watching_keys, return_exceptions=True)
-            self._watching_keys = None
+    def n_requests(self, model: Path) -> int:
+        """How many requests to the endpoint use ``model`` now, or wait for it: not by its name,
+        which changes when a file of the same name appears."""
+        return self.activity.n_using(model)
 
     async def measure_memory(self) -> MemorySnapshot:
         """Memory of the devices in use, and the share of our engine children. Where a device has
@@ -310,8 +205,8 @@ class Runtime:
 
     async def close(self) -> None:
         """Stop the endpoint and end every engine child, at once."""
-        self.hurry()
-        await self.stop_endpoint()
+        self.endpoint.hurry()
+        await self.endpoint.stop()
         await self.pool.close()
         if self._background:
             await asyncio.wait(self._background)

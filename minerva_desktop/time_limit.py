@@ -6,11 +6,12 @@ import ctypes
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 BUSY = 10  # times the limit, that a block may take at most where a busy machine is to blame
 LEAST_WAIT = 0.01  # seconds between two looks
+LOOK_SECONDS = 0.1  # between two questions whether what a block does is wanted
 AGAIN_SECONDS = 0.05  # after one that was lost
 MAX_RAISED = 20
 
@@ -18,8 +19,11 @@ MAX_RAISED = 20
 class _Limit:
     """One timed block of one thread."""
 
-    def __init__(self, seconds: float, error: type[Exception]) -> None:
+    def __init__(
+        self, seconds: float, error: type[Exception], is_wanted: Callable[[], bool] | None
+    ) -> None:
         self._error = error
+        self._is_wanted = is_wanted
         self._thread = threading.get_ident()
         self._begun = threading.Event()
         self._over = threading.Event()
@@ -34,19 +38,24 @@ class _Limit:
 
     def _watch(self, seconds: float) -> None:
         self._begun.wait()
-        while not self._is_over_within(seconds) and self._n_raised < MAX_RAISED:
-            self._n_raised += 1
-            self._raise_later(ctypes.py_object(self._error))
-            seconds = AGAIN_SECONDS
-        self._watched.set()
+        try:
+            while not self._is_over_within(seconds) and self._n_raised < MAX_RAISED:
+                self._n_raised += 1
+                self._raise_later(ctypes.py_object(self._error))
+                seconds = AGAIN_SECONDS
+        finally:
+            self._watched.set()
 
     def _is_over_within(self, seconds: float) -> bool:
-        """Wait until the thread has had ``seconds`` more; whether the block was over before."""
+        """Wait until the thread has had ``seconds`` more, or is not wanted to go on; whether the
+        block was over before."""
         spent, latest = _spent(self._thread), time.monotonic() + BUSY * seconds
         wait = seconds
         while wait > 0:
-            if self._over.wait(wait):
+            if self._over.wait(wait if self._is_wanted is None else min(wait, LOOK_SECONDS)):
                 return True
+            if self._is_wanted is not None and not self._is_wanted():
+                return False
             left = seconds + spent - _spent(self._thread)
             wait = min(max(left, LEAST_WAIT) if left > 0 else 0, latest - time.monotonic())
         return False
@@ -81,17 +90,20 @@ def _spent(thread: int) -> float:
 
 
 @contextmanager
-def time_limit(seconds: float, error: type[Exception]) -> Iterator[None]:
+def time_limit(
+    seconds: float, error: type[Exception], is_wanted: Callable[[], bool] | None = None
+) -> Iterator[None]:
     """Raise ``error``, which the interpreter makes without a message, in the block when it takes
     longer than ``seconds``: of a processor, on Linux, so that what is quick is not ended where the
     machine is busy, as it is while a model answers; at most `BUSY` times as long.
+    Also soon after ``is_wanted``, which is called on a thread of its own, says no.
 
     Works for pure Python code, on any thread and every platform: the interpreter can be asked to
     raise in another thread between two of its instructions. It is asked again as long as the block
     goes on: where a generator is being closed, or garbage collected, it ignores what is raised.
     (`sys.settrace` can do the same, and made Python 3.11 hang for good in a long test run.)
     """
-    limit = _Limit(seconds, error)
+    limit = _Limit(seconds, error, is_wanted)
     try:
         try:
             limit.begin()

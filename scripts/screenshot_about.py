@@ -66,6 +66,19 @@ def about_narrow(stage: Stage) -> list[QWidget]:
     return about_newer(stage)
 
 
+def shortcuts(stage: Stage) -> list[QWidget]:
+    """The list of keyboard shortcuts."""
+    dialog = _opened(stage)
+    dialog.show_shortcuts()
+    return [dialog]
+
+
+def shortcuts_narrow(stage: Stage) -> list[QWidget]:
+    """The same over a narrow window."""
+    narrow(stage)
+    return shortcuts(stage)
+
+
 def licences(stage: Stage) -> list[QWidget]:
     """The parts of others."""
     dialog = _opened(stage)
@@ -118,6 +131,8 @@ def _opened(stage: Stage) -> AboutDialog:
 
 STATES: dict[str, State] = {
     "about": about,
+    "shortcuts": shortcuts,
+    "shortcuts-narrow": shortcuts_narrow,
     "about-newer": about_newer,
     "about-narrow": about_narrow,
     "licences": licences,

@@ -20,7 +20,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.names_field import NamesField
-from minerva_desktop.ui.server_controller import grace_notice
+from minerva_desktop.ui.server_controller import ending_notice, stops
 from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.settings_dialog import SettingsDialog
 from minerva_desktop.ui.status_bar import ServerState
@@ -118,15 +118,28 @@ def server_window(window: MainWindow, icons: Icons, *, is_busy: bool) -> ServerW
 def stopping_server(window: MainWindow, icons: Icons) -> ServerWindow:
     """The server's window as small as it gets, with a request that was refused."""
     state = ServerState.STOPPING
-    window.notifications.show_notice(grace_notice(2, state))
+    window.notifications.show_notice(ending_notice(stops((2, 0)).words))
     window.status.set_server(state)
     opened = server_window(window, icons, is_busy=True)
     opened.set_state(state)
+    opened.set_ending(2)
     opened.set_requests((ANSWERING, READING, STOPPED, REFUSED, DONE, FAILED))
     table = opened.findChild(QTableView)
     if table is not None:
         table.selectRow(3)
     opened.resize(1, 1)
+    return opened
+
+
+def refusing_server(window: MainWindow, icons: Icons) -> ServerWindow:
+    """The server's window after a change that could not be made, with an answer on its way."""
+    opened = server_window(window, icons, is_busy=True)
+    sent = replace(ANSWERING, state=RequestState.SENDING)
+    opened.set_requests((sent, READING, DONE, FAILED))
+    opened.show_refusal(
+        "Not changed: Listening on 0.0.0.0 lets other machines in, so it needs an API key. The "
+        "local server goes on as it was."
+    )
     return opened
 
 

@@ -9,7 +9,7 @@ from minerva_desktop.app.context_cutting import PossibleCut
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
-from minerva_desktop.ui.context_controller import fits_without
+from minerva_desktop.ui.context_help import fits_without
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.status_bar import ServerState

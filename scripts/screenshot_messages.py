@@ -100,6 +100,12 @@ def actions(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def unanswered(stage: HasWindow) -> list[QWidget]:
+    """The chat ends with a question, as a deleted answer leaves it."""
+    _show(stage.window, _chat()[:3])
+    return []
+
+
 def narrow_actions(stage: HasWindow) -> list[QWidget]:
     """The same, 700 px wide, with the chats shown."""
     window = stage.window
@@ -216,7 +222,9 @@ def paused(stage: HasWindow) -> list[QWidget]:
     _show(window, _chat(MessageState.STOPPED))
     window.composer.waiting.show_messages(_waiting(6), is_paused=True)
     undo = (NoticeAction("Undo", "undo"),)
-    window.notifications.show_notice(Notice(NoticeKind.INFO, "2 messages deleted", actions=undo))
+    window.notifications.show_notice(
+        Notice(NoticeKind.INFO, "2 messages deleted, from “Two” on", actions=undo)
+    )
     return []
 
 
@@ -261,6 +269,7 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "streaming": streaming,
     "waiting": waiting,
     "actions": actions,
+    "unanswered": unanswered,
     "narrow-actions": narrow_actions,
     "find": find,
     "find-nothing": find_nothing,

@@ -231,6 +231,12 @@ def server_stopping(stage: Stage) -> list[QWidget]:
     return [screenshot_dialogs.stopping_server(stage.window, stage.icons)]
 
 
+def server_refusing(stage: Stage) -> list[QWidget]:
+    """The server's window after a change that could not be made."""
+    conversation(stage)
+    return [screenshot_dialogs.refusing_server(stage.window, stage.icons)]
+
+
 def model_in_use(stage: Stage) -> list[QWidget]:
     """A model that this window and other programs use is to be unloaded."""
     conversation(stage)
@@ -270,6 +276,7 @@ STATES: dict[str, State] = {
     "server": server,
     "server-advanced": server_advanced,
     "server-empty": server_empty,
+    "server-refusing": server_refusing,
     "server-stopping": server_stopping,
     "model-in-use": model_in_use,
     "model-options": model_options,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import logging.handlers
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -31,8 +33,9 @@ LEAVING_SECONDS = 5.0  # for a thread or a process that is on its way out alread
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes that tests start keep their bytecode, in pytest's cache folder, where this
-    one may write none beside the sources: to compile them takes a third of an engine's start.
+    """Let this process and those that tests start keep their bytecode, in pytest's cache folder,
+    where they may write none beside the sources: to compile them takes a third of an engine's
+    start, and to compile the tests and the app half of the time until the first test begins.
 
     Where tests run, nothing is looked through for garbage until everything is imported."""
     starts_tests = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", 0)
@@ -40,7 +43,26 @@ def pytest_configure(config: pytest.Config) -> None:
         gc.disable()
     if sys.dont_write_bytecode and starts_tests and config.cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Where two workers collect all tests, let the second import them from the last on: so each
+    finds compiled what the other had before it. Else both compile everything, file by file at the
+    same time, which takes 9 CPU seconds more.
+
+    What cannot be imported is told when it is collected."""
+    is_second = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"
+    if is_second and session.config.args == session.config.getini("testpaths"):
+        folder = Path(__file__).parent
+        for path in sorted(folder.rglob("test_*.py"), reverse=True):
+            with suppress(Exception, pytest.skip.Exception):
+                importlib.import_module(
+                    ".".join(path.relative_to(folder.parent).with_suffix("").parts)
+                )
 
 
 def pytest_collection_finish() -> None:

@@ -63,14 +63,18 @@ class RecordingListener:
     n_saved: int = 0
     room: bool | Exception = True
     counted: list[str] = field(default_factory=list)
+    replied_to: list[str | None] = field(default_factory=list)
     counts: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.counts.set()
 
-    async def has_room(self, _session: ChatSession, queued: QueuedMessage) -> bool:
+    async def has_room(
+        self, _session: ChatSession, queued: QueuedMessage, reply_to: str | None
+    ) -> bool:
         """As the test set it, once it lets it count."""
         self.counted.append(queued.text)
+        self.replied_to.append(reply_to)
         await self.counts.wait()
         if isinstance(self.room, Exception):
             raise self.room

@@ -74,6 +74,7 @@ HOMES = {
         "engine/core/token_batch.py",
         "engine/core/vocabulary.py",
         "engine/core/sampler.py",
+        "engine/core/greedy.py",
         "engine/core/logits.py",
         "engine/core/adapters.py",
         "engine/core/backend_devices.py",
@@ -93,7 +94,8 @@ LATE_IMPORTS = {
     "engine/child.py",  # llama.cpp, once stdout is safe from it
     "engine/core/bindings.py",  # parts of the bindings, without the rest of their package
     "load_choice.py",  # what knows the versions of packages
-    "runtime.py",  # FastAPI, when the endpoint is switched on
+    "runtime.py",  # psutil, after the window's start
+    "server/endpoint_switch.py",  # FastAPI, when the endpoint is switched on
     "ui/answer_runs.py",  # what reads answers, with the first one
     "ui/chat_files_controller.py",  # Markdown and Pygments, when chats are exported
     "ui/lean_asyncio.py",  # asyncio, without what it would import

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from minerva_desktop.api_keys import KeyFile
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import EndpointError, QueueFull
+from minerva_desktop.errors import EndpointError, InvalidRequest, MinervaError, QueueFull
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.runtime import Runtime
 from tests.server.fake_models import plain_client
@@ -24,10 +27,10 @@ def _listening() -> set[int]:
 async def test_starts_and_stops_happen_in_the_order_they_were_asked_for(catalog: Catalog) -> None:
     runtime = Runtime(catalog, LoadOptions())
     before = _listening()
-    await asyncio.gather(runtime.start_endpoint(port=0), runtime.stop_endpoint())
+    await asyncio.gather(runtime.endpoint.start(port=0), runtime.endpoint.stop())
     assert _listening() == before
     await asyncio.gather(
-        runtime.start_endpoint(port=0), runtime.stop_endpoint(), runtime.start_endpoint(port=0)
+        runtime.endpoint.start(port=0), runtime.endpoint.stop(), runtime.endpoint.start(port=0)
     )
     assert len(_listening() - before) == 1
     await runtime.close()
@@ -36,11 +39,11 @@ async def test_starts_and_stops_happen_in_the_order_they_were_asked_for(catalog:
 
 async def test_a_taken_port_is_an_error_and_another_start_works(catalog: Catalog) -> None:
     first, second = Runtime(catalog, LoadOptions()), Runtime(catalog, LoadOptions())
-    url = await first.start_endpoint(port=0)
+    url = await first.endpoint.start(port=0)
     port = int(url.rsplit(":", 1)[1].strip("/"))
     with pytest.raises(EndpointError, match=str(port)):
-        await second.start_endpoint(port=port)
-    assert (await second.start_endpoint(port=0)).startswith("http://127.0.0.1:")
+        await second.endpoint.start(port=port)
+    assert (await second.endpoint.start(port=0)).startswith("http://127.0.0.1:")
     await second.close()
     await first.close()
 
@@ -49,7 +52,7 @@ async def test_a_port_is_left_and_come_back_to_while_a_request_there_has_its_gra
     catalog: Catalog,
 ) -> None:
     runtime, before = Runtime(catalog, LoadOptions()), _listening()
-    old = await runtime.start_endpoint(port=0)
+    old = await runtime.endpoint.start(port=0)
     port = int(old.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (
@@ -58,18 +61,80 @@ async def test_a_port_is_left_and_come_back_to_while_a_request_there_has_its_gra
     writer.write(f"{head}Content-Length: 9\r\n\r\n{{".encode())  # which it waits for
     async with plain_client() as http:
         assert (await http.get(f"{old}/health")).status_code == 200
-        new = await runtime.start_endpoint(port=0, grace_s=60)
+        new = await runtime.endpoint.start(port=0, grace_s=60)
         assert _listening() - before == {int(new.rpartition(":")[2])}
-        assert await runtime.start_endpoint(port=port, grace_s=60) == old
+        assert await runtime.endpoint.start(port=port, grace_s=60) == old
         assert _listening() - before == {port}
         assert (await http.get(f"{old}/health")).status_code == 200
-    moved = asyncio.create_task(runtime.moved())
+    moved = asyncio.create_task(runtime.endpoint.moved())
     writer.write(b'"a": 1}.')  # the request of the first endpoint comes to its own end
     assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
     writer.close()
     await asyncio.wait_for(moved, 5)
     await runtime.close()
     assert _listening() == before
+
+
+async def test_what_cannot_be_served_leaves_what_was_served_as_it_is(
+    catalog: Catalog, minerva_home: Path
+) -> None:
+    keys = KeyFile(minerva_home / "keys")
+    runtime, before = Runtime(catalog, LoadOptions(), key_file=keys), _listening()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        url = await runtime.endpoint.start(port=port)
+        for host, other, said in (
+            ("127.0.0.1", taken.getsockname()[1], "used by another program"),
+            ("0.0.0.0", port, "needs an API key"),
+        ):
+            with pytest.raises(MinervaError, match=said):
+                await runtime.endpoint.start(port=other, host=host, grace_s=60)
+            assert runtime.endpoint.url == url
+        keys.create("laptop")
+        with pytest.raises(EndpointError, match="no address of this machine"):
+            await runtime.endpoint.start(port=port, host="192.0.2.1")
+        async with plain_client() as http:  # it listens anew, and knows the key of today
+            assert (await http.get(f"{url}/v1/models")).status_code == 401
+    await runtime.close()
+    assert _listening() == before
+
+
+async def test_other_rules_count_from_the_next_request_on(
+    catalog: Catalog, small_path: Path
+) -> None:
+    catalog.add(small_path)
+    runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    rules: dict[str, Any] = {"allowed_origins": (), "allowed_hosts": (), "request_timeout_s": None}
+    await runtime.endpoint.use_rules(**rules)  # nothing is served
+    url = await runtime.endpoint.start(port=0)
+    page = {"Origin": "https://app.example"}
+    body = {
+        "model": "small",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "ignore_eos": True,
+        "max_tokens": 100_000,
+    }
+    async with plain_client() as http:
+        async with http.stream(
+            "POST", f"{url}/v1/chat/completions", json={**body, "stream": True}
+        ) as one:
+            lines = one.aiter_lines()
+            assert await anext(lines)
+            assert (await http.get(f"{url}/v1/models", headers=page)).status_code == 403
+            rules |= {"allowed_origins": (page["Origin"],), "request_timeout_s": 0.2}
+            await runtime.endpoint.use_rules(**rules)
+            answer = await http.get(f"{url}/v1/models", headers=page)
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] == page["Origin"]
+            late = await http.post(f"{url}/v1/chat/completions", json=body)
+            assert late.status_code == 408, late.text
+            more = [line async for line in lines if line]  # what ran before comes to its end
+            assert more[-1] == "data: [DONE]"
+            assert not any('"error"' in line for line in more)
+        with pytest.raises(InvalidRequest):
+            await runtime.endpoint.use_rules(**rules | {"request_timeout_s": -1.0})
+    await runtime.close()
 
 
 async def test_memory_is_measured(catalog: Catalog) -> None:
@@ -86,7 +151,7 @@ async def test_a_loaded_model_is_served_after_its_file_is_gone(
     shutil.copy(small_path, mine)
     catalog.add(mine)
     runtime = Runtime(catalog, LoadOptions(n_ctx=256))
-    url = await runtime.start_endpoint(port=0)
+    url = await runtime.endpoint.start(port=0)
     wanted = {"model": "mine", "prompt": "Hi", "max_tokens": 2}
     async with plain_client() as http:
         assert (await http.post(f"{url}/v1/completions", json=wanted)).status_code == 200

@@ -15,8 +15,12 @@ LIMIT = 0.05  # s
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
 
 
-def for_ever(step: Callable[[], object], limit: float = LIMIT) -> None:
-    with time_limit(limit, TimeoutError):
+def for_ever(
+    step: Callable[[], object],
+    limit: float = LIMIT,
+    is_wanted: Callable[[], bool] | None = None,
+) -> None:
+    with time_limit(limit, TimeoutError, is_wanted):
         while True:
             step()
 
@@ -55,3 +59,17 @@ def test_nothing_is_raised_once_it_is_over_however_early_the_time_was_up() -> No
     began = time.thread_time()
     while time.thread_time() - began < 4 * AGAIN_SECONDS:
         pass
+
+
+def test_what_nobody_wants_any_more_is_ended() -> None:
+    looks: list[None] = []
+
+    def is_wanted() -> bool:
+        looks.append(None)
+        return len(looks) < 2
+
+    began = time.thread_time()
+    with pytest.raises(TimeoutError):
+        for_ever(object, 60.0, is_wanted)
+    assert len(looks) >= 2
+    assert time.thread_time() - began < 5.0

@@ -5,7 +5,8 @@ Lives on the thread and asyncio loop of its owner (the window's main thread).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -44,18 +45,16 @@ class SavingTrouble:
 
 
 class ChatCare:
-    """All coroutines raise `StoreError`. ``before_restore`` is awaited before chats are replaced:
-    nobody may write into them then. ``after_restore`` is called once they are."""
+    """All coroutines raise `StoreError`. Chats are replaced inside of ``replacing``: nobody may
+    write into them then."""
 
     def __init__(
         self,
         store: ChatStore,
-        before_restore: Callable[[], Awaitable[None]],
-        after_restore: Callable[[], None],
+        replacing: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         self._store = store
-        self._before_restore = before_restore
-        self._after_restore = after_restore
+        self._replacing = replacing
 
     async def copies(self) -> list[KeptCopy]:
         """All that are kept, the newest first."""
@@ -67,9 +66,8 @@ class ChatCare:
 
     async def restore(self, path: Path) -> KeptCopy | None:
         """Put a copy in the place of all chats; the copy that was made of these before."""
-        await self._before_restore()
-        await self._store.restore_backup(path)
-        self._after_restore()
+        async with self._replacing():
+            await self._store.restore_backup(path)
         replaced = (
             backup
             for backup in await self._store.backups()

@@ -6,10 +6,12 @@ import datetime
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from minerva_desktop.app.chat_files import ChatExport, back_up, make_folder
+from minerva_desktop.app.chat_care import ChatCare
+from minerva_desktop.app.chat_files import ChatExport, WrittenFile, back_up, make_folder
 from minerva_desktop.app.chat_import import ChatImport, ImportProgress
 from minerva_desktop.app.export_targets import (
     ExportFormat,
@@ -125,7 +127,7 @@ class ChatCommands:
         *,
         is_folder: bool,
         force: bool,
-        written: dict[str, Path],
+        written: dict[str, WrittenFile],
     ) -> None:
         """Write chats to files; ``wanted`` None: all but those in the trash. ``output`` "-" is the
         standard output; ``is_folder``: it is a folder, which is made if it is not there.
@@ -145,7 +147,7 @@ class ChatCommands:
         if output is not None and is_folder:
             await make_folder(output)
         if written:
-            target = ExportTarget(next(iter(written.values())).parent, is_file=False)
+            target = ExportTarget(next(iter(written.values())).path.parent, is_file=False)
         else:
             target = target_for(chats, kind, output, _today())
         with counter:
@@ -171,6 +173,8 @@ class ChatCommands:
         whose = f"{', '.join(others)} and {last}" if others else last
         if report.formats:
             print_line(f"imported {_counted(len(report.imported_ids), 'chat')} ({whose})")
+        if report.grown_ids:
+            print_line(f"new messages in {_counted(len(report.grown_ids), 'chat')}")
         if report.n_present:
             trash = f" ({report.n_in_trash:,} in the trash)" if report.n_in_trash else ""
             print_line(f"here already, and left alone: {_counted(report.n_present, 'chat')}{trash}")
@@ -212,6 +216,17 @@ async def back_up_chats(store: ReadingStore, output: Path | None, *, force: bool
     target = backup_target(output, _today())
     n_bytes = await back_up(store, target, replaces=force)
     print_line(f"backed up all chats to {target} ({format_bytes(n_bytes)})")
+
+
+async def restore_chats(store: ChatStore, file: Path) -> None:
+    """Put the chats of a backup in the place of all, and say where those are now."""
+    replaced = await ChatCare(store, nullcontext).restore(file)  # no answer runs here
+    n_chats = len(await store.list_conversations()) + len(
+        await store.list_conversations(is_archived=True)
+    )
+    print_line(f"restored {_counted(n_chats, 'chat')} from {file}")
+    if replaced is not None:
+        print_line(f"the chats before them are in {replaced.path}")
 
 
 def _named(title: str, chats: Sequence[ConversationSummary]) -> str:

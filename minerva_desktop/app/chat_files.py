@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from minerva_desktop.app.export_targets import ExportFormat, ExportTarget
 from minerva_desktop.chat import export_json
@@ -27,6 +27,13 @@ from minerva_desktop.store.reading import ReadingStore
 _FIRST_ZIP_YEAR = 1980
 
 
+class WrittenFile(NamedTuple):
+    """One of a folder, and how many images are not in it, for the store lacked them."""
+
+    path: Path
+    n_missing: int
+
+
 class ChatExport:
     """One export from ``store``. ``n_missing``: images that chats name and the store lacks."""
 
@@ -37,18 +44,18 @@ class ChatExport:
         *,
         replaces: bool,
         on_progress: Callable[[int], None] = lambda _: None,
-        written: dict[str, Path] | None = None,
+        written: dict[str, WrittenFile] | None = None,
     ) -> None:
         """``replaces``: files that are there are overwritten. ``on_progress`` is told how many
         chats have been read, on the loop's thread. ``written``: which files of a folder an export
         before this one wrote, by chat; it went no further, and this one goes on with it."""
-        self.n_missing = 0
         self._on_progress = on_progress
         self._store = store
         self._kind = kind
         self._replaces = replaces
         self._written = {} if written is None else written
         self._n_read = len(self._written)
+        self.n_missing = sum(each.n_missing for each in self._written.values())
         self._html = HtmlExporter()
 
     async def to_target(
@@ -62,8 +69,8 @@ class ChatExport:
         if target.is_file:
             return [await self._one_file(chats, target.path)]
         names = FileNames(self._kind.suffix)
-        for path in self._written.values():
-            names.name_for(path.stem)
+        for before in self._written.values():
+            names.name_for(before.path.stem)
         chats = [each for each in chats if each.id not in self._written]
         named = [(each, names.name_for(each.title or UNTITLED)) for each in chats]
         if target.path.suffix.lower() == ".zip":
@@ -95,8 +102,10 @@ class ChatExport:
             raise ChatFileError(f"{folder / taken[0]} {there} there already; --force replaces {it}")
         await make_folder(folder)
         for chat, name in named:
-            self._written[chat.id] = await self._one_file([chat], folder / name)
-        return list(self._written.values())
+            n_missing = self.n_missing
+            path = await self._one_file([chat], folder / name)
+            self._written[chat.id] = WrittenFile(path, self.n_missing - n_missing)
+        return [each.path for each in self._written.values()]
 
     async def _archive(self, named: Sequence[tuple[ConversationSummary, str]], path: Path) -> Path:
         with (

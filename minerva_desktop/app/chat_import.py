@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from minerva_desktop.app.chat_growth import ChatGrowth
 from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of, n_bytes_of
 from minerva_desktop.chat.conversation import Folder, clean_name
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
@@ -16,18 +18,23 @@ from minerva_desktop.chat.import_values import ImportedChat, Outcome, Unreadable
 from minerva_desktop.errors import ChatFileError, StoreError
 from minerva_desktop.store.chat_store import ChatStore
 
+if TYPE_CHECKING:
+    from minerva_desktop.app.chat_session import ChatSession
+
 KNOWN = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM Studio's"
 
 
 @dataclass
 class ImportReport:
-    """What became of the files. ``formats``: whose chats they were; ``n_present`` were there
-    already, ``n_in_trash`` of them in the trash; ``n_missing`` attachments were not in the files;
-    ``n_empty`` chats had nothing in them.
+    """What became of the files. ``formats``: whose chats they were; ``grown_ids`` were there
+    already, and got messages that are new; ``n_present`` were there and have all, or are in the
+    trash, as ``n_in_trash`` of them; ``n_missing`` attachments were not in the files; ``n_empty``
+    chats had nothing in them.
     ``problems``: a sentence for each file and each chat that could not be read."""
 
     formats: set[ChatFormat] = field(default_factory=set)
     imported_ids: list[str] = field(default_factory=list)
+    grown_ids: list[str] = field(default_factory=list)
     n_present: int = 0
     n_in_trash: int = 0
     n_missing: int = 0
@@ -53,13 +60,17 @@ class ChatImport:
     """One import into ``store``. `report` grows while it runs."""
 
     def __init__(
-        self, store: ChatStore, on_progress: Callable[[ImportProgress], None] = lambda _: None
+        self,
+        store: ChatStore,
+        on_progress: Callable[[ImportProgress], None] = lambda _: None,
+        opened: Callable[[str], ChatSession | None] = lambda _: None,
     ) -> None:
         """``on_progress`` is told at the beginning, after each chat and at the end, on the loop's
-        thread."""
+        thread. ``opened`` gives the session of a chat that somebody has open."""
         self.report = ImportReport()
         self._store = store
         self._on_progress = on_progress
+        self._opened = opened
         self._n_seen = 0
         self._n_bytes = 0.0  # that are done
         self._of_bytes = 0
@@ -68,7 +79,8 @@ class ChatImport:
         self._folders: dict[str, Folder] = {}
 
     async def run(self, paths: Sequence[Path]) -> ImportReport:
-        """Take in the chats of all files. A chat whose id is there already is left as it is.
+        """Take in the chats of all files. A chat whose id is there already gets the messages that
+        are new, unless it is in the trash.
 
         Raises `StoreError` where the store cannot take more; what came before stays.
         """
@@ -145,9 +157,12 @@ class ChatImport:
             self.report.problems.append(f"{file_name}, {outcome.name}: {outcome.reason}")
             return
         conversation = outcome.conversation
-        if conversation.id in self._there or conversation.id in self._in_trash:
+        if conversation.id in self._in_trash:
             self.report.n_present += 1
-            self.report.n_in_trash += conversation.id in self._in_trash
+            self.report.n_in_trash += 1
+            return
+        if conversation.id in self._there:
+            await self._grow(outcome)
             return
         try:
             await self._store_chat(outcome)
@@ -163,6 +178,18 @@ class ChatImport:
         self._there.add(conversation.id)
         self.report.imported_ids.append(conversation.id)
         self.report.n_missing += outcome.n_missing
+
+    async def _grow(self, chat: ImportedChat) -> None:
+        chat_id = chat.conversation.id
+        session = self._opened(chat_id)
+        here = await self._store.load(chat_id) if session is None else session.conversation
+        if await ChatGrowth(self._store, here, chat).run():
+            self.report.grown_ids.append(chat_id)
+            if session is not None and here.active_leaf_id is not None:
+                await session.select(here.active_leaf_id)  # so it is shown
+        else:
+            self.report.n_present += 1
+        self._refuse_trouble()
 
     async def _store_chat(self, chat: ImportedChat) -> None:
         for content in chat.blobs.values():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_care import ChatCare
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.computed_states import ComputedStates
 from minerva_desktop.app.context_cutting import Summariser
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.session_keeper import SessionKeeper
@@ -50,6 +52,7 @@ class ChatLibrary:
 
     Attributes:
         titles: gives chats better titles while nothing else goes on.
+        states: what models had computed of chats.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class ChatLibrary:
         self._store = store
         self._engine = engine
         self._listener = listener
-        self._snapshots = snapshots
+        self.states = ComputedStates(snapshots)
         self._clock = clock
         self._sessions: WeakValueDictionary[str, ChatSession] = WeakValueDictionary()
         self._busy: list[ChatSession] = []  # these stay
@@ -94,22 +97,12 @@ class ChatLibrary:
     @property
     def care(self) -> ChatCare:
         """Who looks after their file."""
-        return ChatCare(self._store, self.settle, self._forget_sessions)
+        return ChatCare(self._store, self._replacing)
 
     @property
     def summariser(self) -> Summariser:
         """Who has a model summarise what of a chat is left out."""
         return Summariser(self._asides)
-
-    @property
-    def states_folder(self) -> Path:
-        """Where what models computed of chats is kept, in a folder for each model."""
-        return self._snapshots.folder
-
-    async def states(self) -> dict[str, set[str]]:
-        """The chats of which there is on disk what a model had computed, by the model's name (as
-        `answer_words.model_name`)."""
-        return await asyncio.to_thread(self._snapshots.chats_of)
 
     async def tidy(self) -> None:
         """Destroy what has been in the trash for long, now and each day until `close`. Raises
@@ -154,6 +147,10 @@ class ChatLibrary:
         # Asked for twice at once, it is the same one.
         known = self._sessions.get(conversation_id)
         return known or self._session(conversation, is_saved=True)
+
+    def opened(self, conversation_id: str) -> ChatSession | None:
+        """The session of a chat that somebody has open."""
+        return self._sessions.get(conversation_id)
 
     async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
         """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
@@ -258,13 +255,22 @@ class ChatLibrary:
 
     async def trash(self, conversation_ids: Sequence[str]) -> None:
         """Put chats into the trash; what answers in them is stopped."""
-        for conversation_id in conversation_ids:
-            session = self._sessions.get(conversation_id)
-            if session is not None:
+        known = (self._sessions.get(each) for each in conversation_ids)
+        with _put_away([session for session in known if session is not None]) as sessions:
+            for session in sessions:
                 await session.close()
-        await self._store.trash(conversation_ids)
+            await self._store.trash(conversation_ids)
         for conversation_id in conversation_ids:
             self._sessions.pop(conversation_id, None)
+
+    async def configure(
+        self, session: ChatSession, system_prompt: str, sampling: SamplingParameters
+    ) -> None:
+        """As `ChatSession.configure`."""
+        is_other = system_prompt != session.conversation.system_prompt
+        await session.configure(system_prompt, sampling)
+        if is_other:
+            await self.states.outdate(session.conversation.id)
 
     async def restore(self, conversation_ids: Sequence[str]) -> None:
         """Take chats out of the trash."""
@@ -274,7 +280,7 @@ class ChatLibrary:
         """Destroy chats that are in the trash, for good."""
         await self._store.destroy(conversation_ids)
         for conversation_id in conversation_ids:
-            await asyncio.to_thread(self._snapshots.remove, conversation_id)
+            await self.states.remove(conversation_id)
 
     async def close(self) -> None:
         """Stop all answers and return when everything is on disk."""
@@ -289,8 +295,12 @@ class ChatLibrary:
         for session in list(self._sessions.values()):
             await session.close()
 
-    def _forget_sessions(self) -> None:
-        """Their chats are not there any more."""
+    @asynccontextmanager
+    async def _replacing(self) -> AsyncIterator[None]:
+        """All chats are replaced by others: nobody may write into them, and then they are gone."""
+        with _put_away(list(self._sessions.values())):
+            await self.settle()
+            yield
         self._sessions.clear()
         self._busy.clear()
 
@@ -300,6 +310,7 @@ class ChatLibrary:
         """Begin an answer; what the app asks a model by itself makes way for it."""
         self.titles.interrupt()
         self._keep_busy()
+        self.states.goes_on(request.snapshot or "")
         self._model_paths[request.answer_id] = request.model_path
         self._engine.start_answer(request)
 
@@ -369,3 +380,17 @@ class ChatLibrary:
 
     def _keep_busy(self) -> None:
         self._busy = [session for session in self._sessions.values() if session.has_more_to_do]
+
+
+@contextmanager
+def _put_away(sessions: list[ChatSession]) -> Iterator[list[ChatSession]]:
+    """Nothing is begun in them from here on, also what is held until it is counted: no answer would
+    ever be heard. Where putting them away fails, they go on."""
+    try:
+        for session in sessions:
+            session.is_gone = True
+        yield sessions
+    except BaseException:
+        for session in sessions:
+            session.is_gone = False
+        raise

@@ -33,13 +33,17 @@ from minerva_desktop.chat.conversation import (
 )
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.parts import Files, Part
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import require_content, turn_to_go_on
 from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError
 
+GONE = "This chat is not there any more"
+
 
 class ChatSession:
-    """At most one answer runs at a time; messages that were sent meanwhile wait for their turn."""
+    """At most one answer runs at a time; messages that were sent meanwhile wait for their turn.
+    Nothing is begun in one that ``is_gone``: its chat was put away."""
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class ChatSession:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.conversation = conversation
+        self.is_gone = False
         self._keeper = keeper
         self._engine = engine
         self._listener = listener
@@ -125,7 +130,7 @@ class ChatSession:
         require_content(text, files)
         self._require_idle()
         if reply_to is not None and reply_to != self.conversation.active_leaf_id:
-            self._stand_at(reply_to)
+            self.conversation.branch_from(reply_to)
             self._listener.on_branch_changed(self)
         question = self._reply(Role.USER, text, MessageState.COMPLETE, files)
         if not self.conversation.title:
@@ -140,7 +145,7 @@ class ChatSession:
         self._require_idle()
         if edited.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited", param="message_id")
-        self._stand_at(edited.parent_id)
+        self.conversation.branch_from(edited.parent_id)
         question = self._reply(Role.USER, text, MessageState.COMPLETE, edited.parts)
         # Where a model was given the chat from this message on, it is from the new one on, too.
         self.conversation.cuts = also_at(self.conversation.cuts, message_id, question.id)
@@ -150,13 +155,14 @@ class ChatSession:
     async def retry(
         self, message_id: str, model_path: Path, sampling: SamplingParameters | None = None
     ) -> None:
-        """Answer the same question again, beside the answer ``message_id``; ``sampling`` counts for
-        this answer alone. Raises `InvalidRequest` while an answer runs."""
+        """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
+        the new one stands; ``sampling`` counts for it alone. Raises as `send`."""
         self._require_idle()
-        parent_id = self.conversation[message_id].parent_id
+        message = self.conversation[message_id]
+        parent_id = message_id if message.role is Role.USER else message.parent_id
         if parent_id is None:
             raise InvalidRequest("There is no question to answer", param="message_id")
-        self._stand_at(parent_id)
+        self.conversation.branch_from(parent_id)
         self._listener.on_branch_changed(self)
         await self._begin(None, model_path, sampling)
 
@@ -195,10 +201,10 @@ class ChatSession:
             self._listener.on_queue_changed(self)
         return queued
 
-    async def send_queued(self) -> None:
-        """Send the message that has waited longest, if there is one, nothing runs, and it has room
-        (`SessionListener.has_room`): else it goes on waiting."""
-        await self._sending.send_first(self)
+    async def send_queued(self, reply_to: str | None = None) -> None:
+        """Send the message that has waited longest, as `send` does, if there is one, nothing runs,
+        and it has room (`SessionListener.has_room`): else it goes on waiting."""
+        await self._sending.send_first(self, reply_to or self.conversation.active_leaf_id)
 
     def stop(self) -> None:
         """End the running answer; what it wrote stays."""
@@ -225,18 +231,16 @@ class ChatSession:
         await self._keeper.save_removal(removal, is_undone=False)
         return removal
 
-    async def put_back(self, removal: Removal) -> None:
-        """Undo `remove`. Raises `InvalidRequest` while an answer runs, and when what the message
-        belonged to was deleted after it."""
+    async def put_back(self, removals: Removals, removal_id: str) -> None:
+        """Undo a `remove` of ``removals``, with what has to come back before it. Raises
+        `InvalidRequest` while an answer runs, and where the chat has another content by now."""
         self._require_idle()
         try:
-            self.conversation.put_back(removal)
+            back = removals.undo(self.conversation, removal_id)
         except ValueError as error:
-            raise InvalidRequest(
-                "The message before it was deleted too; bring that back first"
-            ) from error
+            raise InvalidRequest("This chat was changed, so that cannot be undone") from error
         self._listener.on_branch_changed(self)
-        await self._keeper.save_removal(removal, is_undone=True)
+        await self._keeper.save_removal(back, is_undone=True)
 
     # -- what a person sets ------------------------------------------------------------------
 
@@ -247,11 +251,11 @@ class ChatSession:
         await self._keeper.save_details()
 
     async def rename(self, title: str, source: TitleSource = TitleSource.PERSON) -> None:
-        """Give the chat another title; a blank one is ignored."""
+        """Give the chat another title, and have it on disk; a blank one is ignored."""
         if name := clean_name(title):
             self.conversation.title = name
             self.conversation.title_source = source
-            await self._keeper.save_details()
+            await self._keeper.save()
             self._listener.on_session_saved()
 
     async def cut(self, cuts: tuple[ContextCut, ...]) -> None:
@@ -303,7 +307,7 @@ class ChatSession:
         self._listener.on_text_added(self, answer_id, text)
 
     def on_answer_thought(self, answer_id: str, text: str) -> None:
-        """The train of thought of the answer grew by ``text``; ignored as `on_answer_text` says."""
+        """The answer's train of thought grew by ``text``; ignored as `on_answer_text` says."""
         if self._answer is None or self._answer.id != answer_id or not text:
             return
         self._answer.think(text)
@@ -329,15 +333,10 @@ class ChatSession:
     # -- inside ----------------------------------------------------------------------------
 
     def _require_idle(self) -> None:
+        if self.is_gone:
+            raise InvalidRequest(GONE)
         if self._answer is not None:
             raise InvalidRequest(STILL_WRITING)
-
-    def _stand_at(self, message_id: str | None) -> None:
-        """What comes next is a reply to that message, or the first of a branch."""
-        if message_id is None:
-            self.conversation.begin_branch()
-        else:
-            self.conversation.branch_from(message_id)
 
     async def _begin(
         self,

@@ -27,6 +27,7 @@ MAX_FILES = 200_000  # of a folder or an archive
 MAX_DEPTH = 8  # of folders in each other
 MAX_RATIO = 200  # of unpacked to packed bytes, from `RATIO_MATTERS` on; JSON packs 5 to 50 times
 RATIO_MATTERS = 64 * 1024**2
+DATABASE_MAGIC = b"SQLite format 3\0"
 
 # ChatGPT's names of attachments begin with their ids: file-Ab12-cat.png, file_00ff-sanitized.png.
 _USER_FILES = "user-files"  # LM Studio's folder of attachments, beside that of its conversations
@@ -56,11 +57,22 @@ def files_of(path: Path) -> Iterator[SourceFile]:
             raise ChatFileError(f"{path} is neither a file nor a folder")
         elif zipfile.is_zipfile(path):
             yield from _of_archive(path)
+        elif is_database(path):
+            raise ChatFileError(
+                f"{path.name} may be a copy of all chats, which is restored, not imported: under"
+                " Backups… in the window, or by `minerva chats restore`"
+            )
         else:
             beside = _Assets(lambda: _beside(path))
             yield SourceFile(path.name, path.stat().st_size, _reader(path), beside.find)
     except OSError as error:
         raise ChatFileError(f"{path} cannot be read: {os_reason(error)}") from error
+
+
+def is_database(path: Path) -> bool:
+    """Whether it is a database, as the copies of all chats are. Raises `OSError`."""
+    with path.open("rb") as file:
+        return file.read(len(DATABASE_MAGIC)) == DATABASE_MAGIC
 
 
 def n_bytes_of(paths: Iterable[Path]) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minerva_desktop.app.chat_sources import MAX_DEPTH, files_below
+from minerva_desktop.app.chat_sources import DATABASE_MAGIC, MAX_DEPTH, files_below
 
 MODEL_SUFFIX = ".gguf"
 ARCHIVE_SUFFIX = ".zip"
@@ -22,14 +22,18 @@ _HEAD = 64 * 1024  # bytes of a JSON file that are looked at
 # What only the exports that can be imported hold: ours, ChatGPT's, LM Studio's.
 _MARKS = ((b'"minerva-chats"',), (b'"mapping"',), (b'"messages"', b'"versions"'))
 
+_TABLE = b"conversations"  # that of the chats, in the first page of their file
+
 
 @dataclass
 class Dropped:
-    """Models go to the library, chats (and folders that hold some) are imported, and the rest goes
-    with the message. A folder without chats is told of where a model would be added."""
+    """Models go to the library, chats (and folders that hold some) are imported, backups (of all
+    chats) can be restored, and the rest goes with the message. A folder without chats is told of
+    where a model would be added."""
 
     models: list[Path] = field(default_factory=list)
     chats: list[Path] = field(default_factory=list)
+    backups: list[Path] = field(default_factory=list)
     attachments: list[Path] = field(default_factory=list)
 
 
@@ -48,6 +52,8 @@ def sorted_drop(paths: Sequence[Path]) -> Dropped:
             head = _head(path)
             if head.startswith(_MAGIC):
                 dropped.models.append(path)
+            elif head.startswith(DATABASE_MAGIC) and _TABLE in head:
+                dropped.backups.append(path)
             elif suffix == JSON_SUFFIX and _holds_chats(head):
                 dropped.chats.append(path)
             else:

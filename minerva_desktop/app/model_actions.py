@@ -41,7 +41,7 @@ from minerva_desktop.library.catalog import Catalog, CatalogEntry
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.library.gguf import read_header
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.paths import path_of
+from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.units import format_bytes
 
@@ -156,6 +156,12 @@ class ModelFit:
             return ". ".join(begun(text) for text in (*lacks, rest) if text)
         takes = f"Takes about {format_bytes(self.n_bytes)}"
         return f"{takes} with a {told_once(context, sentences)}" if context else takes
+
+
+def lacks_template(model: ModelFile, settings: Settings) -> bool:
+    """Whether ChatML stands in for a chat template that ``model`` does not bring."""
+    own = settings.models.get(path_text(model.path), ModelOverrides()).chat_template
+    return not (model.has_chat_template or model.makes_embeddings or own)
 
 
 class ModelActions:

@@ -28,6 +28,9 @@ SAMPLE = (
     ChatTurn(Role.USER, "Name a river."),
 )
 
+# What a template has to write, or the model never sees what is asked.
+QUESTION = SAMPLE[-1].text
+
 _log = logging.getLogger(__name__)
 
 

@@ -37,11 +37,11 @@ class QueueSending:
         """Whether the first that waits was found to have none."""
         return self._refused is not None and self._refused is self._queue.first
 
-    async def send_first(self, session: ChatSession) -> None:
-        """Send the first that has room, if nothing runs. What counting raises goes on from here,
-        and it waits on."""
+    async def send_first(self, session: ChatSession, reply_to: str | None) -> None:
+        """Send the first that has room behind ``reply_to``, if nothing runs. What counting raises
+        goes on from here, and it waits on."""
         if not self.is_counting and not session.is_answering and self._queue:
-            self._counting = asyncio.ensure_future(self._send_first(session, None, ""))
+            self._counting = asyncio.ensure_future(self._send_first(session, None, reply_to))
         counting = self._counting
         if counting is not None:
             await asyncio.wait([counting])
@@ -61,41 +61,43 @@ class QueueSending:
             self._counting.cancel()
 
     async def _send_first(
-        self, session: ChatSession, ending: asyncio.Task[None] | None, answer_id: str
+        self, session: ChatSession, ending: asyncio.Task[None] | None, reply_to: str | None
     ) -> None:
-        queued = None
+        """It follows what it waited for, whichever branch is shown by then."""
+        first = None
         try:
             if ending is not None:
                 await asyncio.wait([ending])
-                self._stand_behind(session, answer_id)
-            queued = await self._first_with_room(session)
+            first = await self._first_with_room(session, reply_to)
         finally:
-            if queued is None:
+            if first is None:
                 self._counting = None
             self._listener.on_queue_changed(session)
             self._counting = None
-        if queued is not None:
-            await session.send(queued.text, queued.model_path, queued.files)
+        if first is not None:
+            queued, place = first
+            await session.send(queued.text, queued.model_path, queued.files, place)
 
-    async def _first_with_room(self, session: ChatSession) -> QueuedMessage | None:
-        """It does not wait any more then. One that is taken away while it is counted is not the
-        first any more: then it is the next one's turn."""
+    async def _first_with_room(
+        self, session: ChatSession, reply_to: str | None
+    ) -> tuple[QueuedMessage, str | None] | None:
+        """It does not wait any more then; and the message behind which it has room: ``reply_to``,
+        or where that was deleted, the last that is shown. One that is taken away while it is
+        counted is not the first any more: then it is the next one's turn."""
+        conversation = session.conversation
         while (queued := self._queue.first) is not None and not session.is_answering:
-            has_room = await self._listener.has_room(session, queued)
-            if queued is not self._queue.first:
+            if reply_to is None or reply_to not in conversation:
+                reply_to = conversation.active_leaf_id
+            has_room = await self._listener.has_room(session, queued, reply_to)
+            is_there = reply_to is None or reply_to in conversation
+            if queued is not self._queue.first or not is_there:
                 continue
             self._refused = None if has_room else queued
             if not has_room or session.is_answering:
                 return None
-            return self._queue.take(queued.id)
+            self._queue.take(queued.id)
+            return queued, reply_to
         return None
-
-    def _stand_behind(self, session: ChatSession, answer_id: str) -> None:
-        """What waited for an answer follows it, whichever branch is shown by then."""
-        conversation = session.conversation
-        if conversation.active_leaf_id != answer_id and answer_id in conversation:
-            conversation.select_branch(answer_id)
-            self._listener.on_branch_changed(session)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -49,8 +49,11 @@ class SessionListener(Protocol):
     def on_queue_changed(self, session: ChatSession) -> None:
         """Other messages wait for the running answer."""
 
-    async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
-        """Whether the chat with ``queued`` at its end fits the context, or that is not known."""
+    async def has_room(
+        self, session: ChatSession, queued: QueuedMessage, reply_to: str | None
+    ) -> bool:
+        """Whether the chat up to ``reply_to`` with ``queued`` behind it fits the context, or that
+        is not known. ``reply_to`` is None where there is no message yet."""
 
     def on_session_saved(self) -> None:
         """The chat list may have changed: a new chat, a new title, a new time."""

@@ -201,10 +201,10 @@ class Conversation:
         # A child comes after its parent, so the last message of a subtree is always a leaf.
         self._active_leaf_id = max(subtree, key=self._order.__getitem__)
 
-    def branch_from(self, message_id: str) -> None:
-        """End the active branch at this message, so that the next one becomes its child; raises
-        `KeyError`."""
-        self._active_leaf_id = self._messages[message_id].id
+    def branch_from(self, message_id: str | None) -> None:
+        """End the active branch at this message, so that the next one becomes its child, or show
+        nothing, so that it becomes another first one; raises `KeyError`."""
+        self._active_leaf_id = None if message_id is None else self._messages[message_id].id
 
     def begin_branch(self) -> None:
         """Show nothing, so that the next message becomes another first one."""
@@ -240,8 +240,10 @@ class Conversation:
 
     def put_back(self, removal: Removal) -> None:
         """Undo `remove`, also where the conversation was read from disk since. Raises `ValueError`
-        when the place is not there any more: a parent went after it."""
+        when the place is not there any more, for a parent went after it, or is taken."""
         (_, first), *_ = removal.messages
+        if any(message.id in self._messages for _, message in removal.messages):
+            raise ValueError(f"message {first.id} is in the conversation already")
         if first.parent_id is not None and first.parent_id not in self._messages:
             raise ValueError(f"parent {first.parent_id} is not in the conversation")
         places = [order for order, _ in removal.messages]

@@ -15,7 +15,7 @@ from minerva_desktop.chat.tools import ToolCall
 PDF = "application/pdf"
 MAX_FILES = 50  # of one message, or of one request
 
-_TICKS = re.compile("`{3,}")
+_NO_TICK = re.compile("[^`]")
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=True):
@@ -70,11 +70,20 @@ Files = tuple[FilePart, ...]
 def file_as_text(part: FilePart) -> str:
     """A file as a model reads it: its name and kind, then its text between fences that it does not
     hold."""
-    fence = "```"
-    if fence in part.text:  # which is quicker than the expression: 1 ms for 4 MB instead of 30
-        fence = "`" * (max(map(len, _TICKS.findall(part.text))) + 1)
+    fence = _fence_around(part.text)
     kind = " (the text of a PDF)" if part.media_type == PDF else ""
     return f"{' '.join(part.name.split())}{kind}:\n{fence}\n{part.text}\n{fence}"
+
+
+def _fence_around(text: str) -> str:
+    """Longer than any in it. Looks only for one that is as long: an expression for all would take
+    ten times as long, in which no other thread runs."""
+    fence, end = "```", 0
+    while (at := text.find(fence, end)) >= 0:
+        behind = _NO_TICK.search(text, at)
+        end = behind.start() if behind else len(text)
+        fence = "`" * (end - at + 1)
+    return fence
 
 
 def files_in(parts: Iterable[Part]) -> Files:

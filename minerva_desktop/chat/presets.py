@@ -23,7 +23,7 @@ _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 # What follows “/” in the composer: one word.
 _SNIPPET_NAME = re.compile(r"[\w-]{1,60}")
-_VARIABLE = re.compile(r"\{\{\s*([^{}\n]{1,60}?)\s*\}\}")
+_VARIABLE = re.compile(r"\{\{\s*([^{}\s][^{}\n]{0,59}?)\s*\}\}")
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GRACE_SECONDS = 10.0  # for requests that run when a person stops the endpoint
+SOON_SECONDS = 0.25  # a stop that takes no longer is not spoken of
 
 
 class RequestState(StrEnum):
@@ -15,6 +16,7 @@ class RequestState(StrEnum):
     QUEUED = "queued"  # waits for its turn
     PREFILL = "prefill"
     DECODING = "decoding"
+    SENDING = "sending"  # needs its model no more, but its client has not taken all of the answer
     FINISHED = "finished"
     FAILED = "failed"  # also where it was refused
     CANCELLED = "cancelled"  # by its client, or by the person
@@ -56,3 +58,8 @@ class RequestRecord:
     def is_over(self) -> bool:
         """Whether it ended, well or not."""
         return self.status is not None
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it holds one, or waits for it."""
+        return not self.is_over and self.state is not RequestState.SENDING

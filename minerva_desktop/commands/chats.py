@@ -11,7 +11,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from minerva_desktop.app.chat_commands import ChatCommands, back_up_chats
+from minerva_desktop.app.chat_commands import ChatCommands, back_up_chats, restore_chats
 from minerva_desktop.app.chat_stores import reading, recovering, writing
 from minerva_desktop.app.export_targets import ExportFormat, format_of
 from minerva_desktop.commands.folders import ready_paths
@@ -39,6 +39,10 @@ def chats(arguments: list[str]) -> int:
     if given.command == "import":
         work = partial(_import, database, given.files)
         return asyncio.run(recovering(work, database, repeats=False))
+    if given.command == "restore":
+        restore = partial(_restore, database, given.file)
+        asyncio.run(recovering(restore, database, repeats=False))
+        return EXIT_OK
     streams = given.command == "export" and given.output == Path("-")
     asyncio.run(recovering(partial(_read, database, given), database, repeats=not streams))
     return EXIT_OK
@@ -48,6 +52,11 @@ async def _import(database: Path, files: list[Path]) -> int:
     async with writing(database) as store:
         is_whole = await ChatCommands(store).import_files(files)
     return EXIT_OK if is_whole else EXIT_FAILED
+
+
+async def _restore(database: Path, file: Path) -> None:
+    async with writing(database) as store:
+        await restore_chats(store, file)
 
 
 async def _read(database: Path, given: argparse.Namespace) -> None:
@@ -117,7 +126,7 @@ def argument_parser() -> argparse.ArgumentParser:
         help="take chats in: our own JSON, ChatGPT's export, LM Studio's files",
         description="Take chats in: Minerva's own JSON, ChatGPT's export (the .zip, or "
         "conversations.json) and LM Studio's .conversation.json files. What a file is, its content "
-        "says. Chats that are here already stay as they are.",
+        "says. Chats that are here already get the messages that are new.",
     )
     take.add_argument("files", nargs="+", type=Path, metavar="FILE", help="or folders with such")
     backup = commands.add_parser("backup", help="copy all chats into one file")
@@ -125,6 +134,13 @@ def argument_parser() -> argparse.ArgumentParser:
         "output", nargs="?", type=Path, metavar="FILE", help="default: here, with today's date"
     )
     backup.add_argument("--force", action="store_true", help="replace the file")
+    restore = commands.add_parser(
+        "restore",
+        help="put the chats of such a file in the place of all",
+        description="Put the chats of a file that `backup` made in the place of all that are here. "
+        "These are backed up first.",
+    )
+    restore.add_argument("file", type=Path, metavar="FILE")
     return parser
 
 

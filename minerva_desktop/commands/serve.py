@@ -19,7 +19,7 @@ import msgspec
 from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
-from minerva_desktop.chat.served_request import GRACE_SECONDS
+from minerva_desktop.chat.served_request import GRACE_SECONDS, SOON_SECONDS
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
@@ -249,20 +249,25 @@ class _Server:
                 loop.add_signal_handler(number, self._on_signal)
         try:
             await self._until_stopped(self._serve(models, config, extra))
-            await self._runtime.stop_endpoint(GRACE_SECONDS)
+            await self._stop()
         finally:
             await self._runtime.close()
 
     def _on_signal(self) -> None:
         if self._stopped.is_set():
-            self._runtime.hurry()
+            self._runtime.endpoint.hurry()
             return
         self._stopped.set()
-        if self._runtime.n_requests():
+
+    async def _stop(self) -> None:
+        stop = asyncio.create_task(self._runtime.endpoint.stop(GRACE_SECONDS))
+        await asyncio.wait((stop,), timeout=SOON_SECONDS)
+        if not stop.done():
             _say(
-                f"Running answers have {GRACE_SECONDS:.0f} seconds to end"
+                f"Running requests have {GRACE_SECONDS:.0f} seconds to end"
                 " (Ctrl+C once more ends them now)"
             )
+        await stop
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Until ``stopped``, or until ``work`` fails."""
@@ -281,7 +286,7 @@ class _Server:
         self, models: Sequence[Path], config: EndpointConfig, extra: tuple[NamedKey, ...]
     ) -> None:
         await self._load(models)
-        url = await self._runtime.start_endpoint(
+        url = await self._runtime.endpoint.start(
             host=config.host,
             port=config.port,
             api_keys=extra,
@@ -294,7 +299,7 @@ class _Server:
         # up all answers that stream (40 ms beside a model that computes).
         gc.freeze()
         _say(f"Minerva serves its models at {url}/v1 (the base URL for clients)")
-        for reachable in await self._runtime.network_urls():
+        for reachable in await self._runtime.endpoint.network_urls():
             _say(f"In the network: {reachable}/v1")
         _say(f"Documentation: {url}/docs (Ctrl+C stops)")
         await self._watch_memory()

@@ -64,16 +64,22 @@ class PdfText:
     def read(self, file: BinaryIO) -> str:
         """All of ``file``, page by page. Raises `DocumentRefused`, also where it has no text."""
         with self._lock:
+            is_stopped = self._is_stopped
+        if is_stopped:
+            raise DocumentRefused("it was stopped")
+        # Without the lock: a start may take 13 ms, and `stop` is called on the window's thread.
+        process = subprocess.Popen(
+            pdf_child_command(),
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        with self._lock:
+            self._process = process
             if self._is_stopped:
-                raise DocumentRefused("it was stopped")
-            process = self._process = subprocess.Popen(
-                pdf_child_command(),
-                stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+                process.kill()
         watch = threading.Timer(self._max_seconds, self._give_up)
         watch.start()
         try:

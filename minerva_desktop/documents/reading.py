@@ -72,8 +72,9 @@ class DocumentReading:
         self._pdf.stop()
 
     def read(self, file: BinaryIO, size: int) -> ReadDocument:
-        """The text of ``file`` from where it stands; it has a descriptor, and ``size`` bytes as far
-        as its system knows. Raises `DocumentRefused` with the reason why not, and `OSError`."""
+        """The text of ``file`` from where it stands, which for a PDF has a descriptor; ``size`` in
+        bytes, as far as its system knows. Raises `DocumentRefused` with the reason why not, and
+        `OSError`."""
         head = file.read(HEAD)
         if not head:
             raise DocumentRefused("it is empty")

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from minerva_desktop.engine.child_version import end_unless_of
 from minerva_desktop.engine.frames import decode_request, encode_frame, read_frame
 from minerva_desktop.engine.messages import Answer, ErrorInfo, Event, Load, RequestFailed
 from minerva_desktop.engine.parent_death import wake_when_the_parent_dies
@@ -30,7 +31,8 @@ SWITCH_SECONDS = 0.0005
 
 
 def main() -> None:
-    """Run the child until its stdin ends."""
+    """Run the child until its stdin ends. Raises `SystemExit` in one of another version."""
+    end_unless_of(sys.argv)
     wake_when_the_parent_dies()
     frames = _take_over_stdout()
     with suppress(OSError):

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.limits import Wait
+from minerva_desktop.engine.child_version import OTHER_VERSION
 from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.heartbeat import Heartbeat
 from minerva_desktop.engine.memory_messages import LimitParking, Trim
@@ -364,6 +365,11 @@ class EngineConnection:
         name = self._model_name
         if self._fault:
             return f"The engine that ran {name} {self._fault} and was ended"
+        if code == OTHER_VERSION:
+            return (
+                f"{name} cannot be loaded: Minerva was updated while it ran. Close it and start it"
+                " again"
+            )
         sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
         if code == -9:
             sentence += "; it was killed from outside, perhaps because memory ran out"

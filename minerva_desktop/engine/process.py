@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from minerva_desktop.engine.child_version import child_arguments
 from minerva_desktop.engine.frames import EventFrames, encode_frame
 from minerva_desktop.engine.messages import Event, Request
-from minerva_desktop.engine.process_title import PLACEHOLDER
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ ILLEGAL_INSTRUCTION = 0xC000001D if sys.platform == "win32" else -int(signal.SIG
 def child_command() -> tuple[str, ...]:
     """How to start an engine child: this Python, or the frozen app's own executable."""
     if getattr(sys, "frozen", False):
-        return (sys.executable, "--engine-child", PLACEHOLDER)
-    return (sys.executable, "-m", "minerva_desktop.engine.child", PLACEHOLDER)
+        return (sys.executable, "--engine-child", *child_arguments())
+    return (sys.executable, "-m", "minerva_desktop.engine.child", *child_arguments())
 
 
 def _unheard(_event: Event) -> None:

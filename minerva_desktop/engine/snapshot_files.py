@@ -66,6 +66,14 @@ class SnapshotFiles:
         for file in self._folder.glob(f"*/{name}{_SUFFIX}"):
             _delete(file)
 
+    def remove_model(self, model: str) -> None:
+        """Delete the states of all chats with the model whose file has that name."""
+        for label in self._folder.glob(f"*/{_LABEL}"):
+            with suppress(OSError):  # another process may just have deleted it
+                if label.read_text(encoding="utf-8", errors="replace") == model:
+                    for file in label.parent.glob(f"*{_SUFFIX}"):
+                        _delete(file)
+
     def shrink(self, max_bytes: int, *, spare: Path | None = None) -> None:
         """Delete what was not used for longest until at most ``max_bytes`` are left, and what a
         crash left half-written. ``spare`` neither counts nor goes."""

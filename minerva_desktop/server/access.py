@@ -60,10 +60,11 @@ _log = logging.getLogger(__name__)
 
 
 class AccessLayer:
-    """Wraps the whole application. Answers requests that are no HTTP/1.x or oversized itself."""
+    """Wraps the whole application, ``app``, which may be exchanged. Answers requests that are no
+    HTTP/1.x or oversized itself."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, activity: Activity) -> None:
-        self._app = app
+        self.app = app
         self._metrics = metrics
         self._activity = activity
         self._bodies = _Bodies()
@@ -71,9 +72,10 @@ class AccessLayer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, and note what becomes of it."""
         info = request_info(scope)
+        info.is_open = True
         exchange = _Exchange(scope, receive, send, info, self._bodies)
         error = _objection(scope)
-        app = self._app if error is None else error_response(error)
+        app = self.app if error is None else error_response(error)
         try:
             await app(scope, exchange.receive, exchange.send)
         except Exception:
@@ -104,7 +106,10 @@ class AccessLayer:
             info.error_message = LEFT_EARLY
         path = getattr(scope.get("route"), "path", UNROUTED)
         self._metrics.observe(info, path=path, method=scope["method"])
-        if (info.error_code or info.error_message) and not info.is_listed:
+        info.is_open = False
+        if info.is_listed:
+            self._activity.close(info)
+        elif info.error_code or info.error_message:
             self._list_refusal(scope, info, is_malformed=is_malformed)
         level = logging.DEBUG if path in QUIET_PATHS else logging.INFO
         if _log.isEnabledFor(level):

@@ -1,7 +1,7 @@
 """`Activity`: the requests that run at the endpoint now, and the last that did.
 
 Routes tell it, on the endpoint's asyncio loop, where everything here is called; the window shows
-its snapshots. Prompts stay in memory only, and only while their request is in the list.
+its snapshots. Prompts are kept in memory only, and only while their request is in the list.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from minerva_desktop.chat.completion import Timings
@@ -26,7 +27,7 @@ from minerva_desktop.errors import (
     RequestCancelled,
 )
 from minerva_desktop.library.display_text import one_line
-from minerva_desktop.server.request_info import RequestInfo, request_info
+from minerva_desktop.server.request_info import End, RequestInfo, request_info
 
 MAX_FINISHED = 100
 MAX_LOADING = 256
@@ -34,6 +35,7 @@ MAX_LOADING = 256
 MAX_PROMPT_BYTES = 16 * 1024 * 1024
 CLIENT_CLOSED = 499  # as nginx logs it
 CLIENT_LEFT = "The client went away"
+NOT_ALL_READ = "The client did not take all of the answer"
 MAX_REFUSED = 50  # apart, so that one who may not even ask pushes nobody else out of the list
 MAX_SHOWN_MODEL = 100  # characters
 
@@ -61,6 +63,7 @@ class ActiveRequest:
         self._is_stream = is_stream
         self._on_change = on_change
         self.is_loading = True
+        self.is_answered = False
         self._task = asyncio.current_task()
         self._streams: list[TokenStream] = []
         self._seen: tuple[float, int] | None = None  # when it had tokens first, and how many
@@ -79,13 +82,15 @@ class ActiveRequest:
         )
 
     def cancel(self) -> None:
-        """End its work; whoever waits for the answer gets `RequestCancelled`. Idempotent."""
-        if not self.is_cancelled and self._task is not None:
+        """End its work; whoever waits for the answer gets `RequestCancelled`. Idempotent, and
+        no-op where the work is done."""
+        if not (self.is_cancelled or self.is_answered) and self._task is not None:
             self.is_cancelled = True
             self._task.cancel()
 
     def settle(self) -> None:
         """Take over the numbers of the generations, which are over or about to end."""
+        self.is_loading, self.is_answered = False, True
         for stream in self._streams:
             completion = stream.completion
             self.info.generations.append(
@@ -137,6 +142,8 @@ class ActiveRequest:
         )
 
     def _state(self, prompt_tokens: int, generated_tokens: int) -> RequestState:
+        if self.is_answered:
+            return RequestState.SENDING
         if self.is_loading:
             return RequestState.LOADING
         if generated_tokens:
@@ -180,6 +187,7 @@ class Activity:
         self._numbers = itertools.count(1)
         self._active: dict[int, ActiveRequest] = {}
         self._n_unlisted = 0  # of those that wait for their models
+        self._users: Counter[Path] = Counter()
         self._ends = itertools.count(1)
         self._finished: deque[_Finished] = deque(maxlen=MAX_FINISHED)
         self._refused: deque[_Finished] = deque(maxlen=MAX_REFUSED)
@@ -194,8 +202,9 @@ class Activity:
         is_stream: bool,
         prompt: Prompt | None = None,
     ) -> Iterator[ActiveRequest]:
-        """The request with that ASGI ``scope`` runs for as long as the block does, in the task
-        that enters it: put the lease and the generation inside.
+        """The request with that ASGI ``scope`` is worked on for as long as the block lasts, in the
+        task that enters it: put the lease and the generation inside. It is over then, or with
+        `close`, where it comes through the access layer.
 
         ``prompt`` renders the text that the model gets, when somebody asks for it. After `cancel`
         the block ends with `RequestCancelled`. Raises `QueueFull`.
@@ -229,7 +238,22 @@ class Activity:
             known = error if isinstance(error, MinervaError) else MinervaError("A bug of Minerva")
             self._end(request, RequestState.FAILED, known.http_status, known.message)
             raise
-        self._end(request, RequestState.FINISHED, 200, "")
+        if info.is_open:
+            request.settle()
+            self._tell()
+        else:
+            self._end(request, RequestState.FINISHED, 200, "")
+
+    def close(self, info: RequestInfo) -> None:
+        """All of the request's answer went out, or nobody takes the rest: it is over."""
+        for request in [each for each in self._active.values() if each.info is info]:
+            if info.end is End.CANCELLED:
+                self._end(request, RequestState.CANCELLED, CLIENT_CLOSED, NOT_ALL_READ)
+            elif info.end is End.FAILED or info.error_code:
+                status = max(info.status, MinervaError.http_status)  # it may have promised 200
+                self._end(request, RequestState.FAILED, status, info.error_message)
+            else:
+                self._end(request, RequestState.FINISHED, 200, "")
 
     def note_refusal(self, info: RequestInfo, *, dialect: str) -> None:
         """List a request that was answered with an error before it could `begin`, or whose client
@@ -262,6 +286,20 @@ class Activity:
             yield
         finally:
             self._n_unlisted -= 1
+
+    @contextmanager
+    def using(self, model: Path) -> Iterator[None]:
+        """A request, listed or not, uses the model whose file is at ``model``, waits for it, or is
+        read for it, for as long as the block does."""
+        self._users[model] += 1
+        try:
+            yield
+        finally:
+            self._users[model] -= 1
+
+    def n_using(self, model: Path | None = None) -> int:
+        """How many requests use that model, or any."""
+        return self._users.total() if model is None else self._users[model]
 
     def snapshot(self) -> tuple[RequestRecord, ...]:
         """Those that run, the oldest first, then those that are over, the latest first."""

@@ -96,7 +96,7 @@ def _guards(context: ServerContext) -> list[Middleware]:
     if config.allowed_origins:
         cors = Middleware(
             CORSMiddleware,
-            allow_origins=config.allowed_origins,
+            allow_origins=config.browser_origins(),
             allow_methods=("*",),
             allow_headers=("*",),
             allow_private_network=True,

@@ -57,7 +57,7 @@ class HostOriginGuard:
         }
         # A proxy in front of us has a port of its own, or none.
         self._allowed_hosts = frozenset(name.lower() for name in config.allowed_hosts)
-        self._origins = frozenset(config.allowed_origins)
+        self._origins = frozenset(config.browser_origins())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on or refuse one request."""

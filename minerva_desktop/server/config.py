@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minerva_desktop.api_keys import NamedKey
-from minerva_desktop.caller_names import check_host, check_origin
+from minerva_desktop.caller_names import browser_origin, check_host
 from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.errors import InvalidRequest
 
@@ -20,17 +20,18 @@ class ConnectionLimits:
 
     ``head_s``: until a request's head is there, from its first byte (or from the connection).
     ``body_idle_s``: between two pieces of a body, ``body_s``: for all of it. ``stall_s``: a client
-    that takes nothing of its answer for so long is hung up on. ``backlog_bytes``: what of a
-    streamed answer may wait for its reader, beside as much that is on its way; ``behind_s``: for
-    how long, in all, there may be more, before the answer is ended. ``idle_s``: between two
-    requests; longer than clients keep idle connections, so that none is closed while a request is
-    on its way. ``max_connections``: beyond, new ones are answered 503.
+    that takes less than ``stall_bytes`` of its answer in so long is hung up on. ``backlog_bytes``:
+    what of a streamed answer may wait for its reader, beside as much that is on its way;
+    ``behind_s``: for how long, in all, there may be more, before the answer is ended. ``idle_s``:
+    between two requests; longer than clients keep idle connections, so that none is closed while a
+    request is on its way. ``max_connections``: beyond, new ones are answered 503.
     """
 
     head_s: float = 10.0
     body_idle_s: float = 30.0
     body_s: float = 300.0
     stall_s: float = 60.0
+    stall_bytes: int = 16 * 1024
     backlog_bytes: int = 1_000_000
     behind_s: float = 30.0
     idle_s: int = 75
@@ -59,6 +60,10 @@ class EndpointConfig:
     start_models: tuple[Path, ...] = ()
     limits: ConnectionLimits = ConnectionLimits()
 
+    def browser_origins(self) -> tuple[str, ...]:
+        """The ``allowed_origins`` as browsers send them. Raises `InvalidRequest`."""
+        return tuple(map(browser_origin, self.allowed_origins))
+
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for a setting that is wrong or unsafe."""
         if not self.host:
@@ -72,8 +77,7 @@ class EndpointConfig:
                 f"Listening on {self.host} lets other machines in, so it needs an API key",
                 param="api_key",
             )
-        for origin in self.allowed_origins:
-            check_origin(origin)
+        self.browser_origins()
         for name in self.allowed_hosts:
             check_host(name)
         timeout = self.request_timeout_s

@@ -108,6 +108,30 @@ class Endpoint:
         if self._running is not None:
             self._running.context.key_ring.use(keys)
 
+    def use_rules(
+        self,
+        allowed_origins: tuple[str, ...],
+        allowed_hosts: tuple[str, ...],
+        request_timeout_s: float | None,
+    ) -> None:
+        """From the next request on, these of its config count; what runs goes on as it began.
+        Raises `InvalidRequest`."""
+        config = replace(
+            self._config,
+            allowed_origins=allowed_origins,
+            allowed_hosts=allowed_hosts,
+            request_timeout_s=request_timeout_s,
+        )
+        config.check()
+        self._config = config
+        if self._running is not None:
+            self._running.use(config)
+
+    @property
+    def n_ending(self) -> int:
+        """How many connections have something to end yet, of which a `stop` that runs waits."""
+        return 0 if self._leaving is None else self._leaving.n_connections
+
     async def stop(self, grace_s: float = 0.0) -> None:
         """Stop listening. Running answers have ``grace_s`` seconds to come to their end; then
         they end with an error, and their generations, at once. A stop that was cancelled goes on
@@ -139,15 +163,15 @@ class _Running:
         limits = config.limits
         port = listener.getsockname()[1]
         self.url = f"http://{bracketed(_reachable(config.host))}:{port}"
-        layer = AccessLayer(create_app(context), context.metrics, context.activity)
+        self._layer = AccessLayer(create_app(context), context.metrics, context.activity)
         protocol = functools.partial(
             HttpProtocol,
             limits=replace(limits, max_connections=_affordable(limits)),
-            on_malformed=layer.note_malformed,
+            on_malformed=self._layer.note_malformed,
         )
         self._server = _Server(
             uvicorn.Config(
-                layer,
+                self._layer,
                 http=protocol,  # type: ignore[arg-type]  # called as the class would be
                 ws="none",
                 lifespan="off",
@@ -164,6 +188,15 @@ class _Running:
             context.lifetime,
         )
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+
+    @property
+    def n_connections(self) -> int:
+        return len(self._server.server_state.connections)
+
+    def use(self, config: EndpointConfig) -> None:
+        """Have new requests answered by an application that obeys ``config``."""
+        self.context = replace(self.context, config=config)
+        self._layer.app = create_app(self.context)
 
     async def wait_listening(self) -> None:
         await self._server.listening.wait()

@@ -107,6 +107,12 @@ class ClientTooSlow(MinervaError):
     http_status = 408
 
 
+class FileUnreadable(MinervaError):
+    """A file that came with a request is as it should be, and this machine cannot read it now."""
+
+    code = "file_unreadable"
+
+
 class ModelStillLoads(GenerationTimeout):
     """The time was over before the model was there. Its load goes on, so asking again helps."""
 
@@ -144,6 +150,7 @@ ERRORS: tuple[type[MinervaError], ...] = (
     ModelNotFound,
     RequestTimeout,
     ClientTooSlow,
+    FileUnreadable,
     GenerationTimeout,
     PayloadTooLarge,
     UnsupportedMediaType,

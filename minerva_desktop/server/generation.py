@@ -108,9 +108,8 @@ class Generation:
                 prompt=self._prompt_text,
             ) as active,
         ):
-            async with (
-                leased(self._context, request.model, request.run.limits.total_seconds) as engine,
-            ):
+            limit_s = request.run.limits.total_seconds
+            async with leased(self._context, request.model, limit_s, scope) as engine:
                 streams = self._streams = self._begin(engine)
                 active.follow(*streams)
                 answer_format = _format(request, engine.get_context_info().answer_format)

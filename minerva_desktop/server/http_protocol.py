@@ -1,9 +1,9 @@
 """uvicorn's HTTP/1.1 protocol with what it leaves out: how long a client may take, and a clean end.
 
-One `HttpProtocol` a connection, on the endpoint's asyncio loop. It hangs up on clients that begin
-a request and do not end it, and on those that take nothing of their answer, so that none of them
-holds a connection, a generation or memory for long. Whatever is no HTTP is answered in the shape
-of all other errors.
+One `HttpProtocol` a connection, on the endpoint's asyncio loop. It hangs up on clients that begin a
+request and do not end it, and on those that take next to nothing of their answer, so that none of
+them holds a connection, a generation or memory for long. Whatever is no HTTP is answered in the
+shape of all other errors.
 
 A client that closes only its side of a connection (``nc -N``) counts as gone, as it does to
 llama-server: what comes of it here is what comes of one that left, and to go on computing for those
@@ -242,7 +242,8 @@ class HttpProtocol(H11Protocol):
         self._stalling = self.loop.call_later(self._limits.stall_s, self._on_stalled)
 
     def _on_stalled(self) -> None:
-        if self.transport.get_write_buffer_size() < self._n_unsent:
+        n_taken = self._n_unsent - self.transport.get_write_buffer_size()
+        if n_taken >= self._limits.stall_bytes:
             self._watch_writing()
         else:
             self.transport.abort()  # whoever writes the answer learns that its client is gone

@@ -4,8 +4,9 @@ Stricter than `json.loads` alone, because what two readers understand differentl
 are walked around: UTF-8 only, one value a key, no NaN, an object at the top.
 
 The endpoint's loop carries every stream, so that a body may hold it for a few milliseconds only.
-What is not small is read in a thread, which has to let the loop in meanwhile: Python's own scanner
-does, the one written in C keeps the interpreter to itself until it is done.
+What is not tiny is read in a thread, which has to let the loop in meanwhile: Python's own scanner
+does, the one written in C keeps the interpreter to itself until it is done. So does any one call
+of what is written in C, for which reason long texts are gone through in steps where that can be.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from minerva_desktop.server.request_info import request_info
 from minerva_desktop.units import format_bytes
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-MAX_SMALL_BYTES = 32 * 1024  # of a body that the loop itself can read
+MAX_TINY_BYTES = 8 * 1024  # of a body that the loop itself reads
+MAX_SMALL_BYTES = 32 * 1024  # of one that the scanner in C may read
+MAX_QUICK_BYTES = 256 * 1024  # of one that waits for none that takes seconds
 # What takes time to read, and memory: lists, objects, and what is in them. OpenAI takes 300,000
 # tokens in one request for embeddings.
 PART_MARKS = (b",", b":", b"[", b"{")
 MAX_PARTS = 320_000
 MAX_KEYS = 10_000  # of one object
-_STEP_BYTES = 256 * 1024  # that are counted at once
+_STEP = 256 * 1024  # bytes or characters that are looked through at once
 # What Python's reader says, as people do.
 _FLAWS: Mapping[str, str] = MappingProxyType(
     {
@@ -64,16 +67,23 @@ class BodyReader:
     too long."""
 
     def __init__(self) -> None:
-        # One thread: each more that computes would keep the loop waiting for as long again.
-        self._thread = ThreadPoolExecutor(1, "request-body")
+        # One thread for each kind: each more that computes would keep the loop waiting for as long
+        # again.
+        self._quick = ThreadPoolExecutor(1, "quick-body")
+        self._slow = ThreadPoolExecutor(1, "large-body")
 
     def close(self) -> None:
-        """Take no more, and end the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Take no more, and end the threads."""
+        for thread in (self._quick, self._slow):
+            thread.shutdown(wait=False, cancel_futures=True)
 
-    async def compute(self, work: Callable[[], ResultT]) -> ResultT:
-        """What ``work`` returns, or raises, in the thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def compute(self, work: Callable[[], ResultT], n_bytes: int) -> ResultT:
+        """What ``work`` returns, or raises. It reads or writes about ``n_bytes``, which says where
+        it is done: at once, or in a thread behind others of its kind."""
+        if n_bytes <= MAX_TINY_BYTES:
+            return work()
+        thread = self._quick if n_bytes <= MAX_QUICK_BYTES else self._slow
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     async def read(
         self, request: Request, parameters: Callable[[dict[str, Any]], ResultT]
@@ -93,7 +103,7 @@ class BodyReader:
                 request_info(request.scope).asked_model = model
             return parameters(body)
 
-        return work() if len(raw) <= MAX_SMALL_BYTES else await self.compute(work)
+        return await self.compute(work, len(raw))
 
 
 def _check_media_type(request: Request) -> None:
@@ -118,7 +128,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8-sig")  # Windows' shells write a mark before the first character
         value = _decoder(is_small=len(body) <= MAX_SMALL_BYTES).decode(text)
-        if _SURROGATE_ESCAPE.search(text):
+        if _has_surrogate_escape(text):
             _refuse_lone_surrogates(value)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply") from None
@@ -148,7 +158,7 @@ def has_too_many_parts(body: bytes) -> bool:
         quote = body.find(b'"', at)
         end = len(body) if quote < 0 else quote
         while at < end:
-            behind = min(at + _STEP_BYTES, end)
+            behind = min(at + _STEP, end)
             n_parts += sum(body.count(mark, at, behind) for mark in PART_MARKS)
             at = behind
         if n_parts > MAX_PARTS:
@@ -207,12 +217,33 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _has_surrogate_escape(text: str) -> bool:
+    ends = range(_STEP, len(text) + _STEP, _STEP)
+    # One that a step cuts in two is found with the three characters behind it.
+    return any(_SURROGATE_ESCAPE.search(text, end - _STEP, end + 3) for end in ends)
+
+
 def _refuse_lone_surrogates(value: Any) -> None:
     # Python takes "\\ud800" alone for a character, but no encoder of a later step does.
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str) and not each.isascii() and _has_surrogate(each):
+            raise InvalidRequest("The body holds half of a surrogate pair")
+
+
+def _has_surrogate(text: str) -> bool:
     try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        for at in range(0, len(text), _STEP):
+            text[at : at + _STEP].encode()
     except UnicodeEncodeError:
-        raise InvalidRequest("The body holds half of a surrogate pair") from None
+        return True
+    return False
 
 
 def _refuse_constant(name: str) -> NoReturn:

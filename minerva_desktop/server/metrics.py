@@ -83,7 +83,7 @@ class Metrics:
     ) -> bytes:
         """All of it in Prometheus's text format, with the state of now: ``requests`` (running or
         over), and the loaded models by id."""
-        running = [each for each in requests if not each.is_over]
+        running = [each for each in requests if each.needs_model]
         waiting = sum(each.state in _WAITING for each in running)
         self._waiting.set(waiting)
         self._running.set(len(running) - waiting)

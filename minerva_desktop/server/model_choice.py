@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from minerva_desktop.engine.messages import EMBEDS_ONLY
 from minerva_desktop.engine.pool_entries import Patience
@@ -19,10 +20,11 @@ from minerva_desktop.errors import (
 )
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import ModelStillLoads
+from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.services import Engine, ServerContext
 
 TIMED_OUT = "Generation request timed out"
-TOLD_SECONDS = 0.05  # what a load has to take to be named where the time is over
+TOLD_SECONDS = 0.05  # what a load or files have to take to be named where the time is over
 _MAX_NAMES = 10  # in an error's sentence
 
 
@@ -101,10 +103,14 @@ async def _unnamed(context: ServerContext, *, embeds: bool | None) -> Sequence[M
 
 @asynccontextmanager
 async def leased(
-    context: ServerContext, model: ModelFile, seconds: float | None
+    context: ServerContext,
+    model: ModelFile,
+    seconds: float | None,
+    scope: MutableMapping[str, Any],
 ) -> AsyncIterator[Engine]:
     """The engine of ``model``, loaded if it was not, for a block that may take so many seconds with
-    the load (None: as long as it takes). Where requests that run hold the memory for it, it waits
+    the load and the files of the request with that ASGI ``scope``, which are read (None: as long as
+    it takes). Where requests that run hold the memory for it, it waits
     for their end. Raises `GenerationTimeout`, `MemoryInUse`, and what loading raises. What the
     block raises because the context is too small says so where others made it that small.
 
@@ -113,30 +119,24 @@ async def leased(
     is_loading = True
     patience = Patience()
     began = loaded = time.perf_counter()
+    files_s = request_info(scope).files_s
     try:
-        async with (
-            asyncio.timeout(seconds),
-            context.pool.lease(model.path, patience=patience) as engine,
-        ):
-            is_loading = False
-            loaded = time.perf_counter()
-            yield engine
+        with context.activity.using(model.path):
+            async with (
+                asyncio.timeout(None if seconds is None else max(0.0, seconds - files_s)),
+                context.pool.lease(model.path, patience=patience) as engine,
+            ):
+                is_loading = False
+                loaded = time.perf_counter()
+                yield engine
     except TimeoutError:
         if seconds is None:
             raise
         if is_loading and patience.waits_for:
             others = tuple(map(context.catalog.id_of, patience.waits_for))
             raise _memory_in_use(model, others, seconds) from None
-        why = f"it may take {seconds:g} s in all"
-        if is_loading:
-            why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
-            raise ModelStillLoads(f"{TIMED_OUT}: {why}") from None
-        if loaded - began >= TOLD_SECONDS:
-            why += f"; {loaded - began:.1f} s of them went by until {model.model_id} was there,"
-            why += " and the answer was not done in the rest"
-        else:
-            why += ", and the answer was not done by then"
-        raise GenerationTimeout(f"{TIMED_OUT}: {why}") from None
+        load_s = None if is_loading else loaded - began
+        raise _timed_out(model, seconds, files_s=files_s, load_s=load_s) from None
     except OutOfMemory as error:
         if not is_loading:
             raise
@@ -147,6 +147,24 @@ async def leased(
         ) from error
     except ContextLimitExceeded as error:
         raise _context_too_small(context, model, error) from None
+
+
+def _timed_out(
+    model: ModelFile, seconds: float, *, files_s: float, load_s: float | None
+) -> GenerationTimeout:
+    """``load_s``: how long it took until ``model`` was there; None where it is not."""
+    why = f"it may take {seconds:g} s in all"
+    if files_s >= TOLD_SECONDS:
+        why += f", of which its files took {files_s:.1f} s"
+    if load_s is None:
+        why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
+        return ModelStillLoads(f"{TIMED_OUT}: {why}")
+    if load_s >= TOLD_SECONDS:
+        why += f"; {load_s:.1f} s of them went by until {model.model_id} was there,"
+        why += " and the answer was not done in the rest"
+    else:
+        why += ", and the answer was not done by then"
+    return GenerationTimeout(f"{TIMED_OUT}: {why}")
 
 
 def _context_too_small(

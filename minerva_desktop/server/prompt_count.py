@@ -30,7 +30,7 @@ async def count_prompt(
             request.scope, dialect=dialect, model=model.model_id, is_stream=False
         ) as active:
             limit_s = context.config.request_timeout_s
-            async with leased(context, model, limit_s) as engine:
+            async with leased(context, model, limit_s, request.scope) as engine:
                 active.follow()
                 return await engine.count_tokens(turns, chat=chat)
 

@@ -38,8 +38,9 @@ class RequestInfo:
     the answer begins, and ``end`` says how the answer ended, whatever its status promised;
     ``error_code`` is that of the error which was the answer, or broke it off; ``error_message`` are
     the words of one that was the answer, which may quote the request: they are not logged.
-    ``is_listed``: it has or had its row in the list of requests. ``is_refused``: its connection
-    answered it, for what came was no HTTP, or not whole in time."""
+    ``files_s``: how long its files took to be read. ``is_listed``: it has or had its row in the
+    list of requests. ``is_open``: the access layer has not seen the end of its answer yet.
+    ``is_refused``: its connection answered it, for what came was no HTTP, or not whole in time."""
 
     request_id: str
     client: str
@@ -54,7 +55,9 @@ class RequestInfo:
     end: End = End.COMPLETE
     error_code: str = ""
     error_message: str = ""
+    files_s: float = 0.0
     is_listed: bool = False
+    is_open: bool = False
     is_refused: bool = False
     generations: list[Timings] = field(default_factory=list)
 

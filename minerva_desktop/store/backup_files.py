@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import StoreError, os_reason
 from minerva_desktop.store.failures import reason_of
 
 FOLDER = "backups"
@@ -205,6 +205,24 @@ def copy_now(connection: apsw.Connection, target: Path) -> None:
         copy.finish()
     finally:
         copy.drop()
+
+
+def refuse_open(backup: Path, chats: Path) -> None:
+    """Raise `StoreError` where the copy is the file ``chats`` itself, or changes to it wait in
+    another file, which reading it unchanged would leave out."""
+    waiting = backup.with_name(f"{backup.name}-wal")
+    try:
+        is_same = backup.samefile(chats)
+        waits = waiting.exists() and waiting.stat().st_size > 0
+    except OSError as error:
+        raise StoreError(f"{backup} cannot be read: {os_reason(error)}") from error
+    if is_same:
+        raise StoreError(f"{backup} holds the chats that are open: there is nothing to restore")
+    if waits:
+        raise StoreError(
+            f"A part of the chats in {backup} is in {waiting.name} yet. Open them with the Minerva"
+            " they belong to, and back them up there"
+        )
 
 
 def check_backup(backup: Path, known: int) -> None:

@@ -106,7 +106,8 @@ class Care:
 
     async def restore(self, backup: Path) -> None:
         """Put a copy in the place of the chats. Raises `StoreError`."""
-        known = self._database.n_schema_steps
+        path, known = self._database.path, self._database.n_schema_steps
+        await asyncio.to_thread(backup_files.refuse_open, backup, path)
         await asyncio.to_thread(backup_files.check_backup, backup, known)
         await self._copy(BackupReason.RESTORE, None)
         await finished(self._database.replace_with(backup))

@@ -45,12 +45,14 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 def move_of(conversation: Conversation, removal: Removal) -> Move:
     """What to write after `Conversation.remove` or `Conversation.put_back`."""
+    message_ids = tuple(message.id for _, message in removal.messages)
     return Move(
         conversation_id=conversation.id,
-        message_ids=tuple(message.id for _, message in removal.messages),
+        message_ids=message_ids,
         parents=tuple(
             (message_id, conversation[message_id].parent_id)
-            for message_id in removal.moved_ids
+            # What comes back may reply to another message than it did when it went.
+            for message_id in (*message_ids, *removal.moved_ids)
             if message_id in conversation
         ),
         active_leaf_id=conversation.active_leaf_id,

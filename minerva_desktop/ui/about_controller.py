@@ -49,6 +49,8 @@ class AboutController(QObject):
         updates.told.connect(self._on_update)
         window.about_action.triggered.connect(self._on_about)
         window.sidebar.chat_actions.show_about.connect(self._on_about)
+        window.shortcuts_action.triggered.connect(self._on_shortcuts)
+        window.sidebar.chat_actions.show_shortcuts.connect(self._on_shortcuts)
         window.notifications.action_triggered.connect(self._on_notice_action)
         window.closing.connect(self._end_test)
 
@@ -74,6 +76,12 @@ class AboutController(QObject):
     @Slot()
     def _on_about(self) -> None:
         self.open()
+
+    @Slot()
+    def _on_shortcuts(self) -> None:
+        self.open()
+        if self._dialog is not None:
+            self._dialog.show_shortcuts()
 
     async def _fill(self, dialog: AboutDialog) -> None:
         """The licences are many files, which are read elsewhere."""

@@ -1,4 +1,5 @@
-"""About Minerva: its version and parts, whether there is a newer one, the licences, the self-test.
+"""About Minerva: its version and parts, whether there is a newer one, the keyboard shortcuts, the
+licences, the self-test.
 
 `about_controller` opens and fills it and obeys its signals. Main thread.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QDialog, QStackedWidget, QVBoxLayout, QWidget
 
 from minerva_desktop.app.third_parties import ThirdParty
@@ -17,11 +18,17 @@ from minerva_desktop.ui.forms import SegmentedChoice
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.licences_page import LicencesPage
 from minerva_desktop.ui.self_test_page import SelfTestPage
+from minerva_desktop.ui.shortcuts_page import ShortcutsPage
 from minerva_desktop.ui.theme import GRID
 
 SIZE = (840, 560)  # px; lines of licences fit
-ABOUT, LICENCES, SELF_TEST = "about", "licences", "test"
-PAGES = ((ABOUT, "About"), (LICENCES, "Licences"), (SELF_TEST, "Self-test"))
+ABOUT, SHORTCUTS, LICENCES, SELF_TEST = "about", "shortcuts", "licences", "test"
+PAGES = (
+    (ABOUT, "About"),
+    (SHORTCUTS, "Shortcuts"),
+    (LICENCES, "Licences"),
+    (SELF_TEST, "Self-test"),
+)
 
 
 class AboutDialog(QDialog):
@@ -46,7 +53,12 @@ class AboutDialog(QDialog):
         self.about = AboutPage(icons, version, can_check)
         self.licences = LicencesPage()
         self.self_test = SelfTestPage(version)
-        self._pages = {ABOUT: self.about, LICENCES: self.licences, SELF_TEST: self.self_test}
+        self._pages: dict[str, QWidget] = {
+            ABOUT: self.about,
+            SHORTCUTS: ShortcutsPage(),
+            LICENCES: self.licences,
+            SELF_TEST: self.self_test,
+        }
         self._stack = QStackedWidget()
         for page in self._pages.values():
             self._stack.addWidget(page)
@@ -75,6 +87,11 @@ class AboutDialog(QDialog):
     def show_update(self, words: str, release: Release | None = None, *, is_busy: bool) -> None:
         """What came of a check, or that it goes on; with a newer ``release``."""
         self.about.show_update(words, release, is_busy=is_busy)
+
+    def show_shortcuts(self) -> None:
+        """Turn to the list of keyboard shortcuts, which arrow keys scroll."""
+        self.show_page(SHORTCUTS)
+        self._pages[SHORTCUTS].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_page(self, page: str) -> None:
         """Turn to one of `PAGES`."""

@@ -73,7 +73,10 @@ class Application(QObject):
         services: Services,
         make_runtime: RuntimeFactory,
         files: Sequence[Path],
+        *,
+        freezes: bool = True,
     ) -> None:
+        """``freezes``: see `MainThreadGarbage`."""
         super().__init__()
         self._qt = qt
         self._loop = loop
@@ -104,7 +107,7 @@ class Application(QObject):
         self._settings = self._make_settings()
         if is_frozen():
             ReplacedApp(Path(sys.executable), self.window.notifications, qt)
-        self._garbage = MainThreadGarbage(self)
+        self._garbage = MainThreadGarbage(self, freezes=freezes)
         self._caret_rest = CaretRest(qt.styleHints(), self)
         # Of whichever text field has the keyboard.
         qt.inputMethod().cursorRectangleChanged.connect(self._caret_rest.wake)
@@ -120,7 +123,7 @@ class Application(QObject):
             self._worker,
             self._tasks,
             models.name_of,
-            models.note_of,
+            lambda path: models.item_of(path).note,
             models.unloading.begin,
         )
 
@@ -138,11 +141,11 @@ class Application(QObject):
         )
         window.sidebar.chat_actions.export.connect(self._chat_files.export)
         window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
-        self._dropped = DroppedFiles(window, worker, models, self._chat_files, tasks)
-        chats.session_shown.connect(self._dropped.attachments.on_shown)
         Pictures(window, tasks, lambda: chats.library)
         CopyNotices(window.notifications, window.chat_view.events)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
+        self._dropped = DroppedFiles(window, worker, models, self._chat_files, backups, tasks)
+        chats.session_shown.connect(self._dropped.attachments.on_shown)
         chats.session_shown.connect(backups.on_opened)
         chats.disk_trouble.connect(backups.show_trouble)
         window.add_guard(backups.must_stay)
@@ -157,7 +160,7 @@ class Application(QObject):
         chats.branch_changed.connect(context.on_branch_changed)
         chats.session_shown.connect(self._room.show_held)
         self._presets = PresetController(
-            window, self._services, models, tasks, lambda: chats.session
+            window, self._services, models, tasks, lambda: chats.session, chats.open_chat
         )
         self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
         self._snippets.imported.connect(self._presets.refresh)
@@ -285,6 +288,7 @@ class Application(QObject):
             await self._worker.close()
             await self._tasks.finish()
             self._garbage.stop()
+            self._themes.changed.disconnect(self._on_theme_changed)  # its widgets are about to go
             self._qt.quit()
 
     # -- errors ----------------------------------------------------------------------------

@@ -186,7 +186,9 @@ class AttachmentController(QObject):
     def _on_removed(self, item: AttachedFile) -> None:
         if item.part is not None:
             self._offers.dismiss(PASTED)
-            self._offers.undo(f"{item.name} removed", partial(self._put_back, item.part))
+            # No step of the window's Ctrl+Z: the composer has its own.
+            work = partial(self._put_back, item.part)
+            self._offers.do(f"{item.name} removed", "Undo", work, item.id)
         if not self._strip.items:
             self._composer.focus_editor()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class BackupsController(QObject):
         self._told_at = 0.0
         self._saved: SavingTrouble | None = None  # what was saved elsewhere
         self._before: Path | None = None  # the copy of what a restore replaced
+        self._offers = Offers("backups:", window.notifications, tasks)
         window.notifications.action_triggered.connect(self._on_action)
         self._looks = QTimer(self)
         self._looks.setSingleShot(True)
@@ -171,6 +174,7 @@ class BackupsController(QObject):
             dialog.restore_wanted.connect(self._on_restore)
             dialog.copy_wanted.connect(self._on_copy)
             dialog.save_wanted.connect(self._on_save)
+            dialog.file_wanted.connect(self._on_file)
             dialog.check_wanted.connect(self._on_check)
             dialog.finished.connect(self._on_finished)
             self._dialog = dialog
@@ -192,10 +196,31 @@ class BackupsController(QObject):
     def _on_restore(self, path: Path) -> None:
         self._tasks.start(self._busy("Bringing the chats back…", self._restore(path)))
 
+    def offer(self, path: Path) -> None:
+        """Ask whether the chats of a file are to take the place of all that are here."""
+        words = (
+            f"“{path.name}” is a copy of all chats. Restoring it replaces those that are here,"
+            " which are backed up first."
+        )
+        self._offers.ask(words, "Restore", partial(self._restore_offered, path), str(path))
+
+    async def _restore_offered(self, path: Path) -> None:
+        await self._busy("Bringing the chats back…", self._restore(path))
+
+    @Slot()
+    def _on_file(self) -> None:
+        dialog = QFileDialog(self._dialog or self._window, "Restore all chats from a copy")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters(["Minerva's chats (*.sqlite3)", "All files (*)"])
+        dialog.fileSelected.connect(lambda name: self._on_restore(Path(name)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
     async def _restore(self, path: Path) -> str:
         replaced = await self._care().restore(path)
         self._before = None if replaced is None else replaced.path
         await self._on_restored()
+        self._window.notifications.undo_steps.clear()  # of chats that are not these
         if self._dialog is not None:
             self._dialog.accept()
         undo = (NoticeAction("Undo", UNDO_RESTORE),) if self._before else ()

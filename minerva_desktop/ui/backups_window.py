@@ -34,11 +34,13 @@ INTRO = (
 
 class BackupsWindow(QDialog):
     """``restore_wanted`` carries the path of a copy; ``copy_wanted``: make one now,
-    ``save_wanted``: in a file of the person's choice; ``check_wanted``: look for damage."""
+    ``save_wanted``: in a file of the person's choice, ``file_wanted``: restore such a one;
+    ``check_wanted``: look for damage."""
 
     restore_wanted = Signal(object)
     copy_wanted = Signal()
     save_wanted = Signal()
+    file_wanted = Signal()
     check_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
@@ -53,6 +55,7 @@ class BackupsWindow(QDialog):
         self._status.setObjectName("backupsStatus")
         self._copy = _button("Back up now", "backUpNow", self.copy_wanted)
         self._save = _button("Save a copy…", "saveCopy", self.save_wanted)
+        self._file = _button("Restore a file…", "restoreFile", self.file_wanted)
         self._check = _button("Check for damage", "checkChats", self.check_wanted)
         self._lay_out()
         self.set_copies(())
@@ -86,7 +89,7 @@ class BackupsWindow(QDialog):
         rule.setFixedHeight(1)
         buttons = QHBoxLayout()
         buttons.setSpacing(2 * GRID)
-        for button in (self._copy, self._save, self._check):
+        for button in (self._copy, self._save, self._file, self._check):
             buttons.addWidget(button)
         buttons.addStretch(1)
         box = QVBoxLayout(self)

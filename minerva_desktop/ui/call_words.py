@@ -15,6 +15,10 @@ from pathlib import Path
 from minerva_desktop.paths import user_name
 
 TAKEN = b"taken"
+# The file beside the chats that the first instance locks. In it, on Unix, it says where it
+# hears: another start's folder for temporary files may be another one. `DEAF`: nowhere.
+LOCK_NAME = "window.lock"
+DEAF = b"-"
 # A first instance that does not answer within this hangs, or is about to end. One that has only
 # begun answers when its window is there: from a slow disk, that takes seconds.
 ANSWER_MS = 10_000

@@ -15,6 +15,7 @@ from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.icons import IconRole, Icons
 
 ABOUT_SHORTCUT = "F1"
+LIST_SHORTCUT = "Ctrl+/"
 MAX_FOLDER_NAME = 40  # characters of a folder's name in a menu
 
 
@@ -33,6 +34,7 @@ class ChatActions(QObject):
     export = Signal(list)  # an empty list: all chats
     import_chats = Signal()
     show_backups = Signal()
+    show_shortcuts = Signal()
     show_about = Signal()
     restore = Signal(list)
     destroy = Signal(list)
@@ -125,6 +127,8 @@ def list_menu(menu: ActionMenu, actions: ChatActions) -> None:
     menu.add("export", "Export all chats…", actions.export, [])
     menu.add("restore", "Backups…", actions.show_backups)
     menu.addSeparator()
+    entry, opened = "Keyboard shortcuts…", actions.show_shortcuts
+    menu.add("keyboard", entry, opened, shortcut=LIST_SHORTCUT)
     menu.add("info", "About Minerva…", actions.show_about, shortcut=ABOUT_SHORTCUT)
 
 

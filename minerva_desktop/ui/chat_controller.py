@@ -91,7 +91,7 @@ class ChatController(QObject):
             self._show,
             lambda: services.presets.current,
         )
-        self._places = ChatPlaces(window, services, tasks)
+        self._places = ChatPlaces(window, services, tasks, room.is_held)
         PromptHistory(window.composer, self._open_session)
         self._list = SidebarController(window, services.settings, tasks, self)
         self._temporary = TemporaryChats(window, self._open_session, self._show)
@@ -227,8 +227,8 @@ class ChatController(QObject):
     @Slot()
     def _on_parameters(self) -> None:
         system_prompt, sampling = self._window.parameters.values()
-        if self._session is not None:
-            self._tasks.start(self._session.configure(system_prompt, sampling))
+        if self._session is not None and self._library is not None:
+            self._tasks.start(self._library.configure(self._session, system_prompt, sampling))
         self._counter.count_soon()
 
     # -- the open session ------------------------------------------------------------------
@@ -356,9 +356,11 @@ class ChatController(QObject):
         if session is self._session:
             self._sender.show_waiting(session)
 
-    async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
+    async def has_room(
+        self, session: ChatSession, queued: QueuedMessage, reply_to: str | None
+    ) -> bool:
         """Where there is none, that is told in the open chat."""
-        return await self._sender.has_room(session, queued)
+        return await self._sender.has_room(session, queued, reply_to)
 
     def on_session_saved(self) -> None:
         """A title or a time changed in the list; the open chat may now be opened next time."""
@@ -380,7 +382,7 @@ class ChatController(QObject):
     def _on_tokens(self, answer_id: str, n_tokens: int, parts: list[AnswerPart]) -> None:
         if self._library is not None:
             self._library.on_answer_parts(answer_id, parts)
-        if self._is_shown(answer_id):
+        if self._session is not None and self._session.answer_id == answer_id:
             self._speed.count(n_tokens)
 
     @Slot(str, object)
@@ -395,6 +397,3 @@ class ChatController(QObject):
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
         self._failed.add(answer_id, error)
-
-    def _is_shown(self, answer_id: str) -> bool:
-        return self._session is not None and self._session.answer_id == answer_id

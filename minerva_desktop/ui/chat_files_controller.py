@@ -170,7 +170,7 @@ class ChatFilesController(QObject):
             self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
         self._imported = []
-        work = ChatImport(library.store, on_progress)
+        work = ChatImport(library.store, on_progress, library.opened)
         try:
             await work.run(paths)
         except asyncio.CancelledError:
@@ -221,6 +221,9 @@ class ChatFilesController(QObject):
 def _report_notice(report: ImportReport, begin: str = "") -> Notice:
     n_new = len(report.imported_ids)
     parts = [f"{_chats(n_new)} imported"] if n_new or not report.problems else []
+    n_grown = len(report.grown_ids)
+    if n_grown:
+        parts.append(f"{n_grown:,} {'has' if n_grown == 1 else 'have'} new messages")
     if report.n_present:
         trash = f", {report.n_in_trash:,} of them in the trash" if report.n_in_trash else ""
         parts.append(f"{report.n_present:,} were here already{trash}")
@@ -235,8 +238,9 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
         parts.append(f"{len(report.problems):,} {things} could not be read")
     kind = NoticeKind.WARNING if report.problems else NoticeKind.INFO
     actions: tuple[NoticeAction, ...] = ()
-    if n_new == 1:
-        actions = (NoticeAction("Open", OPEN_IMPORTED + report.imported_ids[0]),)
+    changed = [*report.imported_ids, *report.grown_ids]
+    if len(changed) == 1:
+        actions = (NoticeAction("Open", OPEN_IMPORTED + changed[0]),)
     if n_new:
         actions += (NoticeAction("Undo", UNDO_IMPORT),)
     text = begin + "; ".join(parts).rstrip(".") + "."

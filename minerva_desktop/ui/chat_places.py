@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.new_chat_files import NewChatFiles
 from minerva_desktop.app.services import Services
-from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.conversation import TitleSource, clean_text, title_from
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.new_chat_setup import NewChatSetup, is_new
@@ -31,8 +31,16 @@ class ChatPlaces(QObject):
         setup: keeps what is set in such a chat.
     """
 
-    def __init__(self, window: MainWindow, services: Services, tasks: UiTasks) -> None:
+    def __init__(
+        self,
+        window: MainWindow,
+        services: Services,
+        tasks: UiTasks,
+        is_held: Callable[[ChatSession], bool],
+    ) -> None:
+        """``is_held``: whether a message of a chat is about to be sent, once it was counted."""
         super().__init__(window)
+        self._is_held = is_held
         self._composer = window.composer
         self._view = window.chat_view
         self._settings = services.settings
@@ -61,11 +69,25 @@ class ChatPlaces(QObject):
         session = self._session
         if session is None:
             return
+        is_begun = is_new(session) and self._is_held(session)
+        if is_begun:
+            self.setup.end(session)
         self.setup.leave()
         self._keep_draft()
         self._keep_scroll()
-        if is_new(session):
+        if is_begun:
+            self._keep_begun(session)
+        elif is_new(session):
             self._unsaved, self._unsaved_files = self._composer.text, self._composer.files
+
+    def _keep_begun(self, session: ChatSession) -> None:
+        """What is about to be sent in a chat begins it: it is on disk from now on, among the
+        others, and what stands in its composer is not the next new one's."""
+        self._settings.remember(new_chat_draft="")
+        self._tasks.start(self._new_files.keep(()))
+        names = (self._composer.text, *(file.name for file in self._composer.files))
+        title = next(filter(None, map(title_from, names)), "")
+        self._tasks.start(session.rename(title, TitleSource.FIRST_WORDS))
 
     async def load(self) -> None:
         """Have the files of a new chat of last time, before any chat is shown."""

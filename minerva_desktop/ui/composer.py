@@ -7,6 +7,7 @@ The main window puts it under the transcript, sends what ``submitted`` carries, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
@@ -40,6 +41,11 @@ LOADING_FIRST = "Loading {}, to know whether this fits its context. Esc {}."
 STILL_READING = "A file is still being read. The message can be sent once that is done."
 
 
+def _nothing() -> str:
+    """Where nothing has to be filled in."""
+    return ""
+
+
 class Composer(QWidget):
     """The card with the text and its buttons, and above it the messages that wait.
 
@@ -48,6 +54,7 @@ class Composer(QWidget):
     and from Esc at that time, ``edit_last_requested`` from ↑ in the empty field, and
     ``history_wanted(-1)`` from Alt+↑. ``attach_requested`` comes from the paper clip;
     ``files_pasted``, ``image_pasted`` and ``long_text_pasted`` are those of `MessageEdit`.
+    ``unfilled`` is asked before a message is sent: what it returns is said, and nothing sent.
     """
 
     submitted = Signal(str)
@@ -65,6 +72,8 @@ class Composer(QWidget):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generating = False
+        self.unfilled: Callable[[], str] = _nothing
+        self._unfilled = ""  # what it returned, until the text changes or is sent
         self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
         self._editor = MessageEdit()
@@ -79,6 +88,8 @@ class Composer(QWidget):
         self._attach.setObjectName("attachButton")
         self.waiting = WaitingMessages(icons)
         self.attachments = AttachmentStrip(icons, self._editor.document())
+        # Asked by Ctrl+Z before the text: whether something else was undone, that came later.
+        self.undo_beyond: Callable[[], bool] = bool
         self._hint = QLabel()
         self._hint.setObjectName("composerHint")
         self._hint.setTextFormat(Qt.TextFormat.PlainText)
@@ -94,7 +105,7 @@ class Composer(QWidget):
 
     def _connect(self) -> None:
         self._editor.takes_files = True
-        self._editor.undo_other = self.attachments.undo
+        self._editor.undo_other = self._undo_other
         self._editor.redo_other = self.attachments.redo
         self._editor.history_wanted.connect(self.history_wanted)
         self._editor.files_pasted.connect(self.files_pasted)
@@ -141,6 +152,8 @@ class Composer(QWidget):
         another chat."""
         if text != self.text:
             self._editor.start_over(text)
+        else:
+            self._editor.document().clearUndoRedoStacks()
         self.attachments.start_over(files)
 
     def clear(self) -> None:
@@ -153,8 +166,20 @@ class Composer(QWidget):
         self.attachments.put_back(files)
         self._editor.set_text(text + self.text)
 
+    def revision(self) -> int:
+        """How often the text was changed."""
+        return self._editor.document().revision()
+
+    @property
+    def has_past(self) -> bool:
+        """Whether there is something to undo in the text, or was: who holds Ctrl+Z stops there."""
+        document = self._editor.document()
+        return document.isUndoAvailable() or document.isRedoAvailable()
+
     def show_hint(self, words: str) -> None:
-        """Say what is wrong with the message as it stands; nothing for an empty text."""
+        """Say what is wrong with the message as it stands; nothing for an empty text, or what there
+        is to be filled in."""
+        words = words or self._unfilled
         if words != self._hint.text():
             self._hint.setText(words)
             self._hint.setAccessibleName(words)
@@ -210,7 +235,15 @@ class Composer(QWidget):
         if self.attachments.is_reading:
             self.show_hint(STILL_READING)
         elif self._has_content:
+            self._show_unfilled(self.unfilled())
+            if self._unfilled:
+                return
             (self.queued if self._generating else self.submitted).emit(self.text)
+
+    def _show_unfilled(self, words: str) -> None:
+        before, self._unfilled = self._unfilled, words
+        if words or self._hint.text() == before:
+            self.show_hint(words)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -254,12 +287,17 @@ class Composer(QWidget):
             self.setTabOrder(before, after)
         self.attachments.tab_after = self._attach
 
+    def _undo_other(self) -> bool:
+        return self.attachments.undo() or self.undo_beyond()
+
     @property
     def _has_content(self) -> bool:
         return not _is_blank(self.text) or bool(self.files)
 
     @Slot()
     def _on_text_changed(self) -> None:
+        if self._unfilled:
+            self._show_unfilled("")
         text = self.text
         has_content = not _is_blank(text) or bool(self.files)
         self._send.setEnabled(has_content)

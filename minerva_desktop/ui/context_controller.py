@@ -21,14 +21,13 @@ from minerva_desktop.app.context_cutting import (
     newest_that_fit,
     with_cut,
 )
-from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.errors import ContextLimitExceeded, MinervaError
+from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
-from minerva_desktop.ui.chat_view.actions import AnswerHelp
+from minerva_desktop.ui.context_help import ContextHelp, counted_messages, fits_without
 from minerva_desktop.ui.context_reading import ContextReading
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -90,12 +89,10 @@ class ContextController(QObject):
         self._reading = ContextReading(window, worker, models, tasks, session)
         self._offer: _Offer | None = None
         self._told: ChatSession | None = None  # whose draft was said not to fit
-        self._failed: set[str] = set()  # answers, under which the same is offered
+        self._help = ContextHelp(window, worker, models, tasks, session, self._find)
         self._summing: asyncio.Task[None] | None = None
         window.status.context.usage_told.connect(self._on_usage)
         window.notifications.action_triggered.connect(self._on_action)
-        worker.answer_failed.connect(self._on_failed)
-        worker.answer_finished.connect(self._on_finished)
         window.chat_view.events.cut_requested.connect(self._on_cut_requested)
 
     @Slot(object)
@@ -104,44 +101,18 @@ class ContextController(QObject):
         if self._offer is not None and self._offer.session is not session:
             self._withdraw()
         self._told = None
+        self._help.withdraw(session)
 
     @Slot(object)
     def on_branch_changed(self, session: ChatSession) -> None:
         """What is offered is of the messages that were shown."""
+        self._help.withdraw(session)
         offer = self._offer
         if offer is not None and offer.session is session and not offer.is_current:
             self._withdraw()
             self._told = None  # of these it may be true, too
 
     # -- a chat that outgrew the context ---------------------------------------------------
-
-    @Slot(str, object)
-    def _on_failed(self, answer_id: str, error: MinervaError) -> None:
-        session = self._session()
-        if session is not None and isinstance(error, ContextLimitExceeded):
-            self._tasks.start(self._offer_cut(session, answer_id))
-
-    @Slot(str, object)
-    def _on_finished(self, answer_id: str, completion: Completion) -> None:
-        session = self._session()
-        if session is not None and completion.full_context:
-            self._tasks.start(self._offer_cut(session, answer_id))
-
-    async def _offer_cut(self, session: ChatSession, answer_id: str) -> None:
-        """Under the answer ``answer_id``, which failed for the context, or filled it."""
-        path, n_ctx = self._models.current_path, self._models.n_ctx
-        if path is None or n_ctx is None or answer_id not in session.conversation:
-            return
-        if session.conversation[answer_id].model != model_name(path):
-            return
-        self._failed.add(answer_id)
-        found = await self._find(session, path, n_ctx)
-        if found is None:
-            self._failed.discard(answer_id)  # a larger context alone helps, which the answer says
-            self._window.chat_view.offer_help(answer_id, AnswerHelp(options=True))
-        else:
-            words = fits_without(found)
-            self._window.chat_view.offer_help(answer_id, AnswerHelp(options=True, cut=words))
 
     @Slot(str, bool)
     def _on_cut_requested(self, answer_id: str, summarised: bool) -> None:
@@ -189,7 +160,7 @@ class ContextController(QObject):
         self._window.notifications.show_notice(notice)
 
     def _words(self, outgrown: Outgrown) -> str:
-        is_chat = outgrown.asked.draft is None
+        is_chat = outgrown.draft is None
         takes = "The chat takes" if is_chat else "The message was not sent: with it the chat takes"
         return (
             f"{takes} {outgrown.used.words} tokens, and the context of "
@@ -198,19 +169,19 @@ class ContextController(QObject):
 
     async def _offer_instead(self, outgrown: Outgrown) -> None:
         asked = outgrown.asked
-        session, path, draft, shown = asked.session, asked.path, asked.draft, _shown(asked.session)
+        session, path, shown = asked.session, asked.path, _shown(asked.session)
         found = await newest_that_fit(
             session.conversation,
             self._counter(path),
             outgrown.n_ctx,
             branch=asked.branch,
-            draft=draft,
+            draft=outgrown.draft,
         )
         if session is not self._session() or session.is_answering:
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            needed, is_draft = _needed(session, outgrown.used), draft is not None
+            needed, is_draft = _needed(session, outgrown.used), outgrown.draft is not None
             self._tell(self._words(outgrown), found, path, needed, is_draft=is_draft)
 
     @Slot()
@@ -236,7 +207,7 @@ class ContextController(QObject):
         path, n_ctx = self._models.current_path, self._models.n_ctx
         if path is None or n_ctx is None or not len(session.conversation):
             return  # a message that alone is too long is told of when it is sent
-        draft = await asyncio.to_thread(draft_turn, text, files)  # files of 4 MB take 15 ms
+        draft = await asyncio.to_thread(draft_turn, text, files)  # which may be large
         shown, counter = _shown(session), self._counter(path)
         found = await newest_that_fit(session.conversation, counter, n_ctx, draft=draft)
         is_open = session is self._session() and not session.is_answering
@@ -257,7 +228,7 @@ class ContextController(QObject):
         """Whether one is made already: in a notice, or under the answer that the chat ends with."""
         composer = self._window.composer
         is_draft = bool(composer.text.strip() or composer.files)
-        is_under = session.conversation.active_leaf_id in self._failed and not is_draft
+        is_under = self._help.is_under(session.conversation.active_leaf_id) and not is_draft
         return is_under or self._offer is not None
 
     def _context_of(self, path: Path, n_ctx: int) -> str:
@@ -306,7 +277,7 @@ class ContextController(QObject):
         """What was asked of other messages than are shown by then is not done: a summary takes its
         time."""
         session, is_current = offer.session, offer.is_current
-        if cut.first_id not in session.conversation:
+        if session.is_gone or cut.first_id not in session.conversation:
             return
         await session.cut(with_cut(session.conversation, cut))
         if session is self._session():
@@ -350,7 +321,7 @@ class ContextController(QObject):
         await self._go_on(offer, cut)
 
     def _show_progress(self, done: int, total: int) -> None:
-        text = f"Summarising {_messages(total)}: {done:,} read"
+        text = f"Summarising {counted_messages(total)}: {done:,} read"
         stop = NoticeAction("Stop", STOP_SUMMARY)
         notice = Notice(NoticeKind.INFO, text, actions=(stop,), key=OUTGROWN, stays=True)
         self._window.notifications.show_notice(notice)
@@ -372,17 +343,3 @@ def _needed(session: ChatSession, used: TokenCount) -> int:
 
 def _shown(session: ChatSession) -> tuple[str, ...]:
     return tuple(message.id for message in session.conversation.active_branch())
-
-
-def fits_without(cut: PossibleCut) -> str:
-    """What has to go, so that a chat fits."""
-    tokens = TokenCount(cut.n_tokens, is_all=not cut.is_more).words
-    left = "" if cut.n_left is None else f", with {cut.n_left:,} tokens left for the answer"
-    return (
-        f"Without the oldest {_messages(cut.n_messages)} ({tokens} tokens) it fits{left}. "
-        "All of them stay in the chat."
-    )
-
-
-def _messages(count: int) -> str:
-    return "message" if count == 1 else f"{count:,} messages"

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.dropped import sorted_drop
 from minerva_desktop.ui.attachment_controller import AttachmentController
+from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -21,7 +22,8 @@ from minerva_desktop.ui.tasks import UiTasks
 
 
 class DroppedFiles(QObject):
-    """Models go to the library, chats are imported; what else there is goes with the message."""
+    """Models go to the library, chats are imported, backups are asked about; what else there is
+    goes with the message."""
 
     def __init__(
         self,
@@ -29,11 +31,13 @@ class DroppedFiles(QObject):
         worker: EngineWorker,
         models: ModelController,
         chat_files: ChatFilesController,
+        backups: BackupsController,
         tasks: UiTasks,
     ) -> None:
         super().__init__(window)
         self._models = models
         self._chat_files = chat_files
+        self._backups = backups
         self._tasks = tasks
         self._begun = asyncio.Event()
         self.attachments = AttachmentController(window, worker, models, tasks)
@@ -55,5 +59,7 @@ class DroppedFiles(QObject):
             self._models.add_files(dropped.models)
         if dropped.chats:
             self._chat_files.import_files(dropped.chats)
+        for backup in dropped.backups:
+            self._backups.offer(backup)
         if dropped.attachments:
             self.attachments.attach(dropped.attachments)

@@ -45,11 +45,11 @@ from minerva_desktop.app.model_actions import (
     own_options,
 )
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.errors import LoadCancelled, MinervaError
 from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.answer_runs import AnswerEvents, AnswerRuns
+from minerva_desktop.ui.endpoint_calls import EndpointCalls
 from minerva_desktop.ui.picked_loads import PickedLoads
 from minerva_desktop.ui.request_calls import RequestCalls
 
@@ -107,6 +107,7 @@ class EngineWorker(QThread):
         self._picked = PickedLoads()
         self._speeds = TokenSpeeds()
         self._reasons: dict[Path, tuple[str, ...]] = {}
+        self.endpoint = EndpointCalls(self._call, self._await, self._required)
         self.requests = RequestCalls(self._call, self._await, self._required, self)
 
     # -- the window's thread ---------------------------------------------------------------
@@ -224,32 +225,6 @@ class EngineWorker(QThread):
         """What models may take of the memory of each GPU, or why that is not known. Where nobody
         asked for the devices yet, that starts a process for it, and takes a moment."""
         return await self._await(self._gpu_budgets())
-
-    async def start_endpoint(self, settings: Settings) -> str:
-        """Serve over HTTP as these want, to this machine or to the network too; the base URL, which
-        in the network is good there, too. What runs on another port has its grace. Raises
-        `EndpointError`, and `InvalidRequest` for a setting that makes no sense, or the network
-        without a key."""
-        runtime = self._required()
-        self._call(runtime.set_max_waiting, settings.server_waiting)
-        started = runtime.start_endpoint(
-            host=settings.server_host,
-            port=settings.server_port,
-            allowed_origins=settings.server_origins,
-            allowed_hosts=settings.server_hosts,
-            request_timeout_s=settings.server_request_s,
-            grace_s=GRACE_SECONDS,
-        )
-        url = await self._await(started)
-        return next(iter(await self._await(runtime.network_urls())), url)
-
-    async def stop_endpoint(self, grace_s: float) -> None:
-        """Stop serving; running requests have so many seconds to come to their end."""
-        await self._await(self._required().stop_endpoint(grace_s))
-
-    def hurry_endpoint(self) -> None:
-        """End the grace of a `stop_endpoint` that runs, and of a port that was left."""
-        self._call(self._required().hurry)
 
     async def close(self) -> None:
         """End all answers, models and the endpoint, then the thread."""

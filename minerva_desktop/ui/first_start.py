@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from minerva_desktop.ui import call_words
+from minerva_desktop.ui.call_words import DEAF, LOCK_NAME
 from minerva_desktop.ui.single_instance import handed_over
 
 if sys.platform == "win32":
@@ -20,7 +21,6 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-LOCK_NAME = "window.lock"
 AGAIN_SECONDS = 0.02  # one that won begins to hear some milliseconds later
 
 _log = logging.getLogger(__name__)
@@ -36,11 +36,11 @@ class FirstStart:
 
     def is_taken_over(self, files: Sequence[Path], environment: Mapping[str, str]) -> bool:
         """Whether another start has the window and took ``files``. Otherwise the window is to be
-        opened here: the right to is held now, unless one who has it does not answer within
-        `ANSWER_MS`. One who has it and ends meanwhile leaves it to this one."""
+        opened here: the right to is held now, unless one who has it cannot be called, or does not
+        answer within `ANSWER_MS`. One who has it and ends meanwhile leaves it to this one."""
         until = time.monotonic() + call_words.ANSWER_MS / 1000
         while not handed_over(self._data, files, environment):
-            if self.take() or time.monotonic() > until:
+            if self.take() or self._is_deaf() or time.monotonic() > until:
                 return False
             time.sleep(AGAIN_SECONDS)
         return True
@@ -62,9 +62,17 @@ class FirstStart:
             is_free = True
         if is_free:
             self._file = file
+            with suppress(OSError):
+                os.ftruncate(file, 0)  # where one heard who is gone
         else:
             os.close(file)
         return is_free
+
+    def _is_deaf(self) -> bool:
+        """Whether the one who has the right says that nobody can call it."""
+        with suppress(OSError):
+            return (self._data / LOCK_NAME).read_bytes() == DEAF
+        return False
 
     def release(self) -> None:
         """Leave the right to others. Idempotent."""

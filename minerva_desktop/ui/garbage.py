@@ -17,17 +17,21 @@ LOOK_MS = 1000
 class MainThreadGarbage(QObject):
     """Collects from a timer, from `start` until `stop`. Main thread."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, freezes: bool = True) -> None:
+        """``freezes``: what is alive at the start (modules, mostly) is not looked at again until
+        the stop, which keeps a full collection at a few milliseconds. A process that has frozen
+        all but the window says no, and what it has frozen stays so."""
         super().__init__(parent)
+        self._freezes = freezes
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._collect)
 
     def start(self) -> None:
-        """Take collection over. What is alive now (modules, mostly) is never looked at again,
-        which keeps a full collection at a few milliseconds."""
+        """Take collection over."""
         gc.collect()
-        gc.freeze()
+        if self._freezes:
+            gc.freeze()
         gc.disable()
         self._timer.start()
 
@@ -35,7 +39,8 @@ class MainThreadGarbage(QObject):
         """Collect once more and give collection back to Python."""
         self._timer.stop()
         gc.collect()
-        gc.unfreeze()
+        if self._freezes:
+            gc.unfreeze()
         gc.enable()
 
     @Slot()

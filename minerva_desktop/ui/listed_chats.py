@@ -76,7 +76,7 @@ class ListedChats(QObject):
     async def use(self, library: ChatLibrary) -> None:
         """List the chats of ``library`` from now on. Raises `StoreError`."""
         self.library = library
-        self._watch.begin(library.states_folder)
+        self._watch.begin(library.states.folder)
         await self._refresh()
 
     def refresh_soon(self) -> None:
@@ -102,7 +102,7 @@ class ListedChats(QObject):
             is_archived=place is Place.ARCHIVE, in_trash=place is Place.TRASH
         )
         self.folders = await library.folders()
-        self._states = await library.states()
+        self._states = await library.states.by_model()
         rows = self._rows(place)
         # With 10,000 chats each of these steps takes the window's thread 1 to 4 ms.
         await asyncio.sleep(0)
@@ -131,7 +131,7 @@ class ListedChats(QObject):
     async def _look_at_states(self) -> None:
         if self.library is None:
             return
-        before, self._states = self._warm(), await self.library.states()
+        before, self._states = self._warm(), await self.library.states.by_model()
         if self._warm() != before:
             self.show_again()
 

@@ -34,6 +34,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import ATTACH_SHORTCUT, Composer
 from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
+from minerva_desktop.ui.enter_key import EnterKey
 from minerva_desktop.ui.focus_keeper import FocusKeeper
 from minerva_desktop.ui.header import Header
 from minerva_desktop.ui.icons import Icons
@@ -41,7 +42,11 @@ from minerva_desktop.ui.late_dialogs import chat_finder
 from minerva_desktop.ui.models_panel import ModelsPanel
 from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.parameters_panel import ParametersPanel
-from minerva_desktop.ui.settings_action import make_about_action, make_settings_action
+from minerva_desktop.ui.settings_action import (
+    make_about_action,
+    make_settings_action,
+    make_shortcuts_action,
+)
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
 from minerva_desktop.ui.window_keys import WindowKeys
@@ -80,6 +85,7 @@ class MainWindow(QMainWindow):
         self.sidebar = Sidebar(icons)
         self.parameters = ParametersPanel(icons)
         self.settings_action = make_settings_action(icons, self)
+        self.shortcuts_action = make_shortcuts_action(self)
         self.about_action = make_about_action(self)
         self.header = Header(
             icons,
@@ -102,6 +108,7 @@ class MainWindow(QMainWindow):
         self._guards: list[Callable[[], bool]] = []
         self._lay_out()
         FocusKeeper(self.composer, (self.notifications, self.chat_view, self.composer))
+        EnterKey(self)
         self._add_shortcuts()
         self._keys = self._make_keys()
         self._restore(settings)
@@ -180,6 +187,7 @@ class MainWindow(QMainWindow):
             self.sidebar.toggle_action,
             self.parameters.toggle_action,
             self.settings_action,
+            self.shortcuts_action,
             self.about_action,
         ):
             self.addAction(action)
@@ -204,7 +212,16 @@ class MainWindow(QMainWindow):
         quit_action.triggered.connect(self.close)
         self.addAction(quit_action)
 
+    def _undo_from_composer(self) -> bool:
+        """Take back what was done last in the window, if it came after the last change of what is
+        written; whether it did."""
+        bar = self.notifications
+        is_last = bar.undo_steps.is_last_change or not self.composer.has_past
+        return is_last and bar.undo_last()
+
     def _make_keys(self) -> WindowKeys:
+        self.notifications.undo_steps.revision = self.composer.revision
+        self.composer.undo_beyond = self._undo_from_composer
         parts = (
             self.composer,
             self.notifications,
@@ -214,7 +231,7 @@ class MainWindow(QMainWindow):
             self.parameters,
             self.status,
         )
-        return WindowKeys(self.composer, self.chat_view, parts)
+        return WindowKeys(self.composer, self.chat_view, parts, self.notifications.undo_last)
 
     @property
     def _chat_finder(self) -> ChatFinder:

@@ -16,9 +16,10 @@ from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
-from minerva_desktop.chat.conversation import Conversation, Removal
+from minerva_desktop.chat.conversation import Conversation, Removal, title_from
 from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.chat.presets import PromptLibrary
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.paths import path_of, path_text
@@ -68,6 +69,7 @@ class MessageActions(QObject):
         self._show = show
         self._presets = presets
         self._offers = Offers("messages:", window.notifications, tasks)
+        self._removals: dict[str, Removals] = {}  # by the chat's id
         self._view.events.retry_requested.connect(self._on_retry)
         self._view.events.action_requested.connect(self._on_action)
         self._view.events.branch_requested.connect(self._on_branch)
@@ -80,6 +82,8 @@ class MessageActions(QObject):
         if session is None or message_id not in session.conversation:
             return
         match action:
+            case MessageAction.ANSWER:
+                self._tasks.start(self._retry(session, message_id))
             case MessageAction.REGENERATE:
                 self._tasks.start(self._offer_regenerating(session, message_id, place))
             case MessageAction.CONTINUE:
@@ -127,10 +131,13 @@ class MessageActions(QObject):
         path: Path | None = None,
         sampling: SamplingParameters | None = None,
     ) -> None:
-        """With the model at ``path``; the chosen one by default."""
+        """Answer that question, or that of an answer, with the model at ``path``; the chosen one by
+        default."""
         path = path or self._model_path()
+        up_to = _up_to(session, message_id)
+        before = up_to if up_to[-1].role is Role.USER else up_to[:-1]
         again = partial(self._retry, session, message_id, path, sampling)
-        asked = Asked(session, path, _up_to(session, message_id)[:-1], then=again)
+        asked = Asked(session, path, before, then=again)
         if await self._is_free(message_id, asked):
             await session.retry(message_id, path, sampling)
 
@@ -251,11 +258,14 @@ class MessageActions(QObject):
             await session.cut(cuts)  # on disk, too, it is at the next message now
         if self._window.focusWidget() is None:  # it went with the message, under the menu
             self._window.composer.focus_editor()
-        n_gone = len(removal.messages)
-        words = "Message deleted" if n_gone == 1 else f"{n_gone:,} messages deleted"
-        self._offers.undo(words, partial(self._put_back, session.conversation.id, removal))
+        chat_id = session.conversation.id
+        removal_id = self._removals.setdefault(chat_id, Removals()).add(removal)
+        words = _deleted(removal)
+        put_back = partial(self._put_back, chat_id, removal_id, words)
+        self._offers.undo(words, put_back, removal_id, is_last_chance=True)
 
-    async def _put_back(self, conversation_id: str, removal: Removal) -> None:
+    async def _put_back(self, conversation_id: str, removal_id: str, words: str) -> None:
+        """``words`` say what went."""
         session, library = self._session(), self._library()
         if session is None or session.conversation.id != conversation_id:
             if library is None:
@@ -263,13 +273,28 @@ class MessageActions(QObject):
             session = await library.open_session(conversation_id)
             self._show(session)
         if session.is_answering:
-            again = partial(self._put_back, conversation_id, removal)
-            self._offers.undo("That can be undone once the answer is over.", again)
+            again = partial(self._put_back, conversation_id, removal_id, words)
+            later = f"{words}. That can be undone once the answer is over."
+            self._offers.undo(later, again, removal_id, is_last_chance=True)
             return
         cuts = session.conversation.cuts
-        await session.put_back(removal)
+        removals = self._removals[conversation_id]
+        could_come = removals.ids
+        await session.put_back(removals, removal_id)
+        for came_too in could_come - removals.ids:
+            self._offers.dismiss(came_too)
         if session.conversation.cuts != cuts:
             await session.cut(session.conversation.cuts)
+
+
+def _deleted(removal: Removal) -> str:
+    """What went, so that it can be told from what else went."""
+    (_, first), *more = removal.messages
+    begin = title_from(first.text)
+    named = f" “{begin}”" if begin else ""
+    if not more:
+        return f"Message{named} deleted"
+    return f"{len(more) + 1:,} messages deleted{f', from{named} on' if named else ''}"
 
 
 def _up_to(session: ChatSession, message_id: str) -> list[Message]:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.app.chat_session import GONE, ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.errors import ModelNotFound, StoreError
+from minerva_desktop.errors import InvalidRequest, ModelNotFound, StoreError
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.new_chat_setup import is_new
 from minerva_desktop.ui.prompt_room import TOO_LONG, Asked, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_WELL, STOPPED
@@ -96,8 +98,7 @@ class MessageSender(QObject):
     async def _send_if_it_fits(self, asked: Asked) -> None:
         """What is typed while it is counted stays. Who changes it or the model meanwhile has to
         send it again."""
-        is_free = await self._room.is_free(asked)
-        if is_free and asked.path == self._models.current_path and await self._take(asked):
+        if await self._room.is_free(asked) and await self._take(asked):
             await _say(asked)
 
     async def _take(self, asked: Asked) -> bool:
@@ -110,27 +111,32 @@ class MessageSender(QObject):
             composer.set_text(composer.text.removeprefix(text))
             return True
         kept = session.conversation  # another chat was opened
+        if is_new(session):
+            return False  # before it was counted: then that is the next new one's draft
         if not _begins_with(kept.draft, kept.draft_files, asked):
             return False
         await session.keep_draft(kept.draft.removeprefix(text))
         return True
 
-    async def has_room(self, session: ChatSession, queued: QueuedMessage) -> bool:
-        """Whether the first waiting message of ``session`` fits; where it does not, that is
-        told."""
-        branch = session.conversation.active_branch()
-        asked = Asked(
-            session, queued.model_path, branch, queued.text, queued.files, session.send_queued
-        )
+    async def has_room(
+        self, session: ChatSession, queued: QueuedMessage, reply_to: str | None
+    ) -> bool:
+        """Whether the first waiting message of ``session`` fits behind ``reply_to``; where it does
+        not, that is told."""
+        branch = session.conversation.branch_to(reply_to)
+        again = partial(session.send_queued, reply_to)
+        asked = Asked(session, queued.model_path, branch, queued.text, queued.files, again)
         return await self._room.is_there(asked)
 
     async def _send(self, asked: Asked | None, text: str, files: Files) -> None:
         await self._begun.wait()  # a person may be quicker than the start
         asked = asked or self._asked(text, files)
-        if asked is not None:
+        if asked is not None and not asked.session.is_gone:
             await _say(asked)
             return
         self._composer.put_back(text, files)
+        if asked is not None:
+            raise InvalidRequest(GONE)
         if self._session() is None:
             raise StoreError("The chats are not open, so nothing can be sent yet")
         raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
@@ -161,17 +167,18 @@ class MessageSender(QObject):
 
 
 async def _say(asked: Asked) -> None:
-    """Behind what is being done. What was counted alone, because an answer was being written, is
-    counted with that, if it has ended since."""
+    """Behind what is being done, and in the branch that was shown when it was sent off. What was
+    counted alone, because an answer was being written, is counted with that, if it has ended
+    since."""
     session = asked.session
     is_idle = not session.is_answering and not session.is_counting
     if is_idle and asked.is_whole:
-        await session.send(asked.text, asked.path, asked.files)
+        await session.send(asked.text, asked.path, asked.files, asked.reply_to)
         return
     is_next = is_idle and not session.queued
     session.enqueue(asked.text, asked.path, asked.files)
     if is_next:
-        await session.send_queued()
+        await session.send_queued(asked.reply_to)
 
 
 def _begins_with(text: str, files: Files, asked: Asked) -> bool:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.answer_words import model_name
-from minerva_desktop.app.model_actions import ModelPhase, ModelState, shown_names
+from minerva_desktop.app.model_actions import ModelPhase, ModelState, lacks_template, shown_names
 from minerva_desktop.app.services import Services
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.errors import (
@@ -36,7 +36,7 @@ from minerva_desktop.ui.model_notices import (
 )
 from minerva_desktop.ui.notification_bar import NoticeAction
 from minerva_desktop.ui.tasks import UiTasks
-from minerva_desktop.ui.unloading import Unloading
+from minerva_desktop.ui.unloading import Purpose, Unloading
 
 NO_MODEL = "no-model"
 TEMPLATE = "chat_template"  # what an error is about that the load options can mend
@@ -75,7 +75,9 @@ class ModelController(QObject):
         self._names: dict[Path, str] = {}
         self._notices = ModelNotices(window.notifications, self.shown_name)
         self.unloading = Unloading(window, worker, tasks, self.shown_name)
+        self.unloading.removable.connect(self._on_removable)
         picker, header = window.header.picker, window.header
+        self.unloading.asked.connect(picker.close_list)  # the question is beneath it
         picker.selected.connect(self._on_selected)
         picker.opened.connect(self._look_again)
         window.status.memory_clicked.connect(self._look_again)
@@ -103,9 +105,10 @@ class ModelController(QObject):
         """A model's name for people; None when it is not in the library."""
         return self._names.get(path)
 
-    def note_of(self, path: Path) -> str:
-        """What became of the file of a loaded model; empty where it is the same."""
-        return next((item.note for item in self._items if item.path == path_text(path)), "")
+    def item_of(self, path: Path) -> PickerItem:
+        """What the picker shows of a model: nothing of one that is not in the library."""
+        wanted = PickerItem(path_text(path), "")
+        return next((item for item in self._items if item.path == wanted.path), wanted)
 
     @property
     def n_ctx(self) -> int | None:
@@ -130,7 +133,7 @@ class ModelController(QObject):
         """Choose the model with the file ``name``, if it is in the library and can chat. It is
         loaded with the next message: what a chat was had with need not be wanted now."""
         for path in self._names:
-            if model_name(path) == name and not self._makes_embeddings(path):
+            if model_name(path) == name and not self.item_of(path).makes_embeddings:
                 if path != self._current:
                     self._choose(path)
                 return
@@ -146,14 +149,8 @@ class ModelController(QObject):
         # By name: the embedded model moves with the installation.
         last = None if preferred is None else path_of(preferred)
         if last is not None and chosen.name != last.name:
-            why = "cannot be opened any more; it may have been moved or deleted"
-            if self._makes_embeddings(last):
-                why = "makes embeddings and cannot chat"
-            text = (
-                f"“{clean_text(last.name)}”, the model of last time, {why}. {self.current_name} "
-                "was chosen instead."
-            )
-            self._notices.warn(text)
+            cannot_chat = self.item_of(last).makes_embeddings
+            self._notices.other_than_last(last, self.current_name, cannot_chat=cannot_chat)
 
     async def refresh(self) -> None:
         """Read the library again."""
@@ -170,6 +167,7 @@ class ModelController(QObject):
                 problem=entry.problem or "",
                 note=entry.note or "",
                 makes_embeddings=entry.model.makes_embeddings,
+                lacks_template=lacks_template(entry.model, self._settings.current),
                 removable=not entry.model.embedded,
             )
             for entry in entries
@@ -199,7 +197,7 @@ class ModelController(QObject):
         await self.refresh()
         if outcome.added:
             added = outcome.added[-1].path
-            if self._makes_embeddings(added):
+            if self.item_of(added).makes_embeddings:
                 self._notices.embeddings(added, self.current_name)
             else:
                 await self._try_added(added, is_new=added not in known)
@@ -246,7 +244,7 @@ class ModelController(QObject):
     @Slot(str)
     def _on_selected(self, path: str) -> None:
         chosen = path_of(path)
-        if self._makes_embeddings(chosen):
+        if self.item_of(chosen).makes_embeddings:
             self._notices.embeddings(chosen, self.current_name)
             return
         self._choose(chosen)
@@ -284,10 +282,13 @@ class ModelController(QObject):
 
     @Slot(str)
     def _on_remove_requested(self, path: str) -> None:
-        self._tasks.start(self._remove(path_of(path)))
+        self.unloading.begin(path_of(path), Purpose.REMOVE)
+
+    @Slot(object)
+    def _on_removable(self, path: Path) -> None:
+        self._tasks.start(self._remove(path))
 
     async def _remove(self, path: Path) -> None:
-        await self._worker.unload(path)
         await self._models.remove(path)
         await self.refresh()
         if path == self._current:
@@ -355,9 +356,6 @@ class ModelController(QObject):
             self._window.header.show_waiting(f"Waiting for {names} to finish")
         else:
             self._window.header.show_progress(0.0)
-
-    def _makes_embeddings(self, path: Path) -> bool:
-        return any(item.makes_embeddings for item in self._items if item.path == path_text(path))
 
     def shown_name(self, path: Path) -> str:
         """A model's name for people, also when it is not in the library."""

@@ -18,6 +18,7 @@ class ModelHints(QObject):
         self._window = window
         self._models = models
         models.current_changed.connect(self._on_model_chosen)
+        models.refreshed.connect(self._on_model_chosen)  # it may have another template
 
     @Slot()
     def _on_model_chosen(self) -> None:
@@ -26,5 +27,11 @@ class ModelHints(QObject):
         self._window.composer.set_placeholder(f"Message {short}".strip())
         self._window.chat_view.set_empty_hint(
             "What is on your mind?" if name else "Add a model to begin",
-            f"{short} answers, on this computer alone." if name else "",
+            self._what_answers(short) if name else "",
         )
+
+    def _what_answers(self, name: str) -> str:
+        path = self._models.current_path
+        if path is not None and self._models.item_of(path).lacks_template:
+            return f"{name} brings no chat template: what it answers may make no sense."
+        return f"{name} answers, on this computer alone."

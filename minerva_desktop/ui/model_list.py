@@ -33,6 +33,11 @@ from minerva_desktop.units import format_bytes
 ITEM_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 12 * GRID
 EMBEDDINGS_ONLY = "Embeddings only"
+NO_TEMPLATE = "No chat template"
+NO_TEMPLATE_TIP = (
+    "It brings no chat template, so ChatML stands in. One that was not made for chats answers what"
+    " makes no sense."
+)
 
 FitTone = Literal["success", "warning", "danger"]
 Index = QModelIndex | QPersistentModelIndex
@@ -58,7 +63,8 @@ class PickerFit:
 class PickerItem:
     """One model. ``path`` is a `path_text`; ``size_bytes`` and ``n_ctx`` (tokens) are None while
     unknown; ``problem`` is why it cannot be used, in words, and ``note`` what became of the file of
-    one that is loaded; ``makes_embeddings``: it cannot chat; ``removable`` is False for the model
+    one that is loaded; ``makes_embeddings``: it cannot chat; ``lacks_template``: it
+    may not have been made for chats; ``removable`` is False for the model
     that comes with the app; ``fit`` is None while unknown, and says nothing of a loaded model."""
 
     path: str
@@ -70,6 +76,7 @@ class PickerItem:
     problem: str = ""
     note: str = ""
     makes_embeddings: bool = False
+    lacks_template: bool = False
     removable: bool = True
     fit: PickerFit | None = None
 
@@ -87,6 +94,8 @@ class PickerItem:
     def facts(self) -> str:
         """``Q4_1 · 94 MB · 2,048 tokens context``, as far as known."""
         parts = [EMBEDDINGS_ONLY if self.makes_embeddings else "", self.quantisation]
+        if self.can_chat and self.lacks_template:
+            parts.insert(0, NO_TEMPLATE)
         if self.size_bytes is not None:
             parts.append(format_bytes(self.size_bytes))
         if self.n_ctx is not None:
@@ -108,7 +117,8 @@ class PickerItem:
         fit = self.shown_fit
         told = (self.facts, f"{fit.label}. {fit.detail}", fit.warning) if fit is not None else ()
         path = clean_text(str(path_of(self.path)))
-        return "\n".join(part for part in (path, self.problem, self.note, *told) if part)
+        template = NO_TEMPLATE_TIP if self.can_chat and self.lacks_template else ""
+        return "\n".join(part for part in (path, self.problem, self.note, template, *told) if part)
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether name, facts and file name together hold every one of ``words``."""

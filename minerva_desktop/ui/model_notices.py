@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_actions import ModelState
+from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.errors import MinervaError, OutOfMemory
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
@@ -37,6 +38,14 @@ class ModelNotices:
         """What went wrong, and what can be done."""
         self._bar.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail, actions, key))
 
+    def other_than_last(self, last: Path, chosen: str, *, cannot_chat: bool) -> None:
+        """The model of last time could not be chosen, and ``chosen`` was."""
+        why = "cannot be opened any more; it may have been moved or deleted"
+        if cannot_chat:
+            why = "makes embeddings and cannot chat"
+        name = clean_text(last.name)
+        self.warn(f"“{name}”, the model of last time, {why}. {chosen} was chosen instead.")
+
     def embeddings(self, path: Path, current_name: str) -> None:
         """The chat keeps its model ``current_name``, which stays loaded."""
         stays = f" {current_name} stays the model of the chat." if current_name else ""
@@ -44,7 +53,7 @@ class ModelNotices:
             f"{self._shown_name(path)} makes embeddings, which compare the meaning of "
             f"texts, and cannot chat. Other programs can use it through the local server.{stays}"
         )
-        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=EMBEDDINGS))
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=EMBEDDINGS, stays=True))
 
     def eviction(self, state: ModelState) -> None:
         """Others went to make room."""
@@ -53,11 +62,11 @@ class ModelNotices:
         n_bytes = sum(each.n_bytes for each in state.unloaded)
         name, freed = self._shown_name(state.path), format_bytes(n_bytes)
         text = f"{went} to make room for {name}, which freed {freed}."
-        self._bar.show_notice(Notice(NoticeKind.INFO, text))
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, stays=True))
 
     def given_back(self, text: str) -> None:
         """Loaded models gave up what only makes them quicker. The last time counts."""
-        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=GIVEN_BACK))
+        self._bar.show_notice(Notice(NoticeKind.INFO, text, key=GIVEN_BACK, stays=True))
 
     def gone(self, state: ModelState) -> None:
         """It was unloaded because memory was short, or was not loaded at all: by nobody who waits

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.computed_states import forget_states_of
 from minerva_desktop.app.context_cutting import larger_context
+from minerva_desktop.app.model_questions import QUESTION
 from minerva_desktop.app.services import Services
 from minerva_desktop.errors import InferenceError, LoadCancelled, MinervaError, OutOfMemory
 from minerva_desktop.paths import path_of, path_text
@@ -25,6 +27,13 @@ from minerva_desktop.ui.theme import ThemeSource
 if TYPE_CHECKING:
     from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
     from minerva_desktop.ui.template_page import TemplatePage
+
+
+UNSEEN = (
+    "The last question of a small chat is not in what it writes, so the model would not see it."
+    " It writes:"
+)
+MAX_SHOWN = 300  # characters of that
 
 
 class ModelOptionsController(QObject):
@@ -134,6 +143,8 @@ class ModelOptionsController(QObject):
             page.show_problem(problem, is_fatal=is_fatal)
         elif text is None:
             page.show_not_loaded()
+        elif QUESTION not in text:
+            page.show_problem(f"{UNSEEN}\n\n{text[:MAX_SHOWN]}", is_fatal=False)
         else:
             page.show_preview(text)
 
@@ -174,8 +185,11 @@ class ModelOptionsController(QObject):
             if overrides != before and await self._worker.is_loaded(path):
                 await self._worker.load(path)
         except (LoadCancelled, OutOfMemory):
-            return  # what can be done about too large a model is told by the pool's event
+            pass  # what can be done about too large a model is told by the pool's event
         except MinervaError as error:
             self._window.notifications.show_notice(
                 Notice(NoticeKind.ERROR, error.message, error.detail)
             )
+        if overrides.chat_template != before.chat_template:
+            # After loading: an engine that ends saves what it computed.
+            await forget_states_of(path, self._services.paths.snapshots)

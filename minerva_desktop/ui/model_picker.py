@@ -124,9 +124,6 @@ class PickerPopup(PopupFrame):
             if watched is self._add and event.key() == Qt.Key.Key_Up:
                 self._filter.setFocus()
                 return True
-            if watched is self._add and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-                self._on_add()
-                return True
         return super().eventFilter(watched, event)
 
     def _filter_key(self, event: QKeyEvent) -> bool:
@@ -302,9 +299,13 @@ class ModelPicker(QPushButton):
         self._popup.open_below(self, self._current)
         self.opened.emit()
 
+    @Slot()
+    def close_list(self) -> None:
+        """As Esc does."""
+        self._popup.hide()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        opening = (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if event.key() in opening:
+        if event.key() == Qt.Key.Key_Down:
             self.open_list()
         else:
             super().keyPressEvent(event)

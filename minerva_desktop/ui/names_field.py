@@ -14,7 +14,9 @@ from minerva_desktop.ui.number_fields import CheckedField
 class NamesField(CheckedField):
     """``problem_changed`` carries the rule once a name is there that breaks it."""
 
-    def __init__(self, meaning_of_empty: str, check_name: Callable[[str], None], rule: str) -> None:
+    def __init__(
+        self, meaning_of_empty: str, check_name: Callable[[str], object], rule: str
+    ) -> None:
         """``check_name`` raises `InvalidRequest` for a name that breaks the ``rule``."""
         super().__init__(meaning_of_empty)
         self._check_name = check_name

@@ -35,8 +35,11 @@ from PySide6.QtWidgets import (
 from minerva_desktop.ui.controls import icon_button, plain_tip
 from minerva_desktop.ui.icons import IconRole, Icons
 from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+from minerva_desktop.ui.undo_steps import UndoSteps
 
 AUTO_HIDE_MS = 10_000
+LAST_CHANCE = 6  # times as long for an Undo that has no other place
+UNDO = "undo-last"
 MAX_NOTICES = 20  # beyond, the oldest is dropped
 DETAIL_HEIGHT = 36 * GRID
 SIGN_SIZE = 20
@@ -65,7 +68,8 @@ class NoticeAction:
 class Notice:
     """What to say. A notice replaces an earlier one with the same ``key`` (by default its
     sentence), so that a repeated error does not pile up. ``stays``: until it is replaced or
-    dismissed, also where it is an offer: it tells how something goes on."""
+    dismissed, also where it is no problem: it tells how something goes on, or what happened by
+    itself. ``is_last_chance``: what it offers cannot be had elsewhere in the window."""
 
     kind: NoticeKind
     text: str
@@ -73,6 +77,7 @@ class Notice:
     actions: tuple[NoticeAction, ...] = ()
     key: str = ""
     stays: bool = False
+    is_last_chance: bool = False
 
     @property
     def identity(self) -> str:
@@ -81,13 +86,14 @@ class Notice:
 
     @property
     def hides_itself(self) -> bool:
-        """Only an offer such as Undo goes by itself; problems stay until they are seen."""
-        return self.kind is NoticeKind.INFO and bool(self.actions) and not self.stays
+        """Mere tidings and offers such as Undo go by themselves; problems stay until they are
+        seen."""
+        return self.kind is NoticeKind.INFO and not self.stays
 
 
 class NotificationBar(QWidget):
     """``action_triggered`` carries the button's callback id, ``closed`` the identity of a notice
-    that went for whatever reason but being replaced."""
+    that went for whatever reason but being replaced. ``undo_steps`` is what `undo_last` undoes."""
 
     action_triggered = Signal(str)
     closed = Signal(str)
@@ -96,12 +102,13 @@ class NotificationBar(QWidget):
         self, icons: Icons, parent: QWidget | None = None, auto_hide_ms: int = AUTO_HIDE_MS
     ) -> None:
         super().__init__(parent)
+        self.undo_steps = UndoSteps()
         self._icons = icons
+        self._hide_ms = auto_hide_ms
         self._notices: list[Notice] = []  # the last one is shown
         self._card: _NoticeCard | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(auto_hide_ms)
         self._timer.timeout.connect(self._on_timeout)
         self._box = QHBoxLayout(self)
         self._box.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 2 * GRID)
@@ -137,6 +144,17 @@ class NotificationBar(QWidget):
             self._refresh()
             self.closed.emit(identity)
 
+    def undo_last(self) -> bool:
+        """Do what the button of the notice about the last step does, and say which that was;
+        whether there is one."""
+        step = self.undo_steps.take_last()
+        if step is None:
+            return False
+        self.dismiss(step.identity)
+        self.show_notice(Notice(NoticeKind.INFO, f"Undo: {step.text}", key=UNDO))
+        self.action_triggered.emit(step.callback_id)
+        return True
+
     def enterEvent(self, event: QEnterEvent) -> None:
         super().enterEvent(event)
         self._timer.stop()
@@ -154,7 +172,8 @@ class NotificationBar(QWidget):
     @Slot()
     def _on_timeout(self) -> None:
         focused = QApplication.focusWidget()
-        if focused is not None and self.isAncestorOf(focused):
+        is_read = self._card is not None and self._card.shows_details
+        if is_read or (focused is not None and self.isAncestorOf(focused)):
             self._timer.start()  # somebody is about to use it
         else:
             self._close_shown()
@@ -182,6 +201,7 @@ class NotificationBar(QWidget):
     @Slot(str)
     def _trigger(self, callback_id: str) -> None:
         self._close_shown()
+        self.undo_steps.drop(callback_id)
         self.action_triggered.emit(callback_id)
 
     def _refresh(self) -> None:
@@ -208,7 +228,7 @@ class NotificationBar(QWidget):
 
     def _restart_timer(self) -> None:
         if self.shown is not None and self.shown.hides_itself and not self.underMouse():
-            self._timer.start()
+            self._timer.start(self._hide_ms * (LAST_CHANCE if self.shown.is_last_chance else 1))
         else:
             self._timer.stop()
 
@@ -244,6 +264,11 @@ class _NoticeCard(QFrame):
     def first_action(self) -> QPushButton | None:
         """The button of the first thing to do, if there is one."""
         return self.findChild(_ActionButton)
+
+    @property
+    def shows_details(self) -> bool:
+        """Whether the person unfolded them."""
+        return self._details_button.isChecked()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -9,14 +9,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.ui.notification_bar import (
-    MAX_NOTICES,
-    Notice,
-    NoticeAction,
-    NoticeKind,
-    NotificationBar,
-)
+from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.undo_steps import MAX_STEPS
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -36,9 +31,11 @@ class Offers(QObject):
         bar.action_triggered.connect(self._on_action)
         bar.closed.connect(self._on_closed)
 
-    def undo(self, text: str, work: Work) -> None:
-        """Say what was done, and offer to undo it for a while."""
-        self._show(NoticeKind.INFO, text, "Undo", work, "")
+    def undo(self, text: str, work: Work, key: str = "", *, is_last_chance: bool = False) -> None:
+        """Say what was done, and offer to undo it for a while; Ctrl+Z does it as long as the window
+        is open. ``is_last_chance``: there is no other way back."""
+        callback_id = self._show(NoticeKind.INFO, text, "Undo", work, key, is_last_chance)
+        self._bar.undo_steps.add(text, callback_id, self._identity(key, callback_id))
 
     def do(self, text: str, label: str, work: Work, key: str) -> None:
         """Say something and offer to do ``work`` for a while."""
@@ -54,20 +51,40 @@ class Offers(QObject):
             self._bar.dismiss(identity)
 
     def dismiss(self, key: str) -> None:
-        """Take a notice away; nothing happens when it is not there any more."""
+        """Take a notice away, and what it offers; nothing happens when it is not there any more."""
+        self.hide(key)
+        self._bar.undo_steps.withdraw(self._prefix + key)
+
+    def hide(self, key: str) -> None:
+        """Take a notice away; Ctrl+Z still does what it offers."""
         self._bar.dismiss(self._prefix + key)
 
-    def _show(self, kind: NoticeKind, text: str, label: str, work: Work, key: str) -> None:
+    def _identity(self, key: str, callback_id: str) -> str:
+        return self._prefix + key if key else callback_id
+
+    def _show(
+        self,
+        kind: NoticeKind,
+        text: str,
+        label: str,
+        work: Work,
+        key: str,
+        is_last_chance: bool = False,
+    ) -> str:
+        """The callback id of the button."""
         callback_id = f"{self._prefix}{next(self._numbers)}"
         self._works[callback_id] = work
-        if len(self._works) > MAX_NOTICES:  # as many as the bar keeps
+        if len(self._works) > MAX_STEPS:  # as many as the bar keeps
             del self._works[next(iter(self._works))]
         actions = [NoticeAction(label, callback_id)]
         if kind is NoticeKind.WARNING:
             actions.append(NoticeAction("Keep", f"{self._prefix}keep"))
-        identity = self._prefix + key if key else callback_id
+        identity = self._identity(key, callback_id)
         self._shown[identity] = None
-        self._bar.show_notice(Notice(kind, text, actions=tuple(actions), key=identity))
+        self._bar.show_notice(
+            Notice(kind, text, "", tuple(actions), identity, is_last_chance=is_last_chance)
+        )
+        return callback_id
 
     @Slot(str)
     def _on_action(self, callback_id: str) -> None:

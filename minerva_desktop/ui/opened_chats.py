@@ -48,7 +48,7 @@ class OpenedChats(QObject):
         library = self._library()
         if path is None or library is None:
             return
-        states = await library.states()
+        states = await library.states.by_model()
         if conversation.id not in states.get(model_name(path), ()) or session.is_answering:
             return
         turns, sampling = conversation.turns(), conversation.sampling

@@ -6,8 +6,7 @@ Glue between the parameters panel, the presets' file and the open chat. Main thr
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from PySide6.QtCore import QObject, Slot
@@ -27,19 +26,19 @@ from minerva_desktop.errors import InvalidRequest, MinervaError, StoreError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
+from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.preset_files import PresetFiles
 from minerva_desktop.ui.preset_row import PresetState
 from minerva_desktop.ui.tasks import UiTasks
 
-UNDO = "undo-preset:"
 NOTICE, CHOICE = "presets", "preset-choice"
 FILE_NAME = "presets"
 
 
 class PresetController(QObject):
-    """``session`` is that of the open chat. Which preset a chat was given is known until the app
-    ends; after that, the one that says what the chat has."""
+    """``session`` is that of the open chat, ``open_chat`` shows the one of that id. Which preset a
+    chat was given is known until the app ends; after that, the one that says what it has."""
 
     def __init__(
         self,
@@ -48,6 +47,7 @@ class PresetController(QObject):
         models: ModelController,
         tasks: UiTasks,
         session: Callable[[], ChatSession | None],
+        open_chat: Callable[[str], Awaitable[None]],
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -60,8 +60,8 @@ class PresetController(QObject):
         self._chosen: dict[str, str] = {}  # the preset's name by the chat's id
         self._shown: str | None = None  # id of the chat in the panel
         self._is_touched = False  # whether the person set something in that chat
-        self._undos: dict[str, Callable[[], None]] = {}
-        self._numbers = itertools.count(1)
+        self._open_chat = open_chat
+        self._offers = Offers("undo-preset:", window.notifications, tasks)
         self._files = PresetFiles(services.presets, tasks, self)
         self._files.told.connect(self._tell)
         self._files.imported.connect(self.refresh)
@@ -80,7 +80,6 @@ class PresetController(QObject):
         row.import_wanted.connect(self._on_import)
         row.exported.connect(self._on_exported)
         self._models.current_changed.connect(self._on_model_chosen)
-        self._window.notifications.action_triggered.connect(self._on_notice_action)
 
     def tell_problem(self) -> None:
         """Say that the file of presets was damaged, if it was."""
@@ -146,7 +145,7 @@ class PresetController(QObject):
         if session is not None and shown != self._shown:
             kept = None if session.is_temporary else self._services.settings.current.new_chat_setup
             self._shown, self._is_touched = shown, kept is not None
-            self._window.notifications.dismiss(CHOICE)  # it was about the other chat
+            self._offers.hide(CHOICE)  # it is about the other chat
             if not len(session.conversation) and not self._is_touched:
                 self._note_default()
         self.refresh()
@@ -171,7 +170,8 @@ class PresetController(QObject):
 
     @Slot(object)
     def _on_chosen(self, name: str | None) -> None:
-        values, before = self._panel.values(), self._chosen.get(self._shown or "")
+        chat_id, values = self._shown, self._panel.values()
+        before = self._chosen.get(chat_id or "")
         preset = None if name is None else self._library.preset(name)
         is_custom = self._in_force(values, self._base()) is None
         is_custom = is_custom and values != ("", SamplingParameters())
@@ -181,13 +181,17 @@ class PresetController(QObject):
         else:
             self._panel.apply(*preset.applied_to(*values))
 
-        def undo() -> None:
+        async def undo() -> None:
+            if chat_id is not None and chat_id != self._shown:
+                await self._open_chat(chat_id)
             self._note_chosen(before)
             self._panel.apply(*values)
+            self.refresh()
 
         if is_custom and self._panel.values() != values:
             what = "The defaults" if preset is None else f"“{preset.name}”"
-            self._offer_undo(f"{what} replaced the settings of this chat.", undo, CHOICE)
+            words = f"{what} replaced the settings of this chat."
+            self._offers.undo(words, undo, CHOICE, is_last_chance=True)
 
     @Slot(str, bool, bool)
     def _on_new_named(self, name: str, keeps_prompt: bool, keeps_sampling: bool) -> None:
@@ -237,12 +241,13 @@ class PresetController(QObject):
             sampling=None if before.sampling is None else sampling,
         )
 
-        def undo() -> None:
+        async def undo() -> None:
             if self._library.preset(name) is not None:
                 self._save_preset(before)
+                self.refresh()
 
         if self._save_preset(after):
-            self._offer_undo(f"“{name}” was updated.", undo)
+            self._offers.undo(f"“{name}” was updated.", undo)
             self.refresh()
 
     @Slot(str)
@@ -256,14 +261,15 @@ class PresetController(QObject):
             return
         models = self._follow(name, None)
 
-        def undo() -> None:
+        async def undo() -> None:
             library = self._library.put_back_preset(preset, place)
             if self._save(library):
                 back = library.presets[min(place, len(library.presets) - 1)].name
                 self._chosen.update(dict.fromkeys(chats, back))
                 self._try_settings(lambda: set_presets(self._services.settings, models, back))
+            self.refresh()
 
-        self._offer_undo(f"The preset “{name}” was deleted.", undo)
+        self._offers.undo(f"The preset “{name}” was deleted.", undo)
         self.refresh()
 
     @Slot(object)
@@ -318,20 +324,6 @@ class PresetController(QObject):
             return False
         self._tasks.start(self._services.presets.written())
         return True
-
-    def _offer_undo(self, text: str, undo: Callable[[], None], key: str = "") -> None:
-        callback_id = f"{UNDO}{next(self._numbers)}"
-        self._undos[callback_id] = undo
-        action = NoticeAction("Undo", callback_id)
-        notice = Notice(NoticeKind.INFO, text, actions=(action,), key=key or callback_id)
-        self._window.notifications.show_notice(notice)
-
-    @Slot(str)
-    def _on_notice_action(self, callback_id: str) -> None:
-        undo = self._undos.pop(callback_id, None)
-        if undo is not None:
-            undo()
-            self.refresh()
 
     @Slot(str, bool)
     def _tell(self, words: str, went_well: bool) -> None:

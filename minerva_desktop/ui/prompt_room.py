@@ -65,11 +65,10 @@ class Asked:
         return self.then is None
 
     @property
-    def draft(self) -> ChatTurn | None:
-        """The message that is to be sent, if there is one."""
-        if self.edited is not None:
-            return draft_turn(self.edited.text, files_in(self.edited.parts))
-        return draft_turn(self.text, self.files)
+    def reply_to(self) -> str | None:
+        """The message behind which it is asked, unless it is the first, or that was deleted."""
+        leaf_id = self.branch[-1].id if self.branch else ""
+        return leaf_id if leaf_id in self.session.conversation else None
 
     @property
     def cut(self) -> ContextCut | None:
@@ -91,9 +90,10 @@ class _Held:
 @dataclass(frozen=True, slots=True)
 class Outgrown:
     """``asked`` takes ``used`` tokens, which a context of ``n_ctx`` has not, and nothing was
-    sent."""
+    sent: not ``draft``, the message, if there is one."""
 
     asked: Asked
+    draft: ChatTurn | None
     used: TokenCount
     n_ctx: int
 
@@ -128,19 +128,24 @@ class PromptRoom(QObject):
         self._holds.timeout.connect(self.show_held)
         worker.model_changed.connect(self._on_model_changed)
 
+    def is_held(self, session: ChatSession) -> bool:
+        """Whether something is counted for that chat."""
+        return session in self._held
+
     def must_wait(self, asked: Asked) -> bool:
         """Whether that cannot be begun at once."""
-        return asked.session in self._held or self.may_lack(asked)
+        return self.is_held(asked.session) or self.may_lack(asked)
 
     async def is_free(self, asked: Asked) -> bool:
-        """Whether that can be begun: it fits, and was not given up. What is asked while something
-        is counted for its chat is not: that goes first, which is said then."""
+        """Whether that can be begun: it fits, and was not given up, nor its chat deleted. What is
+        asked while something is counted for its chat is not: that goes first, which is said
+        then."""
         session = asked.session
         if session in self._held:
             self.show_held()
             return False
         if not self.may_lack(asked):
-            return True
+            return not session.is_gone
         count = asyncio.ensure_future(self._load_and_count(asked))
         self._held[session] = _Held(count, self._words_of(asked))
         self._holds.start()
@@ -149,18 +154,39 @@ class PromptRoom(QObject):
         finally:
             del self._held[session]
             self.show_held()
-        return not count.cancelled() and count.result()
+        return not count.cancelled() and count.result() and not session.is_gone
 
     async def _load_and_count(self, asked: Asked) -> bool:
-        """Whether it fits. Where its model cannot be loaded that is told, and nothing begun."""
-        if self._models.n_ctx_of(asked.path) is None:
-            if not await self._models.load_for(asked.path):
-                return False
+        """Whether it fits. Where its model cannot be loaded, or is not the chosen one any more,
+        that is told, and nothing begun; what another chat holds goes on with the model that it was
+        asked of."""
+        was_chosen = asked.path == self._models.current_path
+        is_loaded = self._models.n_ctx_of(asked.path) is not None
+        if not is_loaded:
+            is_loaded = await self._models.load_for(asked.path)
             self._held[asked.session] = replace(
                 self._held[asked.session], words=self._words_of(asked)
             )
             self.show_held()
-        return await self.is_there(asked)
+        if is_loaded and not await self.is_there(asked):
+            return False
+        is_other = was_chosen and asked.path != self._models.current_path
+        is_draft_here = asked.is_draft and asked.session is self._session()
+        if is_other and (is_draft_here or not is_loaded):
+            self._tell_other_model(asked)
+            return False
+        return is_loaded
+
+    def _tell_other_model(self, asked: Asked) -> None:
+        is_open, title = asked.session is self._session(), asked.session.conversation.title
+        where = "" if is_open or not title else f" in the chat “{title}”"
+        again = "Send it" if asked.is_draft else "Ask"
+        name = self._models.shown_name(asked.path)
+        words = f"Nothing was sent{where}: another model than {name} was chosen meanwhile."
+        key = TOO_LONG if is_open else ""
+        self._notifications.show_notice(
+            Notice(NoticeKind.WARNING, f"{words} {again} again.", key=key)
+        )
 
     def _words_of(self, asked: Asked) -> str:
         """What is said while it is held."""
@@ -214,17 +240,18 @@ class PromptRoom(QObject):
         offered."""
         if not self.may_lack(asked):
             return True
-        turns = await asyncio.to_thread(_prompt, asked)
+        turns, draft = await asyncio.to_thread(_prompt, asked)
         used, n_ctx = await self._count(asked.path, turns), self._models.n_ctx_of(asked.path)
         if used is None or n_ctx is None or used.n_tokens < n_ctx:  # one at least is the answer's
             return True
-        draft = asked.draft
+        if asked.session.is_gone:
+            return False  # of which nothing needs to be said
         alone = None if draft is None else await self._count(asked.path, (draft,))
         is_open = asked.session is self._session()
         if is_open and alone is not None and alone.n_tokens >= n_ctx:
             self._notifications.show_notice(self._refusal(asked.path, alone, n_ctx))
         else:
-            self.outgrown.emit(Outgrown(asked, used, n_ctx))
+            self.outgrown.emit(Outgrown(asked, draft, used, n_ctx))
         return False
 
     async def _count(self, path: Path, turns: tuple[ChatTurn, ...]) -> TokenCount | None:
@@ -263,19 +290,23 @@ class PromptRoom(QObject):
             self._had[state.path] = state.n_ctx
 
 
-def _prompt(asked: Asked) -> tuple[ChatTurn, ...]:
-    """What the model would be given. Pure, on any thread."""
-    draft = asked.draft
+def _prompt(asked: Asked) -> tuple[tuple[ChatTurn, ...], ChatTurn | None]:
+    """What the model would be given, and the message that is to be sent, if there is one. Pure, on
+    any thread: files of many megabytes take a while."""
+    text, files = asked.text, asked.files
+    if asked.edited is not None:
+        text, files = asked.edited.text, files_in(asked.edited.parts)
+    draft = draft_turn(text, files)
     if not asked.is_whole:
-        return _sequence(draft)
+        return _sequence(draft), draft
     branch, cut = (*asked.branch, *_sequence(asked.edited)), asked.cut
     turns = turns_of(branch, clean_text(asked.session.conversation.system_prompt), cut)
     if asked.edited is not None:
-        return turns
+        return turns, draft
     if draft is not None:
-        return (*turns, draft)
+        return (*turns, draft), draft
     given = sent(branch, cut)
-    return (*turns, *_sequence(turn_to_go_on(given[-1]) if given else None))
+    return (*turns, *_sequence(turn_to_go_on(given[-1]) if given else None)), None
 
 
 def _sequence(each: Each | None) -> tuple[Each, ...]:

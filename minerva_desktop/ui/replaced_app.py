@@ -1,7 +1,8 @@
 """Tells when the app's own file was replaced or removed while the window is open: a package does
 that when it is updated. Main thread.
 
-The window goes on as it is, but what it starts from now on is of the new version.
+The window goes on as it is, but what it starts from now on is of the new version: an engine then
+refuses to work for it (`child_version`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeKind, Notification
 
 NOTICE = "replaced-app"
 REPLACED = (
-    "Minerva was updated while it was open. Close it and open it again to use the new version"
+    "Minerva was updated while it was open. Close it and open it again: until then, models may fail"
+    " to load"
 )
 REMOVED = "Minerva was uninstalled while it was open. What it needs from now on may be missing"
 

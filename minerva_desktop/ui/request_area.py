@@ -110,7 +110,7 @@ class RequestArea(QWidget):
         chosen = self._chosen()
         self._error.setText("" if chosen is None else chosen.error)
         self._error.setVisible(bool(self._error.text()))
-        self._cancel.setEnabled(chosen is not None and not chosen.is_over)
+        self._cancel.setEnabled(chosen is not None and chosen.needs_model)
         self._show.setEnabled(chosen is not None and chosen.has_prompt)
 
     def _lay_out(self) -> None:

@@ -43,11 +43,8 @@ class Serving(Protocol):
     def activity(self) -> Activity:
         """Its requests."""
 
-    def n_requests(self, model: Path | None = None) -> int:
-        """How many run or wait now, of those for ``model`` or of all."""
-
-    async def moved(self) -> None:
-        """Wait for those on a port that was left."""
+    def n_requests(self, model: Path) -> int:
+        """How many need ``model`` now, or wait for it."""
 
 
 class RequestCalls(QObject):
@@ -82,16 +79,12 @@ class RequestCalls(QObject):
         """The text that the model got for a request. Raises `InvalidRequest` when it is gone."""
         return await self._await(self._runtime().activity.prompt(number))
 
-    async def n_running(self, model: Path | None = None) -> int:
-        """How many run or wait now, of those for ``model`` or of all."""
+    async def n_running(self, model: Path) -> int:
+        """How many need ``model`` now, or wait for it."""
         return await self._await(self._n_running(model))
-
-    async def moved(self) -> None:
-        """Wait for the end of those that run on a port that was left."""
-        await self._await(self._runtime().moved())
 
     def _list_all(self) -> None:
         self.listed.emit(self._runtime().activity.snapshot())
 
-    async def _n_running(self, model: Path | None) -> int:
+    async def _n_running(self, model: Path) -> int:
         return self._runtime().n_requests(model)

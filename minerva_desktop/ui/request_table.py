@@ -33,6 +33,7 @@ _WORDS = {
     RequestState.QUEUED: "Waiting",
     RequestState.PREFILL: "Reading prompt",
     RequestState.DECODING: "Answering",
+    RequestState.SENDING: "Sending",
     RequestState.FINISHED: "Done",
     RequestState.FAILED: "Failed",
     RequestState.CANCELLED: "Cancelled",

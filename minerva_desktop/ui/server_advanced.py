@@ -7,7 +7,7 @@ from functools import partial
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from minerva_desktop.caller_names import check_host, check_origin
+from minerva_desktop.caller_names import browser_origin, check_host
 from minerva_desktop.settings import (
     DEFAULT_WAITING,
     MAX_REQUEST_SECONDS,
@@ -33,7 +33,7 @@ class ServerAdvanced(QWidget):
 
     def __init__(self, icons: Icons) -> None:
         super().__init__()
-        self._origins = NamesField("None", check_origin, "each is written https://host[:port]")
+        self._origins = NamesField("None", browser_origin, "each is written https://host[:port]")
         _dress(self._origins, "serverOrigins", "Web pages that may call")
         self._hosts = NamesField(
             "None", check_host, "names such as chat.example.org, without a port"

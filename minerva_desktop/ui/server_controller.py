@@ -5,16 +5,19 @@ Glue between the widgets and `EngineWorker`. Main thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import msgspec
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.services import Services
-from minerva_desktop.chat.served_request import GRACE_SECONDS, RequestRecord
+from minerva_desktop.chat.served_request import GRACE_SECONDS, SOON_SECONDS, RequestRecord
 from minerva_desktop.errors import MinervaError
+from minerva_desktop.settings import Settings
 from minerva_desktop.ui import late_dialogs
+from minerva_desktop.ui.endpoint_calls import Ending
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
@@ -24,6 +27,8 @@ from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.server_window import ServerWindow
+
+Result = TypeVar("Result")
 
 ENDING = "server-ending"
 END_NOW = "end-requests-now"
@@ -54,7 +59,7 @@ class ServerController(QObject):
         self._state = (ServerState.OFF, "")
         self._opened: ServerWindow | None = None
         self._n_looks = 0
-        self._port: int | None = None  # on which it listens, or was to
+        self._served: Settings | None = None  # as it was last able to serve
         self._turn = 0  # how often it was switched, or set anew
         window.status.server_toggled.connect(self._on_toggled)
         window.notifications.action_triggered.connect(self._on_notice_action)
@@ -85,7 +90,7 @@ class ServerController(QObject):
     def _make_window(self) -> ServerWindow:
         opened = self._opened = late_dialogs.server_window()(self._icons, self._parent)
         opened.toggled.connect(self._on_toggled)
-        opened.stop_now.connect(self._worker.hurry_endpoint)
+        opened.stop_now.connect(self._worker.endpoint.hurry)
         opened.port_chosen.connect(self._on_port)
         opened.reach_chosen.connect(self._on_reach)
         opened.advanced_chosen.connect(self._on_advanced)
@@ -101,48 +106,81 @@ class ServerController(QObject):
     @Slot(bool)
     def _on_toggled(self, on: bool) -> None:
         self._settings.remember(server_enabled=on)
+        if on:
+            self._begin_start()
+        else:
+            self._turn += 1
+            self._tell(ServerState.STOPPING)  # at once: what is changed now must not start it
+            self._tasks.start(self._stop(self._turn))
+
+    def _begin_start(self) -> None:
         self._turn += 1
-        self._tasks.start(self._start(self._turn) if on else self._stop(self._turn))
+        self._tell(ServerState.STARTING)
+        self._tasks.start(self._start(self._turn))
 
     async def _start(self, turn: int) -> None:
+        if turn != self._turn:
+            return  # the person wants something else by now
+        settings = self._settings.current
         try:
-            if self._port in (None, self._settings.current.server_port):
-                await self._let_end(turn, ServerState.RESTARTING)
-            n_left = await self._worker.requests.n_running()  # on the port that it leaves
-            if turn != self._turn:
-                return  # the person wants something else by now
-            self._tell(ServerState.STARTING)
-            self._port = self._settings.current.server_port
-            url = await self._worker.start_endpoint(self._settings.current)
+            starting = self._worker.endpoint.start(settings)
+            url = await self._held_up(turn, starting, restarts)
         except MinervaError as error:
-            self._tell_last(turn, ServerState.FAILED, error.message)
+            await self._on_not_started(turn, error)
             return
+        self._served = settings
         self._tell_last(turn, ServerState.ON, f"{url}/v1")
-        if n_left and turn == self._turn:
-            self._notifications.show_notice(moved_notice(n_left, self._port))
-            await self._worker.requests.moved()
-            if turn == self._turn:
-                self._notifications.dismiss(ENDING)
+        held = partial(has_moved, settings.server_port)
+        await self._held_up(turn, self._worker.endpoint.moved(), held)
+
+    async def _on_not_started(self, turn: int, error: MinervaError) -> None:
+        """Where it still serves as it did before, what was refused is taken back."""
+        url, before = await self._worker.endpoint.url(), self._served
+        if turn != self._turn:
+            return
+        if url is None or before is None:
+            self._tell(ServerState.FAILED, error.message)
+            return
+        self._settings.remember(
+            server_port=before.server_port, server_network=before.server_network
+        )
+        self._tell(ServerState.ON, f"{url}/v1")
+        self._show_refusal(error)
 
     async def _stop(self, turn: int) -> None:
-        self._port = None
-        await self._let_end(turn, ServerState.STOPPING)
+        await self._held_up(turn, self._worker.endpoint.stop(), stops)
         self._tell_last(turn, ServerState.OFF)
 
-    async def _let_end(self, turn: int, state: ServerState) -> None:
-        """Stop, with a grace for the requests that run, of which the person is told."""
-        n_running = await self._worker.requests.n_running()
-        if n_running:
-            self._tell_last(turn, state)
-            self._notifications.show_notice(grace_notice(n_running, state))
-        await self._worker.stop_endpoint(GRACE_SECONDS)
-        if n_running:
-            self._notifications.dismiss(ENDING)
+    async def _held_up(
+        self, turn: int, work: Coroutine[Any, Any, Result], held: Callable[[Ending], Held]
+    ) -> Result:
+        """The result of ``work``. Where it takes a while, the person is told of the requests that
+        it waits for; ``held`` says how."""
+        running, is_told = asyncio.ensure_future(work), False
+        while not (await asyncio.wait((running,), timeout=SOON_SECONDS))[0]:
+            try:
+                told = held(await self._worker.endpoint.ending())
+            except MinervaError:
+                break  # the window closes
+            if turn != self._turn or not told.n_requests:
+                continue
+            if not is_told:
+                is_told = True
+                self._notifications.show_notice(ending_notice(told.words))
+                if told.state is not None:
+                    self._tell(told.state)
+            if self._opened is not None:
+                self._opened.set_ending(told.n_requests)
+        try:
+            return await running
+        finally:
+            if turn == self._turn:
+                self._notifications.dismiss(ENDING)
 
     @Slot(str)
     def _on_notice_action(self, callback_id: str) -> None:
         if callback_id == END_NOW:
-            self._worker.hurry_endpoint()
+            self._worker.endpoint.hurry()
 
     def _tell_last(self, turn: int, state: ServerState, text: str = "") -> None:
         """`_tell`, unless the person wanted something else meanwhile."""
@@ -165,16 +203,27 @@ class ServerController(QObject):
 
     @Slot(str, object)
     def _on_advanced(self, name: str, value: object) -> None:
-        self._change(**{name: value})
+        if self._remember(**{name: value}):
+            self._tasks.start(self._worker.endpoint.use_rules(self._settings.current))
 
     def _change(self, **changes: object) -> None:
         """Listen as ``changes`` want from now on."""
-        if msgspec.structs.replace(self._settings.current, **changes) == self._settings.current:
-            return
+        is_off = self._state[0] in (ServerState.STOPPING, ServerState.OFF)
+        if self._remember(**changes) and not is_off:
+            self._begin_start()
+
+    def _remember(self, **changes: object) -> bool:
+        """Whether they change anything."""
+        before = self._settings.current
         self._settings.remember(**changes)
-        if self._state[0] is not ServerState.STOPPING and self._state[0] is not ServerState.OFF:
-            self._turn += 1
-            self._tasks.start(self._start(self._turn))
+        return self._settings.current != before
+
+    def _show_refusal(self, error: MinervaError) -> None:
+        if self._opened is not None:
+            self._opened.set_settings(self._settings.current)
+            self._opened.show_refusal(
+                f"Not changed: {error.message}. The local server goes on as it was."
+            )
 
     # -- keys ------------------------------------------------------------------------------
 
@@ -246,28 +295,44 @@ class ServerController(QObject):
             self._opened.show_prompt(number, text)
 
 
-def grace_notice(n_running: int, state: ServerState) -> Notice:
-    """Tells that so many requests hold up a server that stops or restarts, as ``state`` says."""
-    what = "stops" if state is ServerState.STOPPING else "restarts"
-    requests = "1 running request has" if n_running == 1 else f"{n_running} running requests have"
-    return Notice(
-        NoticeKind.INFO,
-        f"The local server {what} once {requests} ended, in {GRACE_SECONDS:.0f} seconds at most.",
-        actions=(NoticeAction("End them now", END_NOW),),
-        key=ENDING,
-        stays=True,
-    )
+class Held(NamedTuple):
+    """What is said of the requests that something waits for, and what the server does so long, if
+    that is not what it did."""
+
+    n_requests: int
+    words: str
+    state: ServerState | None = None
 
 
-def moved_notice(n_running: int, port: int) -> Notice:
-    """Tells that so many requests still run on the port that the server left for ``port``."""
-    requests = "1 running request" if n_running == 1 else f"{n_running} running requests"
-    has = "has" if n_running == 1 else "have"
-    return Notice(
-        NoticeKind.INFO,
-        f"The local server listens on port {port} now. {requests} on the old one {has} "
-        f"{GRACE_SECONDS:.0f} seconds to end.",
-        actions=(NoticeAction("End them now", END_NOW),),
-        key=ENDING,
-        stays=True,
+def restarts(ending: Ending) -> Held:
+    """Where it listens anew on the port that they are on."""
+    n_here, _ = ending
+    return Held(n_here, _grace_words("restarts", n_here), ServerState.RESTARTING)
+
+
+def stops(ending: Ending) -> Held:
+    """Where it is switched off."""
+    n_requests = sum(ending)
+    return Held(n_requests, _grace_words("stops", n_requests))
+
+
+def has_moved(port: int, ending: Ending) -> Held:
+    """Where it listens on ``port`` already."""
+    _, n_moved = ending
+    requests = "1 running request" if n_moved == 1 else f"{n_moved} running requests"
+    words = (
+        f"The local server listens on port {port} now. {requests} on the old one "
+        f"{'has' if n_moved == 1 else 'have'} {GRACE_SECONDS:.0f} seconds to end."
     )
+    return Held(n_moved, words)
+
+
+def _grace_words(what: str, n_requests: int) -> str:
+    requests = "1 running request has" if n_requests == 1 else f"{n_requests} running requests have"
+    return f"The local server {what} once {requests} ended, in {GRACE_SECONDS:.0f} seconds at most."
+
+
+def ending_notice(words: str) -> Notice:
+    """Says that, and offers to wait for nothing."""
+    end = NoticeAction("End them now", END_NOW)
+    return Notice(NoticeKind.INFO, words, actions=(end,), key=ENDING, stays=True)

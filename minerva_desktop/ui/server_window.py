@@ -71,7 +71,7 @@ class ServerWindow(QDialog):
         self.resize(_bounded(parent))
         self._url = ""
         self._shown = (ServerState.OFF, "")
-        self._n_running = 0
+        self._n_ending = 0
         self._switch = Switch("Serve the models to other programs", icons.themes)
         self._switch.setObjectName("serverWindowToggle")
         self._switch.toggled.connect(self.toggled)
@@ -81,6 +81,11 @@ class ServerWindow(QDialog):
         self._state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._state.setWordWrap(True)  # a failure has to be read whole
         self._state.setProperty("look", "muted")
+        self._refusal = QLabel()
+        self._refusal.setObjectName("serverRefusal")
+        self._refusal.setTextFormat(Qt.TextFormat.PlainText)
+        self._refusal.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._refusal.setWordWrap(True)
         self._copy = _button("Copy address", "copyServerAddress", self._copy_address)
         self._stop_now = _button("Stop now", "stopServerNow", self.stop_now)
         self._stop_now.setToolTip(plain_tip("End the requests that still run"))
@@ -112,7 +117,8 @@ class ServerWindow(QDialog):
         with QSignalBlocker(self._switch):
             self._switch.setChecked(state.is_wanted)
         self._switch.update()
-        self._shown = (state, text)
+        self._shown, self._n_ending = (state, text), 0
+        self._refusal.hide()
         self._say_state()
         self._stop_now.setVisible(state in (ServerState.STOPPING, ServerState.RESTARTING))
         self._state.setProperty("state", state.value)
@@ -123,9 +129,19 @@ class ServerWindow(QDialog):
     def _say_state(self) -> None:
         state, text = self._shown
         words = _STATES.get(state, f"On: {text}" if self._url else f"Not started: {text}")
-        if state in (ServerState.STOPPING, ServerState.RESTARTING) and self._n_running:
-            words += f" {requests_run(self._n_running)}, for {GRACE_SECONDS:.0f} seconds at most."
+        if state in (ServerState.STOPPING, ServerState.RESTARTING) and self._n_ending:
+            words += f" {requests_run(self._n_ending)}, for {GRACE_SECONDS:.0f} seconds at most."
         self._state.setText(words)
+
+    def set_ending(self, n_requests: int) -> None:
+        """So many requests hold up a server that stops or restarts."""
+        self._n_ending = n_requests
+        self._say_state()
+
+    def show_refusal(self, words: str) -> None:
+        """Why it does not listen as was wanted, but as before."""
+        self._refusal.setText(words)
+        self._refusal.show()
 
     def set_settings(self, settings: Settings) -> None:
         """What counts now."""
@@ -152,8 +168,6 @@ class ServerWindow(QDialog):
     def set_requests(self, records: Sequence[RequestRecord]) -> None:
         """What runs and what ran; the chosen one stays chosen."""
         self._requests.set_requests(records)
-        self._n_running = sum(not record.is_over for record in records)
-        self._say_state()
 
     def show_prompt(self, number: int, text: str) -> None:
         """What the model got for a request."""
@@ -208,6 +222,7 @@ class ServerWindow(QDialog):
         box.setSpacing(3 * GRID)
         box.addLayout(top)
         box.addLayout(_indented(self._state))
+        box.addLayout(_indented(self._refusal))
         box.addWidget(self._settings_area())
         box.addLayout(_indented(self._requests), 1)
 

@@ -83,7 +83,7 @@ class PlaceBar(QWidget):
         self._trash.clicked.connect(self._choose_trash)
         self._trash.dropped.connect(self.deleted)
         self._more = icon_button(
-            icons, "more", "New folder, import, export, backups, about", size=7 * GRID
+            icons, "more", "New folder, import, export, backups, shortcuts, about", size=7 * GRID
         )
         self._more.setObjectName("listMenuButton")
         self._more.clicked.connect(self._press_more)

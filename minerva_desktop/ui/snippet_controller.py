@@ -43,6 +43,7 @@ class SnippetController(QObject):
         if not isinstance(editor, QPlainTextEdit):
             raise TypeError("the composer has no text field")
         popup = SnippetPopup(editor, icons.themes, self._snippets, self._values)
+        window.composer.unfilled = popup.hold
         popup.manage_wanted.connect(self._on_manage_wanted)
 
     def open_dialog(self, owner: QWidget) -> None:

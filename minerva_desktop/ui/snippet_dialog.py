@@ -36,8 +36,9 @@ KEEP_MS = 600  # from the last key
 NEW_NAME = "snippet"
 SIGN = 16  # px
 HINT = (
-    "Type / and the name at the start of a line. {{date}}, {{time}}, {{clipboard}} and"
-    " {{selection}} are filled in; Tab leads through other {{words}}."
+    "Type / and the name at the start of a line. {{date}} and {{time}} are filled in, and so are"
+    " {{clipboard}} and {{selection}} where there is one; Tab leads through what is left, such as"
+    " other {{words}}."
 )
 NO_SNIPPETS = "No snippets yet. A snippet is a text that you send often, under a short name."
 

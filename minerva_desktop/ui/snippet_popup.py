@@ -57,6 +57,10 @@ class SnippetPopup(QObject):
         """Whether the list is shown."""
         return not self._list.isHidden()
 
+    def hold(self) -> str:
+        """See `SnippetPlaces.hold`."""
+        return self._places.hold()
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             if self._takes(event):
@@ -114,7 +118,7 @@ class SnippetPopup(QObject):
     @Slot()
     def _on_text(self) -> None:
         if self._editor.document().isEmpty():
-            self._places.end()
+            self._places.forget()
         if self._is_typed or self.is_open:
             self._is_typed = False
             self._look()

@@ -194,7 +194,8 @@ QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }
-QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem, QLabel#snippetProblem {
+QLabel#requestError, QLabel#keyProblem, QLabel#presetProblem, QLabel#snippetProblem,
+QLabel#serverRefusal {
   color: $danger;
 }
 QTableView#requestTable {
@@ -294,9 +295,9 @@ def build_palette(theme: Theme) -> QPalette:
 
 
 def apply_theme(app: QApplication, theme: Theme, later: Collection[QWidget] = ()) -> None:
-    """Dress the whole application. Text is the system's font, at least `MIN_FONT_PX` high.
-    ``later``: widgets out of sight that are left as they are, with all that is in them, until
-    somebody has them `dress_again`."""
+    """Dress the whole application, unless it wears that already. Text is the system's font, at
+    least `MIN_FONT_PX` high. ``later``: widgets out of sight that are left as they are, with all
+    that is in them, until somebody has them `dress_again`."""
     is_dressed = bool(app.styleSheet())  # a style sheet stays on top of the style set before it
     if not is_dressed:
         app.setStyle("Fusion")
@@ -305,12 +306,15 @@ def apply_theme(app: QApplication, theme: Theme, later: Collection[QWidget] = ()
     if QFontInfo(font).pixelSize() < font_px:
         font.setPixelSize(font_px)
         app.setFont(font)
+    style_sheet = build_stylesheet(theme, font_px)
+    if app.styleSheet() == style_sheet:
+        return
     app.setPalette(build_palette(theme))
     if is_dressed:
         # Qt dresses all that it knows anew when a sheet takes the place of another, and each
         # widget once for each that it is in: nine times a message's scroll bar.
         app.style().unpolish(app)
-    app.setStyleSheet(build_stylesheet(theme, font_px))
+    app.setStyleSheet(style_sheet)
     if is_dressed:
         for window in app.topLevelWidgets():
             dress_again(window, later)

@@ -34,6 +34,7 @@ from minerva_desktop.ui.forms import dialog_button, plain_label
 from minerva_desktop.ui.theme import GRID, ThemeSource
 
 ASK_MS = 300  # from the last key to the question what becomes of the chat
+STALE_MS = 700  # from a change, until what there was to say of the text before goes
 EDITOR_HEIGHT = 36 * GRID
 PREVIEW_HEIGHT = 30 * GRID
 NOT_LOADED = "The preview comes once the model is loaded. A template that is broken is told then."
@@ -75,6 +76,10 @@ class TemplatePage(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(ASK_MS)
+        self._stale = QTimer(self)
+        self._stale.setSingleShot(True)
+        self._stale.setInterval(STALE_MS)
+        self._stale.timeout.connect(self._on_stale)
         self._lay_out()
         self._show_status()
         self._show_words("")
@@ -127,6 +132,8 @@ class TemplatePage(QWidget):
 
     def _answered(self, words: str, *, is_fatal: bool) -> None:
         self._is_known, self._is_fatal = True, is_fatal
+        if self._asked == self._text():
+            self._stale.stop()
         self._show_words(words)
         self.checked.emit(not is_fatal)
 
@@ -159,6 +166,16 @@ class TemplatePage(QWidget):
     def _on_text(self) -> None:
         self._show_status()
         self._timer.start()
+        if not self._stale.isActive():  # also of a person who types on and on
+            self._stale.start()
+
+    @Slot()
+    def _on_stale(self) -> None:
+        """No answer for long: what is shown is of another text."""
+        self._preview.setPlainText("")
+        self._preview.setPlaceholderText(ASKING)
+        self._is_fatal = False
+        self._show_words("")
 
     @Slot()
     def _ask(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSocketNotifier, Signal, Slot
 
 from minerva_desktop.ui import call_words
-from minerva_desktop.ui.call_words import TAKEN, call_of, read_call, socket_name
+from minerva_desktop.ui.call_words import DEAF, LOCK_NAME, TAKEN, call_of, read_call, socket_name
 
 BACKLOG = 16  # starts that wait to be heard
 PIECE = 65_536  # bytes
@@ -35,13 +35,14 @@ class SingleInstance(QObject):
     def __init__(self, data: Path, parent: QObject | None = None) -> None:
         """``data`` is the folder that the instances would share."""
         super().__init__(parent)
+        self._data = data
         self._path = _socket_path(data)
         self._socket: socket.socket | None = None
         self._notifier: QSocketNotifier | None = None
 
     def listen(self) -> None:
         """Begin to hear; called once `handed_over` found that nobody else does. Where that cannot
-        be, a second start says that the chats are in use."""
+        be, a second start is told at once, and says that the chats are in use."""
         ear = socket.socket(socket.AF_UNIX)
         try:
             ear.setblocking(False)
@@ -50,11 +51,17 @@ class SingleInstance(QObject):
             ear.listen(BACKLOG)
         except OSError as error:
             ear.close()
+            self._write_down(DEAF)
             _log.warning("Other starts cannot be heard: %s", error)
             return
+        self._write_down(os.fsencode(self._path))
         self._socket = ear
         self._notifier = QSocketNotifier(ear.fileno(), QSocketNotifier.Type.Read, self)
         self._notifier.activated.connect(self._on_connection)
+
+    def _write_down(self, place: bytes) -> None:
+        with suppress(OSError):  # one that may only be read: others look where they would hear
+            (self._data / LOCK_NAME).write_bytes(place)
 
     def _bind(self, ear: socket.socket) -> None:
         try:
@@ -130,7 +137,7 @@ class _Call(QObject):
 def handed_over(data: Path, files: Sequence[Path], environment: Mapping[str, str]) -> bool:
     """Whether another instance with this ``data`` folder has taken ``files`` and comes to the
     front. Takes a millisecond; up to `ANSWER_MS` where one hangs."""
-    path = _socket_path(data)
+    path = _written_down(data) or _socket_path(data)
     until = time.monotonic() + call_words.ANSWER_MS / 1000
     answer = b""
     try:
@@ -162,6 +169,14 @@ def _is_dead(path: Path) -> bool:
         except OSError:
             return False
     return False
+
+
+def _written_down(data: Path) -> Path | None:
+    """Where the first instance says that it hears; None where it says nothing."""
+    with suppress(OSError):
+        place = (data / LOCK_NAME).read_bytes()
+        return Path(os.fsdecode(place)) if place.startswith(b"/") else None
+    return None
 
 
 def _socket_path(data: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Unloads models that the person wants unloaded, and asks first where they are in use.
+"""Unloads models that the person wants unloaded or removed, and asks first where they are in use.
 
 Glue between the notices of `MainWindow` and `EngineWorker`. Main thread.
 """
@@ -6,9 +6,10 @@ Glue between the notices of `MainWindow` and `EngineWorker`. Main thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.paths import path_of, path_text
@@ -17,13 +18,31 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
-UNLOAD_NOW = "unload-now"
-UNLOAD_WHEN_IDLE = "unload-when-idle"
-KEEP_LOADED = "keep-loaded"
+NOW = "now"
+WHEN_IDLE = "when-idle"
+KEEP = "keep"
+
+
+class Purpose(Enum):
+    """What is to become of a model; the value stands in the callback ids of its notices."""
+
+    UNLOAD = "unload"
+    REMOVE = "remove"  # from the library, too
+
+    @property
+    def verb(self) -> str:
+        """As the first word of a button."""
+        return self.value.capitalize()
 
 
 class Unloading(QObject):
-    """One notice for each model: the question, then what was decided."""
+    """One notice for each model: the question, then what was decided.
+
+    ``removable`` carries the path of a model that was to be removed, once it is unloaded; ``asked``
+    comes with each question."""
+
+    removable = Signal(object)
+    asked = Signal()
 
     def __init__(
         self,
@@ -38,42 +57,69 @@ class Unloading(QObject):
         self._worker = worker
         self._tasks = tasks
         self._shown_name = shown_name
+        self._to_remove: set[Path] = set()  # once nothing uses them
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
 
-    def begin(self, path: Path) -> None:
+    def begin(self, path: Path, purpose: Purpose = Purpose.UNLOAD) -> None:
         """Unload a model, or ask, where that breaks off an answer in this window or what other
         programs asked for."""
-        self._tasks.start(self._begin(path))
+        self._tasks.start(self._begin(path, purpose))
 
-    async def _begin(self, path: Path) -> None:
+    async def _begin(self, path: Path, purpose: Purpose) -> None:
         n_answers = await self._worker.n_answers(path)
         n_requests = await self._worker.requests.n_running(path)
         if n_answers or n_requests:
-            notice = in_use_notice(path, self._shown_name(path), n_answers, n_requests)
+            name = self._shown_name(path)
+            notice = in_use_notice(path, name, n_answers, n_requests, purpose)
             self._notifications.show_notice(notice)
+            self.asked.emit()
         else:
-            await self._worker.unload(path)
+            await self._unload(path, purpose)
+
+    async def _unload(self, path: Path, purpose: Purpose) -> None:
+        if purpose is Purpose.REMOVE:
+            self._to_remove.discard(path)  # told below, also where it was not loaded
+        await self._worker.unload(path)
+        if purpose is Purpose.REMOVE:
+            self.removable.emit(path)
 
     @Slot(str)
     def _on_notice_action(self, callback_id: str) -> None:
         action, _, about = callback_id.partition(" ")
-        if action == UNLOAD_NOW:
-            self._tasks.start(self._worker.unload(path_of(about)))
-        elif action == UNLOAD_WHEN_IDLE:
-            path = path_of(about)
-            self._notifications.show_notice(_waiting_notice(path, self._shown_name(path)))
+        verb, _, when = action.partition("-")
+        purpose = next((each for each in Purpose if each.value == verb), None)
+        if purpose is None or when not in (NOW, WHEN_IDLE, KEEP):
+            return  # somebody else's
+        path = path_of(about)
+        if when == NOW:
+            self._tasks.start(self._unload(path, purpose))
+        elif when == WHEN_IDLE:
+            notice = _waiting_notice(path, self._shown_name(path), purpose)
+            self._notifications.show_notice(notice)
+            if purpose is Purpose.REMOVE:
+                self._to_remove.add(path)
             self._worker.unload_when_idle(path)
-        elif action == KEEP_LOADED:
-            self._worker.unload_when_idle(path_of(about), wanted=False)
+        else:
+            self._to_remove.discard(path)
+            self._worker.unload_when_idle(path, wanted=False)
 
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
         if state.phase is ModelPhase.GONE:
             self._notifications.dismiss(_key(state.path))
+            if state.path in self._to_remove:
+                self._to_remove.discard(state.path)
+                self.removable.emit(state.path)
 
 
-def in_use_notice(path: Path, name: str, n_answers: int, n_requests: int) -> Notice:
+def in_use_notice(
+    path: Path,
+    name: str,
+    n_answers: int,
+    n_requests: int,
+    purpose: Purpose = Purpose.UNLOAD,
+) -> Notice:
     """The question about the model at ``path``, which so many answers in this window and requests
     of other programs use."""
     users = []
@@ -89,31 +135,37 @@ def in_use_notice(path: Path, name: str, n_answers: int, n_requests: int) -> Not
         )
     who = " and ".join(users)
     who = who[0].upper() + who[1:]
-    if n_answers + n_requests == 1:
-        text = f"{who} uses {name}. Unloading it now breaks that off."
-        when_idle = "Unload when it is done"
-    else:
-        text = f"{who} use {name}. Unloading it now breaks them off."
-        when_idle = "Unload when they are done"
+    use, that, it_is = (
+        ("uses", "that", "it is") if n_answers + n_requests == 1 else ("use", "them", "they are")
+    )
+    doing = "Unloading" if purpose is Purpose.UNLOAD else "Removing"
     return _notice(
         path,
+        purpose,
         NoticeKind.WARNING,
-        text,
-        (when_idle, UNLOAD_WHEN_IDLE),
-        ("Unload anyway", UNLOAD_NOW),
-        ("Cancel", KEEP_LOADED),
+        f"{who} {use} {name}. {doing} it now breaks {that} off.",
+        (f"{purpose.verb} when {it_is} done", WHEN_IDLE),
+        (f"{purpose.verb} anyway", NOW),
+        ("Cancel", KEEP),
     )
 
 
-def _waiting_notice(path: Path, name: str) -> Notice:
-    text = f"{name} is unloaded once nothing uses it any more."
-    now, keep = ("Unload now", UNLOAD_NOW), ("Keep it loaded", KEEP_LOADED)
-    return _notice(path, NoticeKind.INFO, text, now, keep)
+def _waiting_notice(path: Path, name: str, purpose: Purpose) -> Notice:
+    if purpose is Purpose.UNLOAD:
+        done, keep = "unloaded", "Keep it loaded"
+    else:
+        done, keep = "removed from the list", "Keep it"
+    text = f"{name} is {done} once nothing uses it any more."
+    return _notice(path, purpose, NoticeKind.INFO, text, (f"{purpose.verb} now", NOW), (keep, KEEP))
 
 
-def _notice(path: Path, kind: NoticeKind, text: str, *actions: tuple[str, str]) -> Notice:
+def _notice(
+    path: Path, purpose: Purpose, kind: NoticeKind, text: str, *actions: tuple[str, str]
+) -> Notice:
     about = path_text(path)
-    buttons = tuple(NoticeAction(words, f"{action} {about}") for words, action in actions)
+    buttons = tuple(
+        NoticeAction(words, f"{purpose.value}-{when} {about}") for words, when in actions
+    )
     return Notice(kind, text, actions=buttons, key=_key(path), stays=True)
 
 

@@ -6,7 +6,7 @@ Main thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,17 @@ class WindowKeys(QObject):
     """F6 goes from one of ``parts`` to the next, in that order, and round; parts that are hidden,
     or have nothing that takes keys, are passed. Ctrl with ↑ and ↓ go from message to message."""
 
-    def __init__(self, composer: Composer, chat_view: ChatView, parts: Sequence[QWidget]) -> None:
+    def __init__(
+        self,
+        composer: Composer,
+        chat_view: ChatView,
+        parts: Sequence[QWidget],
+        undo: Callable[[], bool],
+    ) -> None:
+        """``undo`` takes back what was done last."""
         super().__init__(composer)
         self._composer = composer
+        self._undo = undo
         self._chat_view = chat_view
         self._parts = tuple(parts)
         for keys, by in PART_KEYS.items():
@@ -48,8 +56,8 @@ class WindowKeys(QObject):
     def obey(self, event: QKeyEvent) -> bool:
         """Do what a key says that nothing in the window wanted; whether it said something.
 
-        Esc stops the answer or leads to the composer, and what is typed in the transcript goes
-        there.
+        Esc stops the answer or leads to the composer, what is typed in the transcript goes there,
+        and Ctrl+Z takes back what was done last.
         """
         focused = QApplication.focusWidget()
         text, modifiers = event.text(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
@@ -58,6 +66,9 @@ class WindowKeys(QObject):
                 self._composer.stop_requested.emit()
             else:
                 self._composer.focus_editor()
+            return True
+        if event.matches(QKeySequence.StandardKey.Undo):
+            self._undo()
             return True
         in_chat = focused is not None and self._chat_view.isAncestorOf(focused)
         if not (in_chat or focused is self._chat_view):

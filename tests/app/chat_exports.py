@@ -39,6 +39,21 @@ def chatgpt_chat(chat_id: str, question: str, *, pointer: str = "") -> dict[str,
     }
 
 
+def chatgpt_grown(chat: dict[str, Any], *texts: str) -> dict[str, Any]:
+    """``chat`` as a later export has it: with questions and answers by turns behind its end."""
+    grown = json.loads(json.dumps(chat))
+    for number, text in enumerate(texts):
+        end, node = grown["current_node"], f"more-{number}"
+        role = "assistant" if number % 2 else "user"
+        content = {"content_type": "text", "parts": [text]}
+        message = {"author": {"role": role}, "content": content, "create_time": 1_700_001_000.0}
+        grown["mapping"][end]["children"].append(node)
+        grown["mapping"][node] = {"parent": end, "children": [], "message": message}
+        grown["current_node"] = node
+    grown["update_time"] = 1_700_001_000.0
+    return dict(grown)
+
+
 def chatgpt_archive(path: Path) -> Path:
     """Three chats in numbered files, one with an image, beside files that hold no chats."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,27 @@ def test_reading_a_pdf_can_be_cancelled(tmp_path: Path) -> None:
         readings[0].run()
 
 
+def test_whoever_cancels_does_not_wait_for_the_reading_process_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the window's thread, or the endpoint's loop: it stood still for 13 ms."""
+    reading = FileReading(write_pdf(tmp_path / "a.pdf", "one"), lambda _done, _total: None)
+    start = subprocess.Popen
+    cancelled: list[bool] = []
+
+    def slow_start(*arguments: object, **options: object) -> object:
+        canceller = threading.Thread(target=reading.cancel)
+        canceller.start()
+        canceller.join(1.0)
+        cancelled.append(not canceller.is_alive())
+        return start(*arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", slow_start)
+    with pytest.raises(AttachmentError, match="it was stopped"):
+        reading.run()
+    assert cancelled == [True]
+
+
 def test_a_pasted_text_gets_a_name_of_its_own() -> None:
     assert pasted_part("ab\ud83d", frozenset()) == FilePart("Pasted text", "ab\ufffd", 5)
     assert pasted_part("a", frozenset({"Pasted text"})).name == "Pasted text 2"
@@ -176,6 +198,8 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
         "conversations.json": b'[{"title": "a", "mapping": {}}]',
         "package.json": b'{"name": "a"}',
         "notes.txt": b"hi",
+        "copy.sqlite3": b"SQLite format 3\0 CREATE TABLE conversations",
+        "other.sqlite3": b"SQLite format 3\0",
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -194,9 +218,11 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
         "conversations.json",
         "conversations",
     ]
+    assert [path.name for path in dropped.backups] == ["copy.sqlite3"]
     assert [path.name for path in dropped.attachments] == [
         "package.json",
         "notes.txt",
+        "other.sqlite3",
         "gone",
         unreachable,
     ]

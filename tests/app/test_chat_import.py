@@ -5,6 +5,7 @@ import os
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,16 @@ from minerva_desktop.chat.conversation import Folder
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import ChatFormat
 from minerva_desktop.chat.import_values import digest_of
+from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.chat.parts import ImagePart
 from minerva_desktop.store.chat_store import ChatStore
-from tests.app.chat_exports import PNG, chatgpt_archive, chatgpt_chat, lm_studio_file
+from tests.app.chat_exports import (
+    PNG,
+    chatgpt_archive,
+    chatgpt_chat,
+    chatgpt_grown,
+    lm_studio_file,
+)
 from tests.chat.samples import make_conversation
 
 
@@ -75,6 +83,55 @@ async def test_a_second_import_changes_nothing(store: ChatStore, tmp_path: Path)
     again = await take(store, archive, archive)
     assert (again.imported_ids, again.n_present, again.n_in_trash) == ([], 6, 2)
     assert await titles(store) == ["Chat 3", "Mine"]
+
+
+def exported(path: Path, *chats: dict[str, Any]) -> Path:
+    path.write_text(json.dumps(chats))
+    return path
+
+
+async def test_a_later_export_brings_what_is_new(store: ChatStore, tmp_path: Path) -> None:
+    one, two = chatgpt_chat("1", "one"), chatgpt_chat("2", "two")
+    first = await take(store, exported(tmp_path / "may.json", one, two))
+    grown = chatgpt_grown(one, "And then?", "Then that.")
+    june = exported(tmp_path / "june.json", grown, two)
+    report = await take(store, june)
+    assert (report.imported_ids, report.grown_ids) == ([], first.imported_ids[:1])
+    assert (report.n_present, report.problems) == (1, [])
+    chat = await store.load(first.imported_ids[0])
+    texts = [message.text for message in chat.active_branch()]
+    assert texts == ["one", "About one", "And then?", "Then that."]
+    assert chat.updated_at == 1_700_001_000.0
+    await store.finish_index(lambda _: None)
+    page = await store.search("then that", limit=5)
+    assert [hit.conversation.id for hit in page.hits] == report.grown_ids
+    again = await take(store, june)
+    assert (again.grown_ids, again.n_present) == ([], 2)
+
+
+async def test_a_later_export_leaves_alone_what_was_done_here(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    """What was deleted stays so, and the branch in which the chat went on stays shown."""
+    one = chatgpt_chat("1", "one")
+    (chat_id,) = (await take(store, exported(tmp_path / "may.json", one))).imported_ids
+    chat = await store.load(chat_id)
+    question, answer = chat.active_branch()
+    removal = chat.remove(answer.id, with_replies=False)
+    await store.remove_messages(chat, removal)
+    own = chat.reply(Role.USER, "Mine", MessageState.COMPLETE, 1_700_000_950.0)
+    chat.add(own)
+    await store.add_message(chat_id, own)
+    june = exported(tmp_path / "june.json", chatgpt_grown(one, "And then?"))
+    assert (await take(store, june)).grown_ids == [chat_id]
+    chat = await store.load(chat_id)
+    assert [message.text for message in chat.active_branch()] == ["one", "Mine"]
+    assert {message.text: message.parent_id for message in chat} == {
+        "one": None,
+        "Mine": question.id,
+        "And then?": question.id,  # what it replied to is not there
+    }
+    assert (await take(store, june)).grown_ids == []
 
 
 async def test_an_unpacked_export_and_a_folder_of_lm_studios(

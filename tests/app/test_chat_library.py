@@ -7,12 +7,14 @@ import weakref
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
+from minerva_desktop.app.computed_states import forget_states_of
 from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import InvalidRequest, StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.desk import MODEL, Desk
@@ -180,6 +182,9 @@ async def test_a_restored_chat_is_that_of_the_backup(desk: Desk) -> None:
     again = await desk.library.open_session(session.conversation.id)
     assert again is not session
     assert [message.text for message in again.conversation] == ["One", "Un"]
+    with pytest.raises(InvalidRequest):  # nobody would hear that answer
+        await session.send("Three", MODEL)
+    await desk.answered(again, "Two", "Zwei")
 
 
 async def test_a_chat_that_cannot_be_deleted_stays_alive(desk: Desk) -> None:
@@ -195,15 +200,50 @@ async def test_the_states_on_disk_are_told_by_model(desk: Desk) -> None:
     session = desk.new_session()
     await desk.answered(session, "one", "ONE")
     chat = session.conversation.id
-    assert await desk.library.states() == {}
+    assert await desk.library.states.by_model() == {}
     for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
         state = desk.snapshots.path(identity, f"{chat}" if identity != "2" else "other")
         state.parent.mkdir(parents=True)
         desk.snapshots.label(identity, model)
         state.write_bytes(b"state")
-    assert await desk.library.states() == {"one.gguf": {chat}, "two.gguf": {"other"}}
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}, "two.gguf": {"other"}}
     desk.snapshots.remove(chat)
-    assert await desk.library.states() == {"one.gguf": set(), "two.gguf": {"other"}}
+    assert await desk.library.states.by_model() == {"one.gguf": set(), "two.gguf": {"other"}}
+
+
+async def test_a_state_of_another_system_prompt_goes(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    chat, sampling = session.conversation.id, session.conversation.sampling
+    state = desk.snapshots.path("1", chat)
+    state.parent.mkdir(parents=True)
+    desk.snapshots.label("1", "one.gguf")
+    state.write_bytes(b"state")
+    prompt, hot = (
+        session.conversation.system_prompt,
+        msgspec.structs.replace(sampling, temperature=1),
+    )
+    await desk.library.configure(session, prompt, hot)
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}}
+    await desk.library.configure(session, "Rhyme.", sampling)
+    assert await desk.library.states.by_model() == {"one.gguf": set()}
+    assert not state.exists()
+    state.write_bytes(b"state")  # as an engine does a while after an answer: still of the old one
+    assert await desk.library.states.by_model() == {"one.gguf": set()}
+    assert not state.exists()
+    await desk.answered(session, "two", "TWO")
+    state.write_bytes(b"state")
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}}
+
+
+async def test_the_states_of_one_model_are_forgotten(desk: Desk) -> None:
+    for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
+        state = desk.snapshots.path(identity, "chat")
+        state.parent.mkdir(parents=True)
+        desk.snapshots.label(identity, model)
+        state.write_bytes(b"state")
+    await forget_states_of(Path("/models/one.gguf"), desk.snapshots.folder)
+    assert await desk.library.states.by_model() == {"one.gguf": set(), "two.gguf": {"chat"}}
 
 
 async def test_the_trash_is_emptied_while_the_app_runs(

@@ -153,7 +153,7 @@ async def test_a_summary_of_what_is_before_a_cut() -> None:
 async def test_a_summary_is_of_its_branch_whichever_is_shown() -> None:
     conversation = make_conversation("one", "ONE", "two", "TWO", "three")
     reader = Reader(conversation, 4, 2000)
-    conversation.begin_branch()
+    conversation.branch_from(None)
     conversation.add(conversation.reply(Role.USER, "other", MessageState.COMPLETE, 1.0, ()))
     assert (await reader.asked(0)).startswith("user: one\n\nassistant: ONE\n\nuser: two")
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minerva_desktop.app.model_actions import load_options, overridden, own_options
+from minerva_desktop.app.model_actions import lacks_template, load_options, overridden, own_options
 from minerva_desktop.engine.load_options import FlashAttention, KvType
+from minerva_desktop.library.model_file import read_model_file
+from minerva_desktop.paths import path_text
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
 
 
@@ -24,6 +26,14 @@ def test_a_chat_template_goes_with_the_load(tmp_path: Path) -> None:
     assert own.chat_template == "{{ messages }}"
     assert own != options  # so a loaded model is loaded anew
     assert overridden(options, ModelOverrides(chat_template=" \n")) == options
+
+
+def test_another_template_ends_that_one_is_missed(gemma_path: Path, small_path: Path) -> None:
+    base, chats = (read_model_file(path) for path in (gemma_path, small_path))
+    own = Settings(models={path_text(gemma_path): ModelOverrides(chat_template="{{ messages }}")})
+    assert lacks_template(base, Settings())
+    assert not lacks_template(base, own)
+    assert not lacks_template(chats, Settings())
 
 
 def test_words_that_nobody_knows_are_left_out(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""`minerva chat` and `minerva serve` as processes, as a person starts them."""
+"""`minerva chat` and `minerva serve`, as processes where it is about how they begin and end.
+
+What they say of their arguments and of a load comes from the test's own process: half a second less
+each time. Where it does not matter what is answered, a small model answers.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +12,71 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
+
+from minerva_desktop.__main__ import main
 
 MINERVA = [sys.executable, "-m", "minerva_desktop"]
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+STORY = "Tell a very long story."
 
 
-def _run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def _start(*arguments: str, stdin: str = "") -> Done:
     return subprocess.run(
         [*MINERVA, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False
     )
 
 
-def test_a_prompt_is_answered_on_stdout_and_nothing_else_is(model_path: Path) -> None:
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in the test's own process."""
+
+    def run(*arguments: str) -> Done:
+        try:
+            code = main(arguments)
+        except SystemExit as end:  # of argparse
+            code = end.code if isinstance(end.code, int) else 1
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return run
+
+
+def test_a_prompt_is_answered_on_stdout_and_nothing_else_is(run: Run, model_path: Path) -> None:
     """By the model that is there, whether it is named by its name or its file, or not at all."""
     asked = ("--prompt", "Name a colour.", "--max-tokens", "12", "--seed", "1")
-    done = [_run("chat", *model, *asked) for model in ((), (model_path.stem,), (str(model_path),))]
+    done = [_start("chat", *asked)]
+    done += [run("chat", model, *asked) for model in (model_path.stem, str(model_path))]
     assert [(run.returncode, run.stderr) for run in done] == [(0, "")] * 3
     assert done[0].stdout.strip()
     assert done[0].stdout == done[1].stdout == done[2].stdout
 
 
-def test_a_conversation_goes_line_by_line_and_remembers() -> None:
-    done = _run("chat", "--max-tokens", "8", "--seed", "1", stdin="Hello\n\nAnd you?\n")
+def test_a_conversation_goes_line_by_line_and_remembers(small_path: Path) -> None:
+    asked = ("chat", str(small_path), "--max-tokens", "8", "--seed", "1")
+    done = _start(*asked, stdin="Hello\n\nAnd you?\n")
     assert done.returncode == 0
     assert len([line for line in done.stdout.splitlines() if line]) >= 2
     assert done.stderr == ""  # nobody sits there to press keys
 
 
-def test_half_a_character_at_the_limit_is_left_out() -> None:
+def test_half_a_character_at_the_limit_is_left_out(run: Run) -> None:
     """Its bytes are spread over several tokens, of which the limit lets one through."""
     asked = ("--prompt", "Write 🫠🫠🫠🫠", "--temperature", "0")
-    cut, whole = (_run("chat", *asked, "--max-tokens", n).stdout for n in ("1", "12"))
+    cut, whole = (run("chat", *asked, "--max-tokens", n).stdout for n in ("1", "12"))
     assert cut == "\n"
     assert whole.strip()
     assert "\ufffd" not in whole
 
 
-def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
-    command = [*MINERVA, "chat", "--prompt", "Count to fifty.", "--max-tokens", "200"]
+def test_a_reader_that_goes_away_ends_the_answer_quietly(small_path: Path) -> None:
+    asked = ("--prompt", "Count to fifty.", "--max-tokens", "200")
+    command = [*MINERVA, "chat", str(small_path), *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as chat:
         assert chat.stdout is not None
         assert chat.stderr is not None
@@ -57,23 +86,23 @@ def test_a_reader_that_goes_away_ends_the_answer_quietly() -> None:
         assert chat.wait(30) == 1
 
 
-def test_what_had_to_give_is_told_in_notes() -> None:
-    done = _run("chat", "--prompt", "Hi", "--max-tokens", "2", "--memory-gb", "0.3")
+def test_what_had_to_give_is_told_in_notes(run: Run) -> None:
+    done = run("chat", "--prompt", "Hi", "--max-tokens", "2", "--memory-gb", "0.3")
     assert (done.returncode, bool(done.stdout.strip())) == (0, True)
     assert done.stderr.startswith("note: KV cache in q8_0: as wished it would take ")
 
 
-def test_a_model_that_does_not_fit_is_loaded_by_force_alone(minerva_home: Path) -> None:
+def test_a_model_that_does_not_fit_is_loaded_by_force_alone(run: Run, minerva_home: Path) -> None:
     settings = minerva_home / "config" / "settings.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"memory_gb": 0.25}))
     asked = ("chat", "--prompt", "Hi", "--max-tokens", "2", "--n-ctx", "20000")
-    refused = _run(*asked)
+    refused = run(*asked)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("minerva: SmolLM2-135M-Instruct.Q4_1.gguf: Memory exceeded: ")
     assert refused.stderr.endswith("--force loads it all the same.\n")
     assert "A context of up to " in refused.stderr
-    forced = _run(*asked, "--force")
+    forced = run(*asked, "--force")
     assert (forced.returncode, bool(forced.stdout.strip())) == (0, True)
     notes = forced.stderr.splitlines()
     assert all(note.startswith("note: ") for note in notes)
@@ -81,7 +110,7 @@ def test_a_model_that_does_not_fit_is_loaded_by_force_alone(minerva_home: Path) 
     assert "context of 20,000 tokens: the model was trained for 8,192" in notes[-1]
 
 
-def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+def test_errors_are_one_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> None:
     bad = tmp_path / "notes.gguf"
     bad.write_bytes(b"just notes")
     for arguments, said in (
@@ -89,13 +118,14 @@ def test_errors_are_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
         (["chat", str(bad), "--prompt", "x"], "not a GGUF file"),
         (["chat", "--prompt", "word " * 300, "--n-ctx", "256"], "Context limit exceeded: max 256"),
     ):
-        done = _run(*arguments)
+        done = run(*arguments)
         assert done.returncode == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
 
 
-def test_wrong_arguments_are_exit_code_2() -> None:
+def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
+    assert _start("chat", "--max-tokens", "0", "--prompt", "x").returncode == 2
     for wrong, said in (
         (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
         (("--seed", "0x"), "argument --seed: “0x” is no whole number"),
@@ -104,24 +134,24 @@ def test_wrong_arguments_are_exit_code_2() -> None:
         (("--n-ctx", "99999999"), "n_ctx must be between 16 and 16,777,216, not 99,999,999"),
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
-        refused = _run("chat", *wrong, "--prompt", "x")
+        refused = run("chat", *wrong, "--prompt", "x")
         assert (refused.returncode, refused.stderr) == (2, f"minerva chat: {said}\n")
-    empty = _run("chat", "--prompt", " ")
+    empty = run("chat", "--prompt", " ")
     assert (empty.returncode, empty.stdout) == (2, "")
     assert empty.stderr == (
         "minerva chat: argument --prompt: it is empty; there is nothing to answer\n"
     )
-    open_to_all = _run("serve", "--host", "0.0.0.0", "--port", "0")
+    open_to_all = run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
     assert open_to_all.stderr.endswith(
         "so it needs an API key: `minerva keys create NAME` makes one\n"
     )
-    assert "usage: minerva" in _run("--help").stdout
+    assert "usage: minerva" in _start("--help").stdout
 
 
-def test_ctrl_c_ends_an_answer(tmp_path: Path) -> None:
+def test_ctrl_c_ends_an_answer(small_path: Path) -> None:
     process = subprocess.Popen(
-        [*MINERVA, "chat", "--prompt", "Tell a very long story.", "--seed", "1"],
+        [*MINERVA, "chat", str(small_path), "--prompt", STORY, "--seed", "1"],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -135,8 +165,8 @@ def test_ctrl_c_ends_an_answer(tmp_path: Path) -> None:
     assert rest.endswith("\n")
 
 
-def test_sigterm_ends_an_answer_its_line_and_its_engine() -> None:
-    command = [*MINERVA, "chat", "--prompt", "Tell a very long story.", "--seed", "1"]
+def test_sigterm_ends_an_answer_its_line_and_its_engine(small_path: Path) -> None:
+    command = [*MINERVA, "chat", str(small_path), "--prompt", STORY, "--seed", "1"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as chat:
@@ -151,9 +181,9 @@ def test_sigterm_ends_an_answer_its_line_and_its_engine() -> None:
         assert not engine.is_running()
 
 
-def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on() -> None:
+def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on(small_path: Path) -> None:
     with subprocess.Popen(
-        [*MINERVA, "chat", "--seed", "1"],
+        [*MINERVA, "chat", str(small_path), "--seed", "1"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -161,7 +191,7 @@ def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on() -> None:
     ) as chat:
         assert chat.stdin is not None
         assert chat.stdout is not None
-        chat.stdin.write("Tell a very long story.\n")
+        chat.stdin.write(f"{STORY}\n")
         chat.stdin.flush()
         assert chat.stdout.read(5)
         (engine,) = psutil.Process(chat.pid).children()
@@ -173,9 +203,9 @@ def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on() -> None:
     assert said.count("\n") == 1
 
 
-def test_sigterm_ends_a_conversation_that_waits_for_its_next_line() -> None:
+def test_sigterm_ends_a_conversation_that_waits_for_its_next_line(small_path: Path) -> None:
     with subprocess.Popen(
-        [*MINERVA, "chat", "--max-tokens", "2"],
+        [*MINERVA, "chat", str(small_path), "--max-tokens", "2"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -19,15 +19,26 @@ from minerva_desktop.engine.pool_events import ModelGone, ModelLoading
 from minerva_desktop.errors import MinervaError
 from tests.app.terminal import Terminal
 
-CHAT = [sys.executable, "-m", "minerva_desktop", "chat", "--max-tokens", "2", "--seed", "1"]
 PASTE = "\x1b[200~{}\x1b[201~"  # as a terminal sends it
 
 needs_readline = pytest.mark.skipif(not EDITS_LINES, reason="this Python has no GNU readline")
 
 
+@pytest.fixture
+def endless(small_path: Path) -> list[str]:
+    """A chat whose answers are as long as they like, and never make sense."""
+    return [sys.executable, "-m", "minerva_desktop", "chat", str(small_path), "--seed", "1"]
+
+
+@pytest.fixture
+def chat(endless: list[str]) -> list[str]:
+    """A chat whose answers are short."""
+    return [*endless, "--max-tokens", "2"]
+
+
 @needs_readline
-def test_a_paste_of_many_lines_is_one_message() -> None:
-    with Terminal(CHAT) as terminal:
+def test_a_paste_of_many_lines_is_one_message(chat: list[str]) -> None:
+    with Terminal(chat) as terminal:
         terminal.wait_for("> ")
         terminal.press(PASTE.format("The first line\rThe \x03 second\r\rThe last") + "\r")
         terminal.wait_for("last")
@@ -39,15 +50,15 @@ def test_a_paste_of_many_lines_is_one_message() -> None:
 
 
 @needs_readline
-def test_a_message_may_be_longer_than_a_terminals_line() -> None:
-    with Terminal([*CHAT, "--n-ctx", "256"]) as terminal:
+def test_a_message_may_be_longer_than_a_terminals_line(chat: list[str]) -> None:
+    with Terminal([*chat, "--n-ctx", "256"]) as terminal:
         terminal.wait_for("> ")
         terminal.press("word " * 1200 + "\r")
         assert "required 12" in terminal.wait_for("\r\n\x1b[?2004h> ")
 
 
-def test_ctrl_c_at_the_prompt_gives_a_new_one_and_says_once_how_to_leave() -> None:
-    with Terminal(CHAT) as terminal:
+def test_ctrl_c_at_the_prompt_gives_a_new_one_and_says_once_how_to_leave(chat: list[str]) -> None:
+    with Terminal(chat) as terminal:
         terminal.wait_for(HINT)  # of the banner
         terminal.wait_for("> ")
         terminal.press("Hello\r")
@@ -67,9 +78,8 @@ def test_ctrl_c_at_the_prompt_gives_a_new_one_and_says_once_how_to_leave() -> No
     assert terminal.shown.count(HINT) == 2
 
 
-def test_ctrl_c_ends_an_answer_and_not_the_chat() -> None:
-    chat = [*CHAT[:4], "--seed", "1"]  # as long as it likes
-    with Terminal(chat) as terminal:
+def test_ctrl_c_ends_an_answer_and_not_the_chat(endless: list[str]) -> None:
+    with Terminal(endless) as terminal:
         terminal.wait_for("> ")
         terminal.press("Tell a very long story.\r")
         terminal.wait_for("story.\r\n")
@@ -81,10 +91,12 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat() -> None:
     assert terminal.shown.count(HINT) == 1
 
 
-def test_ctrl_c_is_the_same_where_the_answers_go_into_a_file(tmp_path: Path) -> None:
+def test_ctrl_c_is_the_same_where_the_answers_go_into_a_file(
+    chat: list[str], tmp_path: Path
+) -> None:
     with (
         (tmp_path / "answers").open("wb") as answers,
-        Terminal(CHAT, stdout=answers.fileno()) as terminal,
+        Terminal(chat, stdout=answers.fileno()) as terminal,
     ):
         terminal.wait_for("> ")
         terminal.press("\x03")
@@ -97,8 +109,8 @@ def test_ctrl_c_is_the_same_where_the_answers_go_into_a_file(tmp_path: Path) -> 
     assert (tmp_path / "answers").read_text().strip()
 
 
-def test_sigterm_at_the_prompt_leaves_the_terminal_as_it_was() -> None:
-    with Terminal(CHAT) as terminal:
+def test_sigterm_at_the_prompt_leaves_the_terminal_as_it_was(chat: list[str]) -> None:
+    with Terminal(chat) as terminal:
         terminal.wait_for("> ")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() == 128 + signal.SIGTERM
@@ -126,13 +138,13 @@ def test_a_model_that_goes_leaves_the_line_that_is_typed(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("has_file", [False, True])
 def test_bytes_that_are_no_text_do_not_end_a_chat_at_a_terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_file: bool
+    chat: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_file: bool
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most people's languages
     with (
         (tmp_path / "answers").open("wb") as answers,
-        Terminal(CHAT, stdout=answers.fileno() if has_file else None) as terminal,
+        Terminal(chat, stdout=answers.fileno() if has_file else None) as terminal,
     ):
         terminal.wait_for("> ")
         terminal.press("caf\udcff\r")
@@ -147,8 +159,8 @@ def test_bytes_that_are_no_text_do_not_end_a_chat_at_a_terminal(
 
 
 @needs_readline
-def test_a_line_that_was_given_up_does_not_come_back() -> None:
-    with Terminal(CHAT) as terminal:
+def test_a_line_that_was_given_up_does_not_come_back(chat: list[str]) -> None:
+    with Terminal(chat) as terminal:
         terminal.wait_for("> ")
         terminal.press("Hello\r")
         terminal.wait_for("\n")
@@ -164,10 +176,10 @@ def test_a_line_that_was_given_up_does_not_come_back() -> None:
         assert terminal.end() == 0
 
 
-def test_bytes_that_are_no_text_are_told() -> None:
+def test_bytes_that_are_no_text_are_told(chat: list[str]) -> None:
     strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as in most people's languages
     done = subprocess.run(
-        CHAT, input=b"caf\xe9\n", capture_output=True, env=strict, timeout=60, check=False
+        chat, input=b"caf\xe9\n", capture_output=True, env=strict, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"minerva: What came on the standard input is no text in UTF-8\n"

@@ -72,10 +72,10 @@ def test_joining_keeps_both_and_doubles_nothing() -> None:
 
 
 def test_places_to_fill_in() -> None:
-    text = "On {{ Date }}: {{text}} and {{text}}, {not} {{}} {{a{b}}"
+    text = "On {{ Date }}: {{text}} and {{text}}, {not} {{}} {{ }} {{a{b}}"
     assert variables(text) == {"date", "text"}
     done = filled(text, {"date": "{{text}} day"})
-    assert done.text == "On {{text}} day: {{text}} and {{text}}, {not} {{}} {{a{b}}"
+    assert done.text == "On {{text}} day: {{text}} and {{text}}, {not} {{}} {{ }} {{a{b}}"
     assert done.places == ((17, 25), (30, 38))  # what came with a value is no place
 
 

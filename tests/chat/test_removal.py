@@ -13,6 +13,7 @@ from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.copies import branch_copy, copy_of
 from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.removals import Removals
 from tests.chat.samples import make_conversation, make_message
 
 
@@ -55,6 +56,59 @@ def test_whatever_is_deleted_comes_back(conversation: Conversation, data: st.Dat
     for seen, removal in reversed(before):
         conversation.put_back(removal)
         assert shape(conversation) == seen
+
+
+@given(trees(), st.data())
+def test_what_was_deleted_comes_back_in_any_order(
+    conversation: Conversation, data: st.DataObject
+) -> None:
+    whole, removals = shape(conversation), Removals()
+    while len(conversation) and data.draw(st.booleans()):
+        chosen = data.draw(st.sampled_from([m.id for m in conversation]))
+        removals.add(conversation.remove(chosen, with_replies=data.draw(st.booleans())))
+    while waiting := sorted(removals.ids):
+        n_before, chosen = len(conversation), data.draw(st.sampled_from(waiting))
+        came = removals.undo(conversation, chosen)
+        assert chosen not in removals.ids
+        assert chosen in conversation
+        assert len(conversation) == n_before + len(came.messages)
+        assert all(m.parent_id is None or m.parent_id in conversation for m in conversation)
+    assert shape(conversation)[:2] == whole[:2]
+
+
+def test_a_message_comes_back_with_what_it_replied_to() -> None:
+    conversation, removals = make_conversation("Q1", "A1", "Q2", "A2"), Removals()
+    *_, question, answer = conversation.active_branch()
+    whole = shape(conversation)
+    removals.add(conversation.remove(answer.id, with_replies=False))
+    removals.add(conversation.remove(question.id, with_replies=False))
+    came = removals.undo(conversation, answer.id)
+    assert {message.text for _, message in came.messages} == {"Q2", "A2"}
+    assert shape(conversation) == whole
+    assert not removals.ids
+
+
+def test_a_message_comes_back_before_what_replied_to_it_in_the_second_place() -> None:
+    """Its own reply is still away; the one behind that replies to it until then."""
+    conversation, removals = make_conversation("Q1", "A1", "Q2", "A2"), Removals()
+    first, answer, question, last = conversation.active_branch()
+    removals.add(conversation.remove(answer.id, with_replies=False))
+    removals.add(conversation.remove(question.id, with_replies=False))
+    removals.undo(conversation, answer.id)
+    assert [m.text for m in conversation.active_branch()] == ["Q1", "A1", "A2"]
+    removals.undo(conversation, question.id)
+    assert conversation.active_branch() == [first, answer, question, last]
+
+
+def test_what_is_there_does_not_come_back_again() -> None:
+    conversation, removals = make_conversation("Q1", "A1"), Removals()
+    whole, answer = shape(conversation), conversation.active_branch()[1]
+    removal = conversation.remove(answer.id, with_replies=False)
+    conversation.put_back(removal)
+    removals.add(removal)  # as where a backup of before was restored
+    with pytest.raises(ValueError, match="already"):
+        removals.undo(conversation, answer.id)
+    assert shape(conversation) == whole
 
 
 def read_anew(conversation: Conversation) -> Conversation:

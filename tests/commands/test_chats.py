@@ -251,6 +251,20 @@ def test_reading_beside_a_window_and_writing_not(
     assert run("import", "1.conversation.json")[0] == 0
 
 
+def test_a_backup_is_restored(run: Run, tmp_path: Path) -> None:
+    stored(chat("Tea", "ab" * 16))
+    assert run("backup", "copy.sqlite3")[0] == 0
+    code, said, _ = run("import", "copy.sqlite3")
+    assert (code, "`minerva chats restore`" in said) == (1, True)
+    stored(chat("Coffee", "cd" * 16))
+    code, said, _ = run("restore", "copy.sqlite3")
+    first, second = said.splitlines()
+    assert (code, first) == (0, "restored 1 chat from copy.sqlite3")
+    assert [each["title"] for each in json.loads(run("list", "--json")[1])] == ["Tea"]
+    assert run("restore", second.removeprefix("the chats before them are in "))[0] == 0
+    assert len(json.loads(run("list", "--json")[1])) == 2
+
+
 def test_a_backup_is_a_whole_store(run: Run, tmp_path: Path) -> None:
     stored(chat("Tea", "ab" * 16))
     assert run("backup")[0] == 0

@@ -117,7 +117,7 @@ class Keyboard:
         before = wait_for("messages", self._app.messages)
         self._choose_in_menu("d", "d")
         wait_for("fewer messages", lambda: len(self._app.messages()) == len(before) - 1)
-        wait_for("notice", lambda: "Message deleted" in self._app.text("notificationBar"))
+        wait_for("notice", lambda: "” deleted" in self._app.text("notificationBar"))
         self._go_to_composer()
         self._desktop.press("F6")
         self._focus_in("notificationBar")

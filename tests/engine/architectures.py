@@ -47,6 +47,10 @@ class Shape:
 
 
 SMALL = Shape(n_layers=2, width=64, n_heads=2, kv_heads=2, feed=128, head=32)
+# Those of the embedded model, and two of its 30 layers.
+QUANTISED = Shape(
+    n_layers=2, width=576, n_heads=9, kv_heads=3, feed=1536, head=64, type_name="Q4_1"
+)
 # How much larger than usual some matrices are, by name. Attention looks at few tokens and counts
 # for most of the outcome, and what comes next is not what was there last. **Measured**: 12 prompts
 # of 290 tokens that differ in their first words alone give 12 different answers, each the same

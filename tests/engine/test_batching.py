@@ -43,8 +43,17 @@ async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def smollm(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    """For what is said, and for how ggml rounds where weights are quantised."""
+    """For what is said."""
     engine = LlamaEngine(model_path)
+    await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
+    yield engine
+    await engine.unload()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def quantised(quantised_path: Path) -> AsyncIterator[LlamaEngine]:
+    """For how ggml rounds where weights are quantised."""
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
     yield engine
     await engine.unload()
@@ -57,9 +66,9 @@ async def _answer(
     return await stream.text(), await stream.wait_completion()
 
 
-async def test_answers_are_the_same_alone_and_four_at_once(smollm: LlamaEngine) -> None:
-    alone = [(await _answer(smollm, prompt, cache_prompt=False))[0] for prompt in CAPITALS]
-    together = await asyncio.gather(*(_answer(smollm, p, cache_prompt=False) for p in CAPITALS))
+async def test_answers_are_the_same_alone_and_four_at_once(quantised: LlamaEngine) -> None:
+    alone = [(await _answer(quantised, prompt, cache_prompt=False))[0] for prompt in CAPITALS]
+    together = await asyncio.gather(*(_answer(quantised, p, cache_prompt=False) for p in CAPITALS))
     assert [text for text, _ in together] == alone
 
 
@@ -73,9 +82,9 @@ async def _logprobs(
 
 
 async def test_a_seed_gives_the_same_text_to_the_last_bit_whatever_else_there_is(
-    model_path: Path,
+    quantised_path: Path,
 ) -> None:
-    engine = LlamaEngine(model_path)
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
     alone = [await _logprobs(engine, prompt, seed) for seed, prompt in enumerate(CAPITALS)]
     # Long enough that ggml would share out a lone row to its threads from now on.
@@ -91,9 +100,9 @@ async def test_a_seed_gives_the_same_text_to_the_last_bit_whatever_else_there_is
 
 
 async def test_a_seed_gives_the_same_text_among_more_rows_than_one_of_ggmls_tiles(
-    model_path: Path,
+    quantised_path: Path,
 ) -> None:
-    engine = LlamaEngine(model_path)
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=72))
     alone = await _logprobs(engine, CAPITALS[0], 3, 4)
     others = [_logprobs(engine, f"{number}", number, 4) for number in range(70)]
@@ -103,11 +112,11 @@ async def test_a_seed_gives_the_same_text_among_more_rows_than_one_of_ggmls_tile
 
 
 async def test_a_long_prompt_with_a_seed_is_computed_the_same_from_the_cache(
-    smollm: LlamaEngine,
+    quantised: LlamaEngine,
 ) -> None:
     prompt = f"Numbers: {FEW}"
-    first = await _logprobs(smollm, prompt, 1)
-    assert await _logprobs(smollm, prompt, 1) == first
+    first = await _logprobs(quantised, prompt, 1)
+    assert await _logprobs(quantised, prompt, 1) == first
 
 
 async def test_requests_run_together(engine: LlamaEngine) -> None:

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(model_path)
+async def engine(quantised_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(quantised_path)
     await engine.load(2048)
     yield engine
     await engine.unload()

@@ -172,3 +172,9 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidRequest):
         check_grammar(text)
     assert time.monotonic() - started < 10
+
+
+def test_hundreds_of_alternatives_that_repeat_are_counted_within_the_bound() -> None:
+    """Each has the same behind it, which is long: what that begins with is looked up once."""
+    choices = " | ".join(f'[{chr(0x4E00 + 3 * number)}] "b"+' for number in range(400))
+    assert check_grammar(f"root ::= ({choices})+")

@@ -11,9 +11,12 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -32,10 +35,10 @@ COUNT = ", ".join(str(number) for number in range(1, 126)) + ","  # longer than 
 # tokens, is as good where equal things are computed in equal ways.
 LONG_GEMMA = pytest.param("gemma_path", marks=pytest.mark.slow)
 ANEW = pytest.mark.parametrize(
-    "engine", ["window_path", "recurrent_path", "hybrid_path", LONG_GEMMA], indirect=True
+    "fresh", ["window_path", "recurrent_path", "hybrid_path", LONG_GEMMA], indirect=True
 )
 SHARED = pytest.mark.parametrize(
-    "engine", ["recurrent_path", "hybrid_path", LONG_GEMMA], indirect=True
+    "fresh", ["recurrent_path", "hybrid_path", LONG_GEMMA], indirect=True
 )
 
 
@@ -48,12 +51,31 @@ class Answer(NamedTuple):
     n_cached: int
 
 
-@pytest.fixture(params=["gemma_path", "recurrent_path", "hybrid_path"])
-async def engine(request: pytest.FixtureRequest) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(request.getfixturevalue(request.param))
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@asynccontextmanager
+async def _loaded(path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=4))
     yield engine
     await engine.unload()
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["gemma_path", "recurrent_path", "hybrid_path"]
+)
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[LlamaEngine]:
+    """For tests that ask nothing about what the cache holds at first."""
+    async with _loaded(request.getfixturevalue(request.param)) as engine:
+        yield engine
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(request: pytest.FixtureRequest) -> AsyncIterator[LlamaEngine]:
+    """With nothing in its cache."""
+    async with _loaded(request.getfixturevalue(request.param)) as engine:
+        yield engine
 
 
 async def _answer(
@@ -81,23 +103,23 @@ async def _cancelled_in_decode(engine: LlamaEngine, prompt: str) -> None:
 
 @ANEW
 async def test_a_new_answer_an_edit_and_the_next_turn_are_as_if_computed_anew(
-    engine: LlamaEngine,
+    fresh: LlamaEngine,
 ) -> None:
-    first = await _answer(engine, COUNT)
+    first = await _answer(fresh, COUNT)
     assert first.n_prompt > 512
     # What is held goes on behind the prompt, so nothing of it is of use.
-    again = await _answer(engine, COUNT)
+    again = await _answer(fresh, COUNT)
     assert (again.tokens, again.n_cached) == (first.tokens, 0)
 
     edited = COUNT.replace(" 121, 122, 123, 124, 125,", " 305, 306, 307, 308, 309,")
-    other = await _answer(engine, edited, 1)
+    other = await _answer(fresh, edited, 1)
     assert other.n_cached == 0
 
     # The one token of that answer was not computed yet: all that is held is the prompt.
     longer = f"{edited} 310, 311,"
-    following = await _answer(engine, longer)
+    following = await _answer(fresh, longer)
     assert following.n_cached == other.n_prompt
-    assert following.tokens == (await _answer(engine, longer, cache_prompt=False)).tokens
+    assert following.tokens == (await _answer(fresh, longer, cache_prompt=False)).tokens
     assert following.tokens != first.tokens
 
 
@@ -110,16 +132,16 @@ async def test_two_at_once_answer_as_each_alone(engine: LlamaEngine) -> None:
 
 @SHARED
 async def test_answers_to_one_prompt_share_it_and_are_those_of_each_alone(
-    engine: LlamaEngine,
+    fresh: LlamaEngine,
 ) -> None:
     prompts = [COUNT, COUNT, f"{COUNT} 126, 127,"]
-    alone = [await _answer(engine, prompt, cache_prompt=False) for prompt in prompts]
+    alone = [await _answer(fresh, prompt, cache_prompt=False) for prompt in prompts]
     # Read in one go, so that the first prompt is not over before the child has seen the others.
-    assert engine.pid is not None
-    os.kill(engine.pid, signal.SIGSTOP)
-    asked = [asyncio.create_task(_answer(engine, prompt)) for prompt in prompts]
+    assert fresh.pid is not None
+    os.kill(fresh.pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(_answer(fresh, prompt)) for prompt in prompts]
     await asyncio.sleep(0)
-    os.kill(engine.pid, signal.SIGCONT)
+    os.kill(fresh.pid, signal.SIGCONT)
     together = await asyncio.gather(*asked)
     assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]
     first, *others = together

@@ -51,15 +51,15 @@ def _n_used(engine: LlamaEngine) -> int:
 
 
 async def test_a_short_answer_has_the_cache_alone_and_the_chat_comes_back(
-    start: Start, model_path: Path
+    start: Start, quantised_path: Path
 ) -> None:
-    """Said with the embedded model. The same to the last bit: the short answer as in an empty
-    cache, and the chat's next turn as where nothing was ever moved."""
-    engine = await start(model_path)
+    """With layers as those of the embedded model. The same to the last bit: the short answer as in
+    an empty cache, and the chat's next turn as where nothing was ever moved."""
+    engine = await start(quantised_path)
     await engine.generate(CHAT, 1, sampling=GREEDY).text()
     unmoved, done = await _scores(engine, TURN)
     assert done.timings.cached_tokens == len(CHAT)
-    engine = await start(model_path)
+    engine = await start(quantised_path)
     alone, first = await _scores(engine, SHORT)
     await engine.generate(CHAT, 1, sampling=GREEDY).text()
     again, _ = await _scores(engine, SHORT, cache_prompt=False)

@@ -49,9 +49,9 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(model_path: Path) -> AsyncIterator[Watched]:
+async def watched(small_path: Path) -> AsyncIterator[Watched]:
     events: list[PoolEvent] = []
-    budget = sum(model_needs(model_path, SMALL).values()) * 3 // 2
+    budget = sum(model_needs(small_path, SMALL).values()) * 9 // 8
     pool = real_pool(SMALL, budget=budget, on_event=events.append)
     yield Watched(pool, events)
     await pool.close()
@@ -65,63 +65,63 @@ def pool(watched: Watched) -> RealPool:
 
 
 @pytest.fixture
-def second_model(tmp_path: Path, model_path: Path) -> Path:
+def second_model(tmp_path: Path, small_path: Path) -> Path:
     path = tmp_path / "second.gguf"
     try:
-        path.symlink_to(model_path)
+        path.symlink_to(small_path)
     except OSError:
-        shutil.copyfile(model_path, path)
+        shutil.copyfile(small_path, path)
     return path
 
 
 async def test_all_who_ask_at_once_share_one_load(
-    watched: Watched, pool: RealPool, model_path: Path
+    watched: Watched, pool: RealPool, small_path: Path
 ) -> None:
     async def use() -> int | None:
-        async with pool.lease(model_path) as engine:
+        async with pool.lease(small_path) as engine:
             return engine.pid
 
     pids = await asyncio.gather(use(), use(), use())
     assert len(set(pids)) == 1
     assert len(watched.ready()) == 1
-    assert pool.loaded() == [model_path]
+    assert pool.loaded() == [small_path]
     assert isinstance(watched.events[0], ModelLoading)
 
 
 async def test_another_model_takes_the_place_of_an_idle_one(
-    watched: Watched, pool: RealPool, model_path: Path, second_model: Path
+    watched: Watched, pool: RealPool, small_path: Path, second_model: Path
 ) -> None:
-    async with pool.lease(model_path) as engine:
+    async with pool.lease(small_path) as engine:
         first_pid = engine.pid
-        n_bytes = sum(pool.held(model_path).values())
+        n_bytes = sum(pool.held(small_path).values())
     async with pool.lease(second_model):
         assert pool.loaded() == [second_model]
     assert first_pid is not None
     assert not psutil.pid_exists(first_pid)
-    gone = ModelGone(model_path, None, GoneCause.ROOM, second_model, n_bytes)
+    gone = ModelGone(small_path, None, GoneCause.ROOM, second_model, n_bytes)
     assert gone in watched.events
-    assert watched.ready()[-1].unloaded == (Unloaded(model_path, n_bytes),)
+    assert watched.ready()[-1].unloaded == (Unloaded(small_path, n_bytes),)
 
 
 async def test_a_model_in_use_is_never_unloaded_for_another(
-    pool: RealPool, model_path: Path, second_model: Path
+    pool: RealPool, small_path: Path, second_model: Path
 ) -> None:
-    async with pool.lease(model_path) as first:
+    async with pool.lease(small_path) as first:
         with pytest.raises(OutOfMemory, match=r"Memory exceeded: .* MB \+ .* MB > .* MB"):
             async with pool.lease(second_model):
                 raise AssertionError("there is no room")
         async with pool.lease(second_model, forced=True) as second:
             assert first.is_loaded()
             assert second.is_loaded()
-            assert set(pool.loaded()) == {model_path, second_model}
+            assert set(pool.loaded()) == {small_path, second_model}
 
 
-async def test_changed_options_load_an_idle_model_anew(pool: RealPool, model_path: Path) -> None:
-    async with pool.lease(model_path):
+async def test_changed_options_load_an_idle_model_anew(pool: RealPool, small_path: Path) -> None:
+    async with pool.lease(small_path):
         pool.options = LoadOptions(n_ctx=256)
-        async with pool.lease(model_path) as busy:
+        async with pool.lease(small_path) as busy:
             assert busy.get_context_info().n_ctx == 512
-    async with pool.lease(model_path) as engine:
+    async with pool.lease(small_path) as engine:
         assert engine.get_context_info().n_ctx == 256
 
 
@@ -139,28 +139,28 @@ async def test_changed_options_wait_while_the_file_is_gone(
 
 
 async def test_a_cancelled_load_is_told_to_all_who_wait(
-    watched: Watched, pool: RealPool, model_path: Path
+    watched: Watched, pool: RealPool, small_path: Path
 ) -> None:
     async def use() -> None:
-        async with pool.lease(model_path):
+        async with pool.lease(small_path):
             raise AssertionError("the load was cancelled")
 
     waiting = [asyncio.create_task(use()) for _ in range(2)]
     while not watched.events:
         await asyncio.sleep(0)
-    pool.cancel_load(model_path)
+    pool.cancel_load(small_path)
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [LoadCancelled, LoadCancelled]
     assert pool.loaded() == []
-    async with pool.lease(model_path) as engine:
+    async with pool.lease(small_path) as engine:
         assert engine.is_loaded()
 
 
 async def test_one_who_stops_waiting_does_not_end_the_load(
-    watched: Watched, pool: RealPool, model_path: Path
+    watched: Watched, pool: RealPool, small_path: Path
 ) -> None:
     async def use() -> None:
-        async with pool.lease(model_path):
+        async with pool.lease(small_path):
             pass
 
     impatient, patient = asyncio.create_task(use()), asyncio.create_task(use())
@@ -169,7 +169,7 @@ async def test_one_who_stops_waiting_does_not_end_the_load(
     impatient.cancel()
     await patient
     assert impatient.cancelled()
-    assert pool.loaded() == [model_path]
+    assert pool.loaded() == [small_path]
 
 
 async def test_a_bad_file_fails_each_time_anew(pool: RealPool, tmp_path: Path) -> None:
@@ -183,9 +183,9 @@ async def test_a_bad_file_fails_each_time_anew(pool: RealPool, tmp_path: Path) -
 
 
 async def test_a_dead_engine_is_reported_and_the_next_lease_loads_again(
-    watched: Watched, pool: RealPool, model_path: Path
+    watched: Watched, pool: RealPool, small_path: Path
 ) -> None:
-    async with pool.lease(model_path) as engine:
+    async with pool.lease(small_path) as engine:
         stream = engine.generate("Count: 1 2", 400, sampling=SamplingParameters(temperature=0.0))
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGKILL)
@@ -193,27 +193,27 @@ async def test_a_dead_engine_is_reported_and_the_next_lease_loads_again(
             await stream.text()
     gone = [event for event in watched.events if isinstance(event, ModelGone)]
     assert [type(event.error) for event in gone] == [EngineDied]
-    async with pool.lease(model_path) as again:
+    async with pool.lease(small_path) as again:
         assert await again.generate("Hi", 2).text() != ""
 
 
 async def test_a_look_at_what_is_loaded_loads_nothing(
-    watched: Watched, pool: RealPool, model_path: Path
+    watched: Watched, pool: RealPool, small_path: Path
 ) -> None:
-    assert pool.loaded_engine(model_path) is None
-    async with pool.lease(model_path) as engine:
+    assert pool.loaded_engine(small_path) is None
+    async with pool.lease(small_path) as engine:
         pass
     pool.options = LoadOptions(n_ctx=256)
-    assert pool.loaded_engine(model_path) is engine
+    assert pool.loaded_engine(small_path) is engine
     assert len(watched.ready()) == 1
 
 
-async def test_unload_ends_the_process_even_in_use(pool: RealPool, model_path: Path) -> None:
-    async with pool.lease(model_path) as engine:
+async def test_unload_ends_the_process_even_in_use(pool: RealPool, small_path: Path) -> None:
+    async with pool.lease(small_path) as engine:
         stream = engine.generate("Count: 1 2", 400)
-        await pool.unload(model_path)
+        await pool.unload(small_path)
         with pytest.raises(ModelUnloaded, match="unloaded before the answer was finished"):
             await stream.text()
         assert engine.pid is not None
         assert not psutil.pid_exists(engine.pid)
-    await pool.unload(model_path)
+    await pool.unload(small_path)

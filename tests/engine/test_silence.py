@@ -193,7 +193,7 @@ async def test_a_limit_passes_though_the_child_is_in_a_step_that_does_not_end(
 async def test_a_limit_does_not_wait_for_the_step_of_another(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
     await engine.load(options=msgspec.structs.replace(ONE_SLOW_STEP, n_parallel=1))
-    other = engine.generate(LONG, 1, sampling=GREEDY)
+    other = engine.generate(" sea" * 150, 1, sampling=GREEDY)
     waiting = engine.generate("Hi", 1, limits=RequestLimits(queue_seconds=0.05))
     with pytest.raises(GenerationTimeout):
         await waiting.text()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
@@ -32,8 +33,8 @@ def questions(count: int) -> list[tuple[ChatTurn, ...]]:
     ]
 
 
-async def test_short_answers_four_at_a_time(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_short_answers_four_at_a_time(quantised_path: Path) -> None:
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=4096, n_parallel=4))
 
     async def answer(turns: tuple[ChatTurn, ...], n_tokens: int) -> str:
@@ -64,6 +65,30 @@ async def test_beside_kept_chats_wherever_its_cells_lie(generated: Callable[...,
         await engine.unload()
     assert len(found[0]) == 40
     assert found[1] == found[2] == found[0]
+
+
+async def test_prompts_that_share_decodes_are_computed_as_alone(
+    generated: Callable[..., Path],
+) -> None:
+    """To the last bit, with each other and with what decodes: together the prompts are cut where
+    decodes are full, alone into equal pieces."""
+    shape = {"n_layers": 2, "width": 64, "n_heads": 2, "kv_heads": 2, "feed": 128, "head": 32}
+    path = generated("llama", **shape, type_name="Q4_1")
+    engine = LlamaEngine(path)
+    await engine.load(options=LoadOptions(n_ctx=2048, n_threads=2, n_parallel=8))
+    sampling = SamplingParameters(seed=3, max_tokens=12, ignore_eos=True, top_logprobs=0)
+    prompts = [tuple(range(5 + 300 * i, 5 + 300 * i + 40 + 17 * i)) for i in range(8)]
+
+    async def answer(prompt: tuple[int, ...]) -> list[TokenLogprob]:
+        stream = engine.generate(prompt, sampling=sampling, cache_prompt=False)
+        await stream.wait_completion()
+        return list(stream.logprobs)
+
+    alone = [await answer(prompt) for prompt in prompts]
+    together = await asyncio.gather(*map(answer, prompts))
+    await engine.unload()
+    assert [len(scores) for scores in alone] == [12] * 8
+    assert together == alone
 
 
 async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.engine.core.batch_filler import SteadyRows
 from minerva_desktop.engine.core.scheduler import Scheduler
@@ -41,6 +43,77 @@ def test_a_prompt_that_is_much_too_large_for_what_is_left_waits() -> None:
     scheduler.add(_steady(1, 60))
     scheduler.add(_steady(2, 61))
     assert [chunk.count for chunk in take_step(scheduler)] == [60]
+
+
+def _shared_steps(scheduler: Scheduler, count: int) -> list[list[list[int]]]:
+    """The rows of each chunk, by decode and step."""
+    scheduler.use_threads(2)  # so that it is known which cells are whose
+    steps = []
+    for _ in range(count):
+        admit_all(scheduler)
+        groups = scheduler.schedule().groups
+        steps.append([[chunk.count for chunk in group] for group in groups])
+        for group in groups:
+            scheduler.advance(group)
+        for chunk in (chunk for group in groups for chunk in group if chunk.needs_logits):
+            chunk.sequence.tokens.append(-len(chunk.sequence.tokens))
+    return steps
+
+
+def test_steady_prompts_share_decodes_that_they_fill() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=16)
+    for request_id in range(16):
+        scheduler.add(_steady(request_id, 67))
+    assert _shared_steps(scheduler, 5) == [
+        [[63]] * 9,
+        [[4] * 9 + [27], *[[63]] * 6],
+        [[1] * 9 + [4] * 6 + [30]],  # whose prompts are read decode along
+        [[1] * 15 + [10]],
+        [[1] * 16],
+    ]
+
+
+def test_a_steady_prompt_joins_those_that_decode_where_there_is_room() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=50)
+    for request_id in range(15):
+        scheduler.add(_steady(request_id, 1))
+    scheduler.add(_steady(15, 67))
+    decoding = [1] * 15
+    assert _shared_steps(scheduler, 3) == [[[*decoding, 34]], [[*decoding, 33]], [[*decoding, 1]]]
+    for request_id in range(16, 33):
+        scheduler.add(_steady(request_id, 1))
+    scheduler.add(_steady(33, 67))
+    assert _shared_steps(scheduler, 2) == [[[1] * 33, [34]], [[1] * 33, [33]]]
+
+
+def test_prompts_share_no_more_rows_than_a_batch_has() -> None:
+    scheduler = new_scheduler(n_batch=20, n_running=3)
+    for request_id in range(3):
+        scheduler.add(_steady(request_id, 12))
+    assert _shared_steps(scheduler, 3) == [[[12, 8]], [[1], [4, 12]], [[1, 1, 1]]]
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=20))
+def test_no_piece_of_a_prompt_is_a_lone_row_and_none_is_left_out(sizes: list[int]) -> None:
+    """A lone row is computed otherwise than others, and its sequence's next token is known."""
+    scheduler = new_scheduler(n_batch=512, n_running=20)
+    for request_id, size in enumerate(sizes):
+        scheduler.add(_steady(request_id, size))
+    scheduler.use_threads(2)
+    computed = dict.fromkeys(range(len(sizes)), 0)
+    for _ in range(12):
+        admit_all(scheduler)
+        for group in scheduler.schedule().groups:
+            assert sum(chunk.count for chunk in group) <= 63
+            for chunk in group:
+                assert chunk.start == computed[chunk.sequence.request_id]
+                computed[chunk.sequence.request_id] += chunk.count
+                assert len(group) > 1 or chunk.count > 1 or chunk.needs_logits
+            scheduler.advance(group)
+            for chunk in group:
+                if chunk.needs_logits:
+                    chunk.sequence.tokens.append(7)
+    assert all(computed[number] > size for number, size in enumerate(sizes))
 
 
 def test_the_lone_row_of_a_steady_sequence_has_company_once_the_cache_is_long() -> None:

@@ -3,6 +3,7 @@ is used, and refused where it is broken."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest_asyncio
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
+from minerva_desktop.engine.core.chat_template import RENDER_SECONDS
 from minerva_desktop.engine.core.questions import PREVIEW_CHARACTERS
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import MAX_TEMPLATE, LoadOptions, SnapshotOptions
@@ -59,6 +61,18 @@ async def test_what_the_model_can_do_is_what_the_template_has_a_place_for(
     assert (info.capabilities.tools, info.capabilities.reasoning) == (True, True)
     assert info.answer_format.tools is ToolFormat.HERMES
     assert info.answer_format.reasoning is ReasoningFormat.THINK
+
+
+async def test_one_that_nobody_waits_for_holds_up_no_other(engine: LlamaEngine) -> None:
+    endless = asyncio.create_task(engine.apply_template(TURNS, template=ENDLESS))
+    await asyncio.sleep(0)  # it is sent, and has come where this has been answered:
+    await engine.tokenize("a" * 30_000)
+    began = time.perf_counter()
+    endless.cancel()
+    assert await engine.apply_template(TURNS, template="{{ messages[0].content }}!") == (
+        "Name a river.!"
+    )
+    assert time.perf_counter() - began < RENDER_SECONDS / 2
 
 
 async def test_another_template_is_tried_without_a_load(engine: LlamaEngine) -> None:

@@ -15,7 +15,7 @@ from minerva_desktop.errors import InferenceError, InvalidRequest, QueueFull, Re
 from minerva_desktop.server import activity as module
 from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.lifetime import Lifetime
-from minerva_desktop.server.request_info import RequestInfo, request_info
+from minerva_desktop.server.request_info import End, RequestInfo, request_info
 from tests.server.fake_models import COMPLETION
 
 
@@ -77,6 +77,26 @@ async def test_a_request_from_its_beginning_to_its_end() -> None:
     assert end.tokens_per_second == 2 * 1000 / 40
     assert end.number == first.number
     assert await activity.prompt(end.number) == "<user>Hi"
+
+
+async def test_a_request_is_over_with_its_answer_not_with_its_work() -> None:
+    for end, status, state in (
+        (End.COMPLETE, 200, RequestState.FINISHED),
+        (End.CANCELLED, 499, RequestState.CANCELLED),
+        (End.FAILED, 500, RequestState.FAILED),
+    ):
+        activity, asked = Activity(), scope()
+        info = request_info(asked)
+        info.is_open, info.status = True, 200
+        with activity.begin(asked, dialect="chat", model="tiny", is_stream=True):
+            pass
+        record = only(activity)
+        assert (record.state, record.status) == (RequestState.SENDING, None)
+        info.end = end
+        activity.close(info)
+        activity.close(info)  # which is nothing
+        record = only(activity)
+        assert (record.state, record.status) == (state, status)
 
 
 async def test_a_failure_is_told_in_its_words() -> None:

@@ -155,6 +155,23 @@ async def test_foreign_origins_are_refused_before_any_work(method: str) -> None:
         assert served.engine.prompts == []
 
 
+@pytest.mark.parametrize(
+    ("allowed", "sent"),
+    [
+        ("HTTPS://App.Example.org:443", "https://app.example.org"),
+        ("http://app.example.org:80", "http://app.example.org"),
+        ("https://app.example.org:80", "https://app.example.org:80"),
+        ("http://[::1]:080", "http://[::1]"),
+        ("http://bücher.example:3000", "http://xn--bcher-kva.example:3000"),
+    ],
+)
+async def test_an_origin_is_allowed_however_it_is_written(allowed: str, sent: str) -> None:
+    async with serving(allowed_origins=(allowed,)) as served:
+        answer = await get(served, Origin=sent)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == sent
+
+
 async def test_an_allowed_origin_gets_cors() -> None:
     async with serving(allowed_origins=(APP,), api_keys=(NamedKey.of("canary", KEY),)) as served:
         preflight = await served.http.options(
@@ -234,6 +251,9 @@ async def test_the_key_opens_and_health_needs_none() -> None:
         (EndpointConfig(allowed_hosts=("",)), "allowed_hosts"),
         (EndpointConfig(allowed_origins=("null",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://app.example/",)), "allowed_origins"),
+        (EndpointConfig(allowed_origins=("https://*.example",)), "allowed_origins"),
+        (EndpointConfig(allowed_origins=("https://me@app.example",)), "allowed_origins"),
+        (EndpointConfig(allowed_origins=("https://app.example:70000",)), "allowed_origins"),
     ],
 )
 def test_an_unsafe_config_is_refused(config: EndpointConfig, param: str) -> None:

@@ -1,4 +1,5 @@
-"""The endpoint with the embedded model behind it, asked by the official client."""
+"""The endpoint with the embedded model behind it, asked by the official client; a small one is
+behind it where nothing depends on what is said."""
 
 from __future__ import annotations
 
@@ -38,8 +39,9 @@ def activity() -> Activity:
 
 @pytest.fixture
 async def client(
-    pool: RealPool, catalog: Catalog, activity: Activity
+    pool: RealPool, catalog: Catalog, small_path: Path, activity: Activity
 ) -> AsyncIterator[openai.AsyncOpenAI]:
+    catalog.add(small_path)
     endpoint = Endpoint(pool, catalog, EndpointConfig(port=0), activity)
     url = await endpoint.start()
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
@@ -50,7 +52,7 @@ async def client(
 async def test_a_model_is_loaded_on_demand_and_answers(
     client: openai.AsyncOpenAI, pool: RealPool, model_path: Path
 ) -> None:
-    (listed,) = (await client.models.list()).data
+    listed, _small = (await client.models.list()).data
     assert listed.model_dump()["meta"]["loaded"] is False
     answer = await client.chat.completions.create(
         model=listed.id,
@@ -97,11 +99,11 @@ async def test_streamed_and_not_the_greedy_answer_is_the_same(
 
 
 async def test_a_prompt_over_the_context_is_refused_with_numbers(
-    client: openai.AsyncOpenAI, model_path: Path
+    client: openai.AsyncOpenAI, small_path: Path
 ) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         await client.chat.completions.create(
-            model=model_path.stem,
+            model=small_path.stem,
             messages=[{"role": "user", "content": "word " * 2 * N_CTX}],
             stream=True,
         )
@@ -137,23 +139,23 @@ async def test_an_answer_is_parsed_by_the_client(
 
 
 async def test_a_model_that_is_unloaded_ends_its_stream_with_an_error(
-    client: openai.AsyncOpenAI, pool: RealPool, model_path: Path
+    client: openai.AsyncOpenAI, pool: RealPool, small_path: Path
 ) -> None:
     stream = await client.chat.completions.create(
-        model=model_path.stem,
+        model=small_path.stem,
         messages=[{"role": "user", "content": "Count from one to one thousand."}],
         max_tokens=400,
         stream=True,
     )
     seen = aiter(stream)
     await anext(seen)
-    await pool.unload(model_path)
+    await pool.unload(small_path)
     with pytest.raises(openai.APIError):
         _ = [chunk async for chunk in seen]
 
 
 async def test_the_prompt_that_is_shown_is_the_one_that_the_model_got(
-    client: openai.AsyncOpenAI, pool: RealPool, activity: Activity, model_path: Path
+    client: openai.AsyncOpenAI, pool: RealPool, activity: Activity, small_path: Path
 ) -> None:
     """While it is answered, and afterwards: without the turns that did not fit."""
     system: Any = {"role": "system", "content": "Be brief."}
@@ -163,7 +165,7 @@ async def test_the_prompt_that_is_shown_is_the_one_that_the_model_got(
     shown: list[str] = []
     n_dropped = 0
     stream = await client.chat.completions.create(
-        model=model_path.stem,
+        model=small_path.stem,
         messages=[system, *turns],
         max_tokens=4,
         stream=True,
@@ -174,7 +176,7 @@ async def test_the_prompt_that_is_shown_is_the_one_that_the_model_got(
         if not shown:
             shown.append(await activity.prompt(activity.snapshot()[0].number))
     shown.append(await activity.prompt(activity.snapshot()[0].number))
-    engine = pool.loaded_engine(model_path)
+    engine = pool.loaded_engine(small_path)
     assert engine is not None
     left = [ChatTurn(Role(each["role"]), each["content"]) for each in (system, *turns[n_dropped:])]
     assert 0 < n_dropped < len(turns)

@@ -28,7 +28,7 @@ async def test_a_request_waits_until_another_model_is_no_longer_in_use(
     runtime.keeps_spare = False
     plan = await runtime.fit_of(tmp_path / f"{FIRST}.gguf")
     runtime.set_memory_budget(sum(plan.choice.needs.values()) * 3 // 2)
-    url = await runtime.start_endpoint(port=0)
+    url = await runtime.endpoint.start(port=0)
     ended: list[str] = []
 
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.server.parameters.parts import NO_IMAGES
 from tests.app.pdf_files import write_pdf
-from tests.server.fake_models import MODEL, Served, serving
+from tests.server.fake_models import MODEL, Served, says_and_goes_on, serving
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 HELLO = "data:text/plain;base64,aGVsbG8="
@@ -221,6 +224,25 @@ async def test_a_request_brings_so_many_files_and_so_much_text() -> None:
         assert "it has 200.0 kB, and at most 194.3 kB are read" in message
 
 
+async def test_only_a_pdf_needs_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = write_pdf(tmp_path / "x.pdf", "One page").read_bytes()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    async with serving() as served:
+        answer = await served.http.post(CHAT, json=asks(CHAT, file(file_data=b64(b"hello"))))
+        assert answer.status_code == 200, answer.text
+        part = file(file_data=b64(pdf), filename="x.pdf")
+        answer = await served.http.post(CHAT, json=asks(CHAT, part))
+    found = answer.json()["error"]
+    assert answer.status_code == 500
+    assert found["code"] == "file_unreadable"
+    assert found["param"] == "messages[0].content[0].file.file_data"
+    assert "“x.pdf” cannot be read on the machine that serves" in found["message"]
+    assert "gone" not in answer.text
+    assert len(served.engine.prompts) == 1
+
+
 async def test_what_is_wrong_elsewhere_is_told_before_a_file_is_read() -> None:
     async with serving() as served:
         body = asks(CHAT, file(file_data="@")) | {"top_p": 7}
@@ -236,6 +258,45 @@ async def test_reading_ends_with_the_time_that_a_request_may_take(tmp_path: Path
     assert answer.status_code == 408
     assert "it may take 0.01 s, and its files were not read by then" in answer.text
     assert not served.engine.prompts
+
+
+async def test_the_time_that_files_took_is_part_of_what_a_request_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([0.0, 59.9])  # before and behind the files
+    monkeypatch.setattr("minerva_desktop.server.request_files.perf_counter", clock.__next__)
+    async with serving(says_and_goes_on(), request_timeout_s=60) as served:
+        answer = await served.http.post(CHAT, json=asks(CHAT, file(file_data=HELLO)))
+        assert answer.status_code == 408
+        why = "it may take 60 s in all, of which its files took 59.9 s, and the answer was not"
+        assert why in answer.json()["error"]["message"]
+        await asyncio.wait_for(served.pool.returned.wait(), 5)
+
+
+async def test_who_has_a_file_read_uses_its_model_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_read, may_go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(data: str) -> bytes:
+        loop.call_soon_threadsafe(is_read.set)
+        may_go_on.wait(10)
+        return b"hello"
+
+    monkeypatch.setattr("minerva_desktop.server.file_reader._content", slowly)
+    async with serving() as served:
+        asked = asyncio.create_task(served.http.post(CHAT, json=asks(CHAT, file(file_data=HELLO))))
+        await asyncio.wait_for(is_read.wait(), 5)
+        assert served.activity.n_using(MODEL.path) == 1
+        may_go_on.set()
+        assert (await asked).status_code == 200
+        assert served.activity.n_using() == 0
+
+
+async def test_a_model_that_is_not_there_is_told_before_a_file_is_read() -> None:
+    async with serving() as served:
+        body = asks(CHAT, file(file_data="@")) | {"model": "gone"}
+        answer = await served.http.post(CHAT, json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (404, "model")
 
 
 async def test_files_wait_in_the_bounded_queue() -> None:

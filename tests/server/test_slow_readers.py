@@ -6,10 +6,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 
 import pytest
 
+from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.server.config import ConnectionLimits
+from minerva_desktop.server.http_protocol import HttpProtocol
 from tests.server.fake_models import (
     COMPLETION,
     Served,
@@ -28,12 +31,16 @@ async def ask_and_not_read(served: Served) -> tuple[asyncio.StreamReader, asynci
     """A client that takes no more of a streamed answer than the system's buffers do."""
     reader, writer = await served.connect()
     writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(_asking(served))
+    await asyncio.wait_for(served.engine.asked.wait(), 5)
+    return reader, writer
+
+
+def _asking(served: Served) -> bytes:
     body = json.dumps(chat_body(stream=True)).encode()
     head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nConnection: close\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-    await asyncio.wait_for(served.engine.asked.wait(), 5)
-    return reader, writer
+    return head.encode() + body
 
 
 def errors_in(answer: bytes) -> list[str]:
@@ -48,8 +55,15 @@ async def test_the_model_is_free_when_its_answer_is_done_not_when_it_is_read() -
         served.engine.streams[0].finish(COMPLETION)
         await asyncio.wait_for(served.pool.returned.wait(), 5)
         assert served.pool.leases == 0
+        (record,) = served.activity.snapshot()
+        assert (record.state, record.is_over) == (RequestState.SENDING, False)
+        assert not record.needs_model
+        assert record.generated_tokens == COMPLETION.timings.completion_tokens
+        served.activity.cancel(record.number)  # which has nothing left to end
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         answer = await reader.read()
+    (record,) = served.activity.snapshot()
+    assert (record.state, record.status) == (RequestState.FINISHED, 200)
     assert answer.count(b"~") == 700_000
     assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert errors_in(answer) == []
@@ -86,4 +100,52 @@ async def test_who_leaves_before_the_rest_is_read_did_not_get_the_answer(
         async with asyncio.timeout(5):
             while CHAT not in caplog.text:
                 await served.http.get("/health")
+        (record,) = served.activity.snapshot()
+        assert (record.state, record.status) == (RequestState.CANCELLED, 499)
+        assert record.error == "The client did not take all of the answer"
     assert f"POST {CHAT} 200 cancelled" in caplog.text
+
+
+async def test_who_takes_too_little_of_a_done_answer_is_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes some whenever the connection looks whether it does: 64 kB, less than which Linux
+    does not pass on."""
+    n_looks, looked, lost = 0, asyncio.Event(), asyncio.Event()
+    watch, lose = HttpProtocol._watch_writing, HttpProtocol.connection_lost
+
+    def watch_and_tell(self: HttpProtocol) -> None:
+        nonlocal n_looks
+        n_looks += 1
+        looked.set()
+        watch(self)
+
+    def lose_and_tell(self: HttpProtocol, exc: Exception | None) -> None:
+        lost.set()
+        lose(self, exc)
+
+    monkeypatch.setattr(HttpProtocol, "_watch_writing", watch_and_tell)
+    monkeypatch.setattr(HttpProtocol, "connection_lost", lose_and_tell)
+    loop = asyncio.get_running_loop()
+    limits = ConnectionLimits(stall_s=0.3, stall_bytes=250_000)
+    async with serving(says_and_goes_on(*[TOKEN] * 700), limits=limits) as served:
+        with socket.socket() as client:
+            client.setblocking(False)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await loop.sock_connect(client, ("127.0.0.1", served.port))
+            await loop.sock_sendall(client, _asking(served))
+            await asyncio.wait_for(served.engine.asked.wait(), 5)
+            served.engine.streams[0].finish(COMPLETION)
+            taking = asyncio.create_task(_take_some(client, looked))
+            await asyncio.wait_for(lost.wait(), 5)
+            taking.cancel()
+    assert n_looks == 1
+
+
+async def _take_some(client: socket.socket, looked: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        await looked.wait()
+        looked.clear()
+        for _ in range(64):
+            await loop.sock_recv(client, 1024)

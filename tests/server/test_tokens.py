@@ -11,7 +11,7 @@ from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import ModelLoadError
-from tests.server.fake_models import MODEL, Served, chat_body, serving
+from tests.server.fake_models import MODEL, OTHER_MODEL, Served, chat_body, serving
 
 
 async def ask(served: Served, path: str, **body: Any) -> Any:
@@ -117,6 +117,19 @@ async def test_who_has_its_model_waits_no_longer() -> None:
         assert await ask(served, "/tokenize", content="a") == {"tokens": [97]}
         may_go_on.set()
         assert await first == {"content": "a"}
+
+
+async def test_who_is_in_no_list_uses_the_model_all_the_same() -> None:
+    async with serving() as served:
+        served.pool.may_load.clear()
+        asked = asyncio.create_task(ask(served, "/tokenize", content="a"))
+        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        assert served.activity.snapshot() == ()
+        using = served.activity.n_using
+        assert (using(MODEL.path), using(OTHER_MODEL.path), using()) == (1, 0, 1)
+        served.pool.may_load.set()
+        await asked
+        assert (using(MODEL.path), using()) == (0, 0)
 
 
 async def test_a_client_that_goes_away_gives_its_lease_back() -> None:

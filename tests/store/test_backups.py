@@ -175,6 +175,21 @@ async def test_a_backup_that_is_given_up_leaves_nothing(
     assert list((path.parent / "backups").iterdir()) == []
 
 
+async def test_what_a_copy_would_lack_and_the_chats_themselves_are_not_restored(
+    store: ChatStore, path: Path, tmp_path: Path
+) -> None:
+    await store.create(make_conversation("Hi", title="kept"))
+    copy = await store.back_up(tmp_path / "copy.db")
+    (tmp_path / "copy.db-wal").write_bytes(b"newer chats")
+    with pytest.raises(StoreError, match=r"copy\.db-wal yet"):
+        await store.restore_backup(copy)
+    with pytest.raises(StoreError, match="the chats that are open"):
+        await store.restore_backup(path)
+    with pytest.raises(StoreError, match="not there"):
+        await store.restore_backup(tmp_path / "gone.db")
+    assert await titles(store) == ["kept"]
+
+
 @pytest.mark.parametrize("content", [b"", b"Dear diary\n" * 1000, None])
 async def test_what_is_no_backup_is_not_restored(
     store: ChatStore, tmp_path: Path, content: bytes | None

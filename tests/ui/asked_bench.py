@@ -106,11 +106,13 @@ class _Models:
 
     def __init__(self) -> None:
         self.loads: asyncio.Future[None] | None = None  # what a load waits for, if anything
+        self.n_loads = 0
 
     def expected_n_ctx(self, _path: Path) -> int:
         return 300
 
     async def load_for(self, _path: Path) -> bool:
+        self.n_loads += 1
         if self.loads is not None:
             await self.loads
         self.n_ctx = 300 if self.may_load else None

@@ -1,12 +1,14 @@
-"""The palette and the icons that the window's widgets are built with."""
+"""The palette and the icons that the window's widgets are built with, and the window's library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.icons import Icons
@@ -34,3 +36,16 @@ def themes(dressed_app: QApplication) -> ThemeSource:
 def icons(themes: ThemeSource) -> Icons:
     """The app's own icons."""
     return Icons(resources_dir() / "icons", themes)
+
+
+@pytest.fixture
+def catalog(small_catalog: Catalog) -> Catalog:
+    """A library with the small model only: few tests of the window heed what it says."""
+    return small_catalog
+
+
+@pytest.fixture
+def smollm_catalog(minerva_home: Path, model_path: Path) -> Catalog:
+    """A library with the embedded model only, for those that do, or want it slow or large."""
+    minerva_home.mkdir(parents=True, exist_ok=True)
+    return Catalog(minerva_home / "models.json", embedded=model_path)

@@ -23,9 +23,10 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.app.model_actions import ModelState
+from minerva_desktop.app.model_actions import MemoryGivenBack, ModelState
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
+from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.main_window import DEFAULT_SIZE
@@ -62,8 +63,17 @@ class OpenWindow:
         asyncio.set_event_loop(self._loop)
         self.paths = app_paths()
         remembered = self.paths.settings.exists()
-        services, make_runtime = compose(self.paths, catalog)
-        self._application = Application(app, self._loop, services, make_runtime, files)
+        services, make = compose(self.paths, catalog)
+
+        def make_runtime(on_change: Callable[[ModelState | MemoryGivenBack], None]) -> Runtime:
+            runtime = make(on_change)
+            runtime.keeps_spare = False  # to start one takes 0.2 s, and few tests load once more
+            return runtime
+
+        # All that is older is frozen (tests/conftest.py), and the window is to be freed at its end.
+        self._application = Application(
+            app, self._loop, services, make_runtime, files, freezes=False
+        )
         self.window = self._application.window
         # The offscreen platform's screen is narrower, and the window keeps within it.
         if not remembered:
@@ -87,7 +97,7 @@ class OpenWindow:
         # Here, in the window's thread: collected in another, its timers would outlive it and crash.
         del self._application, self.window, self._loop
         gc.collect()
-        gc.freeze()  # as before the window: it gave all back to the collector as it closed
+        gc.freeze()  # what came with it and stays, such as modules, is older than the next window
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Let the app run until ``condition`` is true; fails the test after `WAIT_MS`."""

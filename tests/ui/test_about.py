@@ -35,8 +35,10 @@ from minerva_desktop.ui.changes_view import ChangesView
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.self_test_process import CANCELLED, SelfTestProcess
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from minerva_desktop.ui.shortcuts_page import ShortcutsPage
 from minerva_desktop.ui.update_controller import UpdateController
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
@@ -80,6 +82,21 @@ def has_asked(server: UpdateServer, n_times: int) -> bool:
 
 def click(button: QAbstractButton) -> None:
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_the_shortcuts_are_listed_by_key_and_from_the_menu(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        editor = opened.part(MessageEdit, "composer")
+        QTest.keyClick(editor, Qt.Key.Key_Slash, Qt.KeyboardModifier.ControlModifier)
+        page = part(opened.part(AboutDialog, "aboutDialog"), ShortcutsPage, "shortcutsPage")
+        assert page.isVisible()
+        opened.part(AboutDialog, "aboutDialog").close()
+        opened.until("end", lambda: not opened.window.findChildren(AboutDialog))
+        opened.window.sidebar.chat_actions.show_shortcuts.emit()
+        page = part(opened.part(AboutDialog, "aboutDialog"), ShortcutsPage, "shortcutsPage")
+        assert page.isVisible()
 
 
 def test_about_by_key_shows_versions_and_licences(

@@ -87,9 +87,9 @@ def test_a_title_that_is_being_typed_stays(sidebar: Sidebar, qtbot: QtBot) -> No
 
 
 def test_an_answer_in_a_chat_that_was_left_is_marked_until_it_is_seen(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         view = opened.part(ChatListView, "chatList")
         opened.window.parameters.apply("", SamplingParameters(max_tokens=2))
         opened.send("Hi")
@@ -103,7 +103,7 @@ def test_an_answer_in_a_chat_that_was_left_is_marked_until_it_is_seen(
         opened.until("mark", lambda: "answering" in spoken(view, "Count"))
         opened.until("mark", lambda: "new answer" in spoken(view, "Count"))
         assert "answering" not in spoken(view, "Count")
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         view = opened.part(ChatListView, "chatList")
         opened.until("rows", lambda: view.model().rowCount() == 3)
         assert "new answer" in spoken(view, "Count")
@@ -113,9 +113,9 @@ def test_an_answer_in_a_chat_that_was_left_is_marked_until_it_is_seen(
 
 
 def test_an_answer_that_was_stopped_is_no_news(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.window.parameters.apply("", SamplingParameters(ignore_eos=True))
         opened.send("Count")
         opened.window.sidebar.new_chat.emit()

@@ -4,6 +4,7 @@ real chats, a scripted engine, and a worker that counts as the test lets it."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.parts import FilePart, file_as_text
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
@@ -140,6 +142,27 @@ async def test_what_was_counted_alone_is_counted_with_the_answer_that_ended(benc
     assert [queued.text for queued in bench.session.queued] == [LONG]
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_a_message_goes_into_the_branch_that_it_was_typed_in(
+    bench: Bench, *, is_deleted: bool
+) -> None:
+    session = bench.session
+    first = session.conversation.active_leaf_id or ""
+    await session.retry(first, MODEL)
+    second = await bench.desk.says(session, "Eins")
+    bench.worker.may_count.clear()
+    bench.type(LONG)
+    await bench.until_counting(LONG)
+    if is_deleted:
+        await session.remove(second, with_replies=True)
+    await session.select(first)
+    bench.worker.may_count.set()
+    await bench.until_started(3)
+    branch = [message.text for message in session.conversation.active_branch()]
+    assert branch == ["One", "Un" if is_deleted else "Eins", LONG, ""]
+    assert bench.errors == []
+
+
 async def test_what_is_typed_goes_behind_what_is_counted(bench: Bench) -> None:
     await bench.session.send("Two", MODEL)
     bench.session.enqueue("First", MODEL)
@@ -189,6 +212,45 @@ async def test_a_message_goes_on_in_the_chat_that_was_left(bench: Bench) -> None
     assert bench.started[-1] == LONG
 
 
+@pytest.mark.parametrize("is_typed", [True, False])
+async def test_nothing_is_begun_in_a_chat_that_was_deleted_while_it_was_counted(
+    bench: Bench, *, is_typed: bool
+) -> None:
+    session, library = bench.session, bench.desk.library
+    bench.worker.may_count.clear()
+    if is_typed:
+        bench.type(LONG)
+        await bench.until_counting(LONG)
+        await session.keep_draft(LONG)  # as leaving it does
+    else:
+        leaf_id = session.conversation.active_leaf_id or ""
+        bench.window.chat_view.events.retry_requested.emit(leaf_id)
+        await bench.until_counting("One")
+    bench.session = bench.desk.new_session()
+    await library.trash([session.conversation.id])
+    bench.worker.may_count.set()
+    await until(lambda: not bench.room._held)
+    await library.restore([session.conversation.id])
+    again = await library.open_session(session.conversation.id)
+    assert again is not session
+    assert bench.started == ["One"]
+    assert bench.errors == []
+    assert again.conversation.draft == (LONG if is_typed else "")
+    assert [message.text for message in again.conversation] == ["One", "Un"]
+
+
+async def test_what_is_sent_while_its_chat_is_deleted_stays(bench: Bench) -> None:
+    bench.loaded.n_ctx = 4096  # nothing is counted
+    deleting = asyncio.ensure_future(bench.desk.library.trash([bench.session.conversation.id]))
+    await asyncio.sleep(0)
+    bench.type("Short")
+    await until(lambda: bench.errors)
+    assert bench.errors[0].message == "This chat is not there any more"
+    assert bench.window.composer.text == "Short"
+    await deleting
+    assert bench.started == ["One"]
+
+
 async def test_a_message_stays_where_it_is_while_its_model_is_loaded_for_it(bench: Bench) -> None:
     bench.loaded.n_ctx, bench.loaded.loads = None, asyncio.Future()
     composer = bench.window.composer
@@ -228,6 +290,66 @@ async def test_it_stays_where_its_model_cannot_be_loaded(
     assert bench.errors == []
 
 
+OTHER = Path("/models/other.gguf")
+UNSENT = "Nothing was sent: another model than Tiny was chosen meanwhile."
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+async def test_a_message_whose_model_was_changed_meanwhile_says_why_it_was_not_sent(
+    bench: Bench, *, is_loaded: bool
+) -> None:
+    if is_loaded:
+        bench.worker.may_count.clear()
+    else:
+        bench.loaded.n_ctx, bench.loaded.may_load = None, False
+        bench.loaded.loads = asyncio.Future()
+    bench.type(LONG)
+    await until(lambda: LONG in bench.worker.counted or bench.loaded.n_loads)
+    bench.loaded.current_path = OTHER
+    bench.worker.may_count.set()
+    if bench.loaded.loads is not None:
+        bench.loaded.loads.set_result(None)
+    await bench.until_told(f"{UNSENT} Send it again.")
+    assert bench.window.composer.text == LONG
+    assert bench.started == ["One"]
+    bench.loaded.n_ctx = 300
+    await until(lambda: not bench.room._held)
+    bench.window.composer.submit()
+    await bench.until_started(2)
+    assert bench.desk.engine.started[-1].model_path == OTHER
+    assert bench.notice == ""
+
+
+async def test_what_another_chat_holds_goes_on_with_its_own_model(bench: Bench) -> None:
+    session = bench.session
+    bench.worker.may_count.clear()
+    bench.type(LONG)
+    await bench.until_counting(LONG)
+    await session.keep_draft(LONG)  # as leaving it does
+    bench.session, bench.loaded.current_path = bench.desk.new_session(), OTHER
+    bench.worker.may_count.set()
+    await bench.until_started(2)
+    assert bench.desk.engine.started[-1].model_path == MODEL
+    assert bench.notice == ""
+
+
+async def test_regenerating_says_why_it_was_given_up_for_another_model(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_id = bench.session.conversation.active_leaf_id or ""
+    bench.loaded.n_ctx, bench.loaded.may_load = None, False
+    bench.loaded.loads = asyncio.Future()
+    monkeypatch.setattr(bench.loaded, "expected_n_ctx", lambda _path: 10)
+    bench.window.chat_view.events.retry_requested.emit(answer_id)
+    await until(lambda: bench.loaded.n_loads)
+    title = bench.session.conversation.title
+    bench.session, bench.loaded.current_path = bench.desk.new_session(), OTHER
+    bench.loaded.loads.set_result(None)
+    await bench.until_told(UNSENT.replace("sent", f"sent in the chat “{title}”"))
+    assert bench.notice.endswith("Ask again.")
+    assert bench.started == ["One"]
+
+
 async def test_a_short_message_goes_at_once_and_its_answer_waits_for_the_model(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +358,28 @@ async def test_a_short_message_goes_at_once_and_its_answer_waits_for_the_model(
     bench.type("Short")
     await bench.until_started(2)
     assert bench.loaded.n_ctx is None  # the answer loads it
+
+
+async def test_files_become_text_on_no_thread_of_the_window(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a message that is refused, of the chat before it, and of each cut of that."""
+    threads: list[threading.Thread] = []
+
+    def as_text(part: FilePart) -> str:
+        threads.append(threading.current_thread())
+        return file_as_text(part)
+
+    files = (FilePart("a.md", "w " * 250, 500),)
+    await bench.session.send("Two", MODEL, files)
+    await bench.desk.says(bench.session, "Zwei")
+    await bench.desk.answered(bench.session, "Three", "Drei")
+    monkeypatch.setattr("minerva_desktop.chat.turns.file_as_text", as_text)
+    bench.window.composer.attachments.put_back((FilePart("b.md", LONG, len(LONG)),))
+    bench.type(LONG)
+    await bench.until_told("it fits")
+    assert len(threads) == 4
+    assert threading.main_thread() not in threads
 
 
 async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: Bench) -> None:

@@ -98,7 +98,7 @@ def test_the_cross_and_the_keyboard_take_a_file_out(qtbot: QtBot, composer: Comp
     assert removed.args[0].part == ONE
     second.setFocus()
     with qtbot.waitSignal(composer.attachments.opened):
-        QTest.keyClick(second, Qt.Key.Key_Return)
+        QTest.keyClick(second, Qt.Key.Key_Space)
     QTest.keyClick(second, Qt.Key.Key_Delete)
     assert names(composer) == []
     assert not composer.attachments.isVisible()

@@ -101,6 +101,38 @@ def test_chats_come_back_from_a_backup_and_that_is_undone(opened: OpenWindow) ->
     opened.until("undone", lambda: "A new question" in _titles(opened))
 
 
+def test_a_copy_of_ones_own_is_restored_where_it_is_chosen_and_where_it_is_dropped(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, tmp_path: Path
+) -> None:
+    copy, other = tmp_path / "mine.sqlite3", tmp_path / "other.sqlite3"
+    paths = app_paths()
+    paths.create()
+    for path, chat in ((paths.database, "Sea"), (copy, "Moon"), (other, "Stars")):
+        asyncio.run(_keep(path, chat))
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("chats", lambda: "Sea" in _titles(opened))
+        _drop_and_choose(opened, copy, other)
+
+
+def _drop_and_choose(opened: OpenWindow, copy: Path, other: Path) -> None:
+    opened.window.files_dropped.emit([copy])
+    opened.until("asked", lambda: "“mine.sqlite3” is a copy of all chats." in opened.notice)
+    assert "Sea" in _titles(opened)  # nothing is replaced unasked
+    (restore,) = (
+        each
+        for each in opened.window.notifications.findChildren(QPushButton)
+        if each.text() == "Restore"
+    )
+    restore.click()
+    opened.until("its chats", lambda: "Moon" in _titles(opened))
+    assert "Sea" not in _titles(opened)
+    _click(_dialog(opened), "restoreFile")
+    (chooser,) = opened.window.findChildren(QFileDialog)
+    chooser.fileSelected.emit(str(other))
+    chooser.close()
+    opened.until("its chats", lambda: "Stars" in _titles(opened))
+
+
 def test_backups_are_one_click_from_what_a_damaged_file_lost(
     qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
 ) -> None:

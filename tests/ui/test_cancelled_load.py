@@ -40,7 +40,7 @@ def test_the_model_before_it_is_chosen_again(
             opened.until("choice", lambda: chosen(opened) == before)
             assert opened.settings.current.model == before
             assert opened.part(QToolButton, "ejectButton").isEnabled() is is_loaded
-            assert "SmolLM2" in opened.part(MessageEdit, "composer").placeholderText()
+            assert "small" in opened.part(MessageEdit, "composer").placeholderText()
             opened.until("end of the progress", lambda: not cancel.isVisible())
         assert opened.notice == ""
 

@@ -20,10 +20,11 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
 from minerva_desktop.ui.notification_bar import NotificationBar
-from tests.app.chat_exports import chatgpt_chat
+from tests.app.chat_exports import chatgpt_chat, chatgpt_grown
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
+from tests.ui.test_message_actions import titles
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -69,6 +70,22 @@ def test_all_chats_go_into_a_file_and_come_back(opened: OpenWindow, tmp_path: Pa
     opened.drop(file)
     opened.until("report", lambda: "were here already" in opened.notice)
     assert opened.notice == "0 chats imported; 2 were here already."
+
+
+def test_what_a_later_export_has_besides_is_shown_in_the_open_chat(
+    opened: OpenWindow, tmp_path: Path
+) -> None:
+    chat, file = chatgpt_chat("1", "Why salt?"), tmp_path / "conversations.json"
+    file.write_text(json.dumps([chat]))
+    opened.drop(file)
+    opened.until("report", lambda: opened.notice == "1 chat imported.")
+    opened.until("listed", lambda: "Chat 1" in titles(opened))
+    opened.open_chat("Chat 1")
+    opened.until("chat", lambda: opened.transcript == "Why salt?\n\nAbout Why salt?")
+    file.write_text(json.dumps([chatgpt_grown(chat, "And then?")]))
+    opened.drop(file)
+    opened.until("more", lambda: opened.transcript.endswith("\n\nAnd then?"))
+    opened.until("report", lambda: opened.notice == "0 chats imported; 1 has new messages.")
 
 
 def test_a_dropped_chat_is_listed_and_can_be_opened(opened: OpenWindow, tmp_path: Path) -> None:

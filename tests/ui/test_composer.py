@@ -177,6 +177,12 @@ def test_another_chats_text_cannot_be_undone(desk: Desk) -> None:
     assert desk.composer.text == "of another"
     QTest.keyClicks(desk.editor, " one")
     assert desk.composer.text == "of another one"
+    desk.composer.start_over("")
+    QTest.keyClicks(desk.editor, "of one chat")
+    desk.composer.clear()
+    desk.composer.start_over("")  # of another that has none
+    desk.editor.undo()
+    assert desk.composer.text == ""
 
 
 def test_keyboard_focus_stays_when_the_button_changes(desk: Desk) -> None:

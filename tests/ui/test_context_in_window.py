@@ -108,7 +108,7 @@ def _try_to_send(opened: OpenWindow, text: str) -> None:
     opened.window.composer.set_text(text)
     opened.press(Qt.Key.Key_Return)
     opened.until("refusal", lambda: opened.notice.startswith(NOT_SENT))
-    assert f"the context of SmolLM2-135M-Instruct has {N_CTX}. Without the oldest" in opened.notice
+    assert f"the context of small has {N_CTX}. Without the oldest" in opened.notice
     assert opened.window.composer.text == text
     assert text not in opened.transcript
     buttons = opened.window.notifications.findChildren(QPushButton)
@@ -207,7 +207,7 @@ def test_older_messages_are_summarised(opened: OpenWindow) -> None:
 
 
 def test_it_is_offered_before_anything_is_sent_that_does_not_fit(opened: OpenWindow) -> None:
-    fills = f"chat fills the context of SmolLM2-135M-Instruct ({N_CTX} tokens)."
+    fills = f"chat fills the context of small ({N_CTX} tokens)."
     opened.until("offer", lambda: opened.notice.startswith(f"The {fills}"))
     opened.window.notifications.dismiss("context-outgrown")
     opened.window.composer.set_text("Which one?")

@@ -32,12 +32,12 @@ def test_a_cut_outlives_the_message_that_it_was_at(
         open_chat(opened, "Count", "Deux")
         mark = opened.window.chat_view.cut_mark
         do(opened, 2, MessageAction.DELETE)
-        opened.until("notice", lambda: opened.notice == "Message deleted")
+        opened.until("notice", lambda: opened.notice == "Message “Two” deleted")
         assert mark.first_id == ids[3]
     assert from_disk(conversation.id).active_cut() == ContextCut(first_id=ids[3], created_at=5.0)
     with closing(open_app()) as opened:
         open_chat(opened, "Count", "Deux")
         do(opened, 2, MessageAction.DELETE)
-        opened.until("notice", lambda: opened.notice == "Message deleted")
+        opened.until("notice", lambda: opened.notice == "Message “Deux” deleted")
         undo(opened)
         opened.until("the cut again", lambda: opened.window.chat_view.cut_mark.first_id == ids[3])

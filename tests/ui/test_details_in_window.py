@@ -26,7 +26,7 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 def test_details_name_the_quantisation_that_answered(
     qtbot: QtBot,
     dressed_app: QApplication,
-    catalog: Catalog,
+    smollm_catalog: Catalog,
     model_path: Path,
     quantisation: str,
 ) -> None:
@@ -37,7 +37,7 @@ def test_details_name_the_quantisation_that_answered(
     answered_by = {"model": model_path.name, "completion": done}
     conversation.replace(msgspec.structs.replace(conversation.active_branch()[1], **answered_by))
     on_disk(conversation)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         open_chat(opened, "Count", "Un")
         do(opened, 1, MessageAction.DETAILS)
         details = part(opened.window, AnswerDetails, "answerDetails")

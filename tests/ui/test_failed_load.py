@@ -56,10 +56,10 @@ def test_a_refusal_names_the_model_that_a_client_asked_for(
 
 
 def test_a_file_that_llama_cpp_refuses_is_told_once(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, small_path: Path, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.gguf"
-    content = model_path.read_bytes()
+    content = small_path.read_bytes()
     at = content.index(b"smollm", content.index(b"tokenizer.ggml.pre"))
     bad.write_bytes(content[:at] + b"nobody" + content[at + 6 :])
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
@@ -99,7 +99,6 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
         opened.part(ModelOptionsDialog, "modelOptionsDialog").accept()
         opened.until("notice", lambda: "with its new options" in opened.notice)
         assert opened.notice.startswith(
-            "SmolLM2-135M-Instruct was not loaded with its new options, and is loaded as it was. "
-            "It needs "
+            "small was not loaded with its new options, and is loaded as it was. It needs "
         )
         assert opened.part(QToolButton, "ejectButton").isEnabled()

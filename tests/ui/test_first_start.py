@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.ui import call_words
+from minerva_desktop.ui.call_words import LOCK_NAME
 from minerva_desktop.ui.first_start import FirstStart
 
 N_ROUNDS = 8
@@ -111,3 +113,63 @@ def test_where_no_lock_can_be_made_the_window_opens(tmp_path: Path) -> None:
     assert not missing.is_taken_over([], {})
     assert missing.take()
     assert list(tmp_path.iterdir()) == []
+
+
+def _starts_in(temporary: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", STARTS]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+
+
+def _opens_window(start: subprocess.Popen[str], data: Path) -> None:
+    """Have it start, and wait until it says where it hears."""
+    assert start.stdin is not None
+    assert _line(start) == "ready"
+    start.stdin.write(f"{data}\n")
+    start.stdin.flush()
+    until = time.monotonic() + 20
+    while not (data / LOCK_NAME).exists() or not (data / LOCK_NAME).read_bytes():
+        assert time.monotonic() < until
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have names, and no folder")
+def test_one_with_another_folder_for_temporary_files_hands_over(tmp_path: Path) -> None:
+    """As in a nix-shell. It did nothing for ten seconds, then opened a second window."""
+    folder, data = tmp_path / "temporary", tmp_path / "data"
+    folder.mkdir()
+    data.mkdir()
+    first = _starts_in(folder)
+    try:
+        _opens_window(first, data)
+        begun = time.monotonic()
+        assert FirstStart(data).is_taken_over([Path("/b.gguf")], {})
+        assert time.monotonic() - begun < call_words.ANSWER_MS / 2_000
+        assert _line(first) == "heard /b.gguf"
+    finally:
+        _end(first)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have names, and no folder")
+def test_one_that_cannot_be_called_is_not_waited_for(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    folder = tmp_path / ("long" * 40)  # no socket has so long a path
+    folder.mkdir()
+    first = _starts_in(folder)
+    try:
+        _opens_window(first, data)
+        begun = time.monotonic()
+        late = FirstStart(data)
+        assert not late.is_taken_over([], {})
+        assert not late.take()
+        assert time.monotonic() - begun < call_words.ANSWER_MS / 2_000
+    finally:
+        _end(first)
+    assert late.take()
+    assert (data / LOCK_NAME).read_bytes() == b""  # what the next one hears by is not known yet
+    late.release()

@@ -12,8 +12,10 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.chat.completion import FinishReason
+from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import EngineDied
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
@@ -40,17 +42,42 @@ async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(benc
     bench.worker.answer_finished.emit(answer_id, DONE)
     full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=300)
     bench.worker.answer_finished.emit(answer_id, full)
-    await until(lambda: view.offered)
+    seeks = (answer_id, AnswerHelp(seeks=True))
+    assert view.offered == [seeks]  # until it is known there is no Continue to be pressed
+    await until(lambda: len(view.offered) > 1)
     words = (
         "Without the oldest 4 messages (23 tokens) it fits, with 23 tokens left for the answer. "
         "All of them stay in the chat."
     )
-    assert view.offered == [(answer_id, AnswerHelp(options=True, cut=words))]
+    assert view.offered == [seeks, (answer_id, AnswerHelp(options=True, cut=words))]
+    # It fits without the oldest now, of which there is a summary: that is not to go by one more.
+    first_id = bench.session.conversation.active_branch()[4].id
+    cut = ContextCut(first_id=first_id, created_at=1.0, summary="Numbers.")
+    await bench.session.cut((cut,))
+    bench.context.on_branch_changed(bench.session)
+    assert view.offered[2:] == [(answer_id, AnswerHelp(cut=""))]
+    bench.context.on_shown(bench.session)
+    assert len(view.offered) == 3
+
+
+async def test_an_answer_goes_on_where_what_to_cut_cannot_be_found_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> int:
+        raise EngineDied("The model is gone")
+
+    answer_id = await bench.desk.answered(bench.session, "Two", "w " * 274)
+    monkeypatch.setattr(bench.worker, "count_tokens", gone)
+    full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=300)
+    bench.worker.answer_finished.emit(answer_id, full)
+    await until(lambda: bench.errors)
+    offered = bench.window.chat_view.offered
+    assert offered == [(answer_id, AnswerHelp(seeks=True)), (answer_id, AnswerHelp())]
 
 
 async def test_an_answer_that_cannot_go_on_has_no_message_to_shorten(bench: Bench) -> None:
     asked = Asked(bench.session, MODEL, bench.session.conversation.active_branch(), then=_nothing)
-    bench.room.outgrown.emit(Outgrown(asked, TokenCount(300), 300))
+    bench.room.outgrown.emit(Outgrown(asked, None, TokenCount(300), 300))
     await bench.until_told("Begin a new chat, or give")
     assert bench.notice == (
         "The chat takes 300 tokens, and the context of Tiny has 300. Begin a new chat, or give the "

@@ -28,11 +28,11 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 def test_a_deleted_model_is_told_now_and_at_the_next_start(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, small_path: Path, tmp_path: Path
 ) -> None:
     open_app = functools.partial(OpenWindow, qtbot, dressed_app, catalog)
     mine = tmp_path / "mine.gguf"
-    shutil.copy(model_path, mine)
+    shutil.copy(small_path, mine)
     with closing(open_app([mine])) as opened:
         opened.until("load", lambda: bool(engines_with_models(psutil.Process())))
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
@@ -62,11 +62,14 @@ def test_a_deleted_model_is_told_now_and_at_the_next_start(
 
 
 def test_a_chat_beyond_the_context_says_what_to_do(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    smollm_catalog: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A model that is not loaded may get less than could be expected.
     monkeypatch.setattr(ModelController, "expected_n_ctx", lambda *_asked: 131_072)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.window.composer.set_text("word " * 9000)
         opened.window.composer.submitted.emit(opened.window.composer.text)
         opened.until("failure", lambda: "exceeded: max 8192" in endings(opened))
@@ -81,9 +84,9 @@ def test_a_chat_beyond_the_context_says_what_to_do(
 
 
 def test_what_is_beyond_the_context_of_a_model_that_is_not_loaded_is_not_sent(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.window.composer.set_text("word " * 9000)
         opened.window.composer.submitted.emit(opened.window.composer.text)
         opened.until("refusal", lambda: "was not sent: it takes 9,0" in opened.notice)

@@ -42,7 +42,7 @@ def test_a_message_longer_than_the_context_stays_in_the_composer(
         composer.set_text(too_long)
         opened.press(Qt.Key.Key_Return)
         opened.until("notice", lambda: "was not sent: it takes 3," in opened.notice)
-        assert "the context of SmolLM2-135M-Instruct has 256. Shorten it, or" in opened.notice
+        assert "the context of small has 256. Shorten it, or" in opened.notice
         assert composer.text == too_long
         assert "word" not in opened.transcript
         # As if it had been loaded beside another one: that is told where it explains anything.

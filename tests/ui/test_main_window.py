@@ -59,9 +59,9 @@ OpenApp = Callable[..., OpenWindow]
 
 
 @pytest.fixture
-def open_app(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> OpenApp:
+def open_app(qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog) -> OpenApp:
     """Starts the app; one may be open at a time."""
-    return functools.partial(OpenWindow, qtbot, dressed_app, catalog)
+    return functools.partial(OpenWindow, qtbot, dressed_app, smollm_catalog)
 
 
 @pytest.fixture

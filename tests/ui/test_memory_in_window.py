@@ -48,10 +48,10 @@ def badge(opened: OpenWindow, path: str) -> str:
 
 
 def test_from_the_badge_to_the_panel(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, small_path: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.gguf"
-    shutil.copy(model_path, mine)
+    shutil.copy(small_path, mine)
     with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
         gauge = opened.part(MemoryGauge, "memoryGauge")
@@ -79,7 +79,11 @@ def test_from_the_badge_to_the_panel(
 
 
 def test_which_model_will_go_is_said_before_and_which_went_after(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, gemma_path: Path, tmp_path: Path
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    smollm_catalog: Catalog,
+    gemma_path: Path,
+    tmp_path: Path,
 ) -> None:
     mine = tmp_path / "gemma.gguf"
     mine.symlink_to(gemma_path)
@@ -87,7 +91,7 @@ def test_which_model_will_go_is_said_before_and_which_went_after(
     paths.create()
     # Holds either of the two models, and not both.
     SettingsFile(paths.settings).save(Settings(memory_gb=1, n_ctx=24_576))
-    with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog, [mine])) as opened:
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
         opened.accept(opened.open_settings())  # which puts the budget into force
         other = next(path for path in opened.model_paths if path != str(mine))
@@ -104,13 +108,13 @@ def test_which_model_will_go_is_said_before_and_which_went_after(
 def test_a_model_that_is_too_large_leads_to_the_memory_settings(
     qtbot: QtBot,
     dressed_app: QApplication,
-    catalog: Catalog,
+    smollm_catalog: Catalog,
     model_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     full = SimpleNamespace(total=16 * 10**9, available=900_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: full)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.window.header.picker.selected.emit(str(model_path))
         opened.until("refusal", lambda: "was not loaded" in opened.notice)
         assert re.search(
@@ -134,12 +138,12 @@ def test_a_model_that_goes_because_memory_is_short_is_told(
     qtbot: QtBot,
     dressed_app: QApplication,
     catalog: Catalog,
-    model_path: Path,
+    small_path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mine = tmp_path / "mine.gguf"
-    shutil.copy(model_path, mine)
+    shutil.copy(small_path, mine)
     with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
         full = SimpleNamespace(total=16 * 10**9, available=10**8)
@@ -152,14 +156,14 @@ def test_a_gpu_that_this_build_cannot_use_is_told_with_what_to_install(
     qtbot: QtBot,
     dressed_app: QApplication,
     catalog: Catalog,
-    model_path: Path,
+    small_path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nvml = NvmlProbe(ScriptedNvml(Gpu(name="NVIDIA Test")))
     monkeypatch.setattr(memory, "find_nvml", lambda: nvml)
     mine = tmp_path / "mine.gguf"
-    shutil.copy(model_path, mine)
+    shutil.copy(small_path, mine)
     with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:
         opened.until("eject", opened.part(QToolButton, "ejectButton").isEnabled)
         opened.until("notice", lambda: "GGML_CUDA" in opened.notice)

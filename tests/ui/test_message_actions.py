@@ -21,6 +21,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.ui.chat_view.action_row import ActionRow
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.chat_view.branch_navigator import BranchNavigator
@@ -39,9 +40,9 @@ SHORT = SamplingParameters(max_tokens=4, seed=1)
 
 
 @pytest.fixture
-def open_app(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> OpenApp:
+def open_app(qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog) -> OpenApp:
     """Starts the app; one may be open at a time."""
-    return functools.partial(OpenWindow, qtbot, dressed_app, catalog)
+    return functools.partial(OpenWindow, qtbot, dressed_app, smollm_catalog)
 
 
 @pytest.fixture
@@ -140,50 +141,22 @@ def undo(opened: OpenWindow) -> None:
 # -- the tree ----------------------------------------------------------------------------------
 
 
-def test_what_is_deleted_comes_back_by_undo(open_app: OpenApp) -> None:
-    conversation = make_conversation("One", "Un", "Two", "Deux", "Three", "Trois", title="Count")
-    on_disk(conversation)
-    with closing(open_app()) as opened:
-        open_chat(opened, "Count", "Trois")
-        whole = opened.transcript
-        do(opened, 2, MessageAction.DELETE)
-        opened.until("gap", lambda: "Two" not in opened.transcript)
-        assert opened.transcript == "One\n\nUn\n\nDeux\n\nThree\n\nTrois"
-        opened.until("notice", lambda: opened.notice == "Message deleted")
-        do(opened, 2, MessageAction.DELETE_BELOW)
-        opened.until("end", lambda: opened.transcript == "One\n\nUn")
-        opened.until("notice", lambda: opened.notice == "3 messages deleted")
-        undo(opened)
-        opened.until("rest", lambda: opened.transcript.endswith("Deux\n\nThree\n\nTrois"))
-        undo(opened)
-        opened.until("message", lambda: opened.transcript == whole)
-        do(opened, 4, MessageAction.DELETE_BELOW)
-        opened.until("notice", lambda: opened.notice == "2 messages deleted")
-        assert opened.transcript.endswith("Deux")
-        opened.window.sidebar.new_chat.emit()
-        opened.until("new chat", lambda: "Deux" not in opened.transcript)
-        undo(opened)
-        opened.until("the chat again", lambda: opened.transcript == whole)
-    texts = [message.text for message in from_disk(conversation.id).active_branch()]
-    assert texts == ["One", "Un", "Two", "Deux", "Three", "Trois"]
-
-
-def test_undo_waits_for_the_answer_that_is_written(open_app: OpenApp) -> None:
-    remember(ENDLESS)
-    on_disk(make_conversation("One", "Un", "Two", "Deux", title="Count"))
-    with closing(open_app()) as opened:
-        open_chat(opened, "Count", "Deux")
-        do(opened, 2, MessageAction.DELETE_BELOW)
-        opened.until("notice", lambda: opened.notice == "2 messages deleted")
-        opened.send("Three")
-        opened.until("answer", lambda: opened.is_answering)
-        undo(opened)
-        opened.until("wait", lambda: "once the answer is over" in opened.notice)
-        opened.press(Qt.Key.Key_Escape)
-        opened.until("end of the answer", lambda: not opened.is_answering)
-        undo(opened)
-        opened.until("branch of before", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
-        assert [each.navigator is not None for each in views(opened)] == [False, False, True, False]
+def test_a_question_without_an_answer_is_answered(short: OpenWindow) -> None:
+    opened = short
+    opened.send("Say one")
+    answered(opened, 2)
+    do(opened, 1, MessageAction.DELETE)
+    opened.until("question alone", lambda: opened.transcript == "Say one")
+    row = next(each for each in opened.window.findChildren(ActionRow) if each.isVisible())
+    (button,) = (
+        each
+        for each in row.findChildren(QToolButton)
+        if each.isVisible() and each.accessibleName() == "Answer"
+    )
+    button.click()
+    answered(opened, 2)
+    assert opened.transcript.startswith("Say one\n\n")
+    assert [each.navigator for each in views(opened)] == [None, None]
 
 
 def test_a_chat_up_to_a_message_becomes_one_of_its_own(open_app: OpenApp) -> None:

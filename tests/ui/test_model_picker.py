@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QListView, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.ui.enter_key import EnterKey
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.model_list import PickerFit, PickerItem, unload_words
+from minerva_desktop.ui.model_list import NO_TEMPLATE, PickerFit, PickerItem, unload_words
 from minerva_desktop.ui.model_picker import ModelPicker
 from tests.ui.parts import part
 
@@ -27,6 +30,7 @@ GONE = PickerItem("/m/gone.gguf", "Mistral", problem="The file is not there any 
 def picker(qtbot: QtBot, icons: Icons) -> ModelPicker:
     picker = ModelPicker(icons)
     qtbot.addWidget(picker)
+    EnterKey(picker)  # as the main window has it
     picker.set_models([SMOL, GEMMA, GONE])
     picker.set_current(SMOL.path)
     picker.show()
@@ -166,6 +170,15 @@ def test_what_cannot_chat_has_no_badge(picker: ModelPicker) -> None:
     model = part(picker, QListView, "pickerList").model()
     spoken = model.index(3, 0).data(Qt.ItemDataRole.AccessibleTextRole)
     assert spoken == "MiniLM, Embeddings only · Q8_0"
+
+
+def test_a_model_without_a_chat_template_says_so(picker: ModelPicker) -> None:
+    base = replace(GEMMA, lacks_template=True)
+    picker.set_models([SMOL, base, replace(GONE, lacks_template=True)])
+    model = part(picker, QListView, "pickerList").model()
+    spoken = [model.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(3)]
+    assert [NO_TEMPLATE in words for words in spoken] == [False, True, False]
+    assert "ChatML stands in" in model.index(1, 0).data(Qt.ItemDataRole.ToolTipRole)
 
 
 def test_the_list_stays_within_its_window(qtbot: QtBot, icons: Icons) -> None:

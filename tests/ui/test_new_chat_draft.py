@@ -3,17 +3,23 @@ disk."""
 
 from __future__ import annotations
 
-from contextlib import closing
+import asyncio
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QListView, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.conversation import title_from
+from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.settings import ChatSetup
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import ChatSetup, Settings, SettingsFile
+from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.open_window import OpenWindow
 
@@ -35,6 +41,55 @@ def test_a_draft_of_a_new_chat_is_there_after_a_restart(
         assert opened.settings.current.new_chat_draft == ""
         opened.press(Qt.Key.Key_Escape)
         opened.until("end", lambda: not opened.is_answering)
+
+
+def _titles(opened: OpenWindow) -> list[str]:
+    model = opened.part(QListView, "chatList").model()
+    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+
+
+def test_a_first_message_that_is_counted_begins_its_chat(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    small_catalog: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_count, counted = asyncio.Event(), [10**6, 5]
+
+    async def count(_worker: EngineWorker, _path: Path, turns: tuple[ChatTurn, ...]) -> int:
+        await may_count.wait()
+        return counted[0] if len(turns) == 1 and "salt" in turns[0].text else 1
+
+    monkeypatch.setattr(EngineWorker, "count_tokens", count)
+    paths = app_paths()
+    paths.create()
+    SettingsFile(paths.settings).save(Settings(n_ctx=1024))
+    opened = OpenWindow(qtbot, dressed_app, small_catalog)
+    with closing(opened), ExitStack() as at_end:
+        at_end.callback(may_count.set)
+        composer, sidebar = opened.window.composer, opened.window.sidebar
+        opened.until("chat", lambda: opened._application._chats.session is not None)
+        text = "Why salt? " * 110
+        composer.set_text(text)
+        composer.submit()
+        opened.until("hold", lambda: composer._hint.text() != "")
+        sidebar.new_chat.emit()
+        assert composer.text == ""
+        opened.until("chat in the list", lambda: title_from(text) in _titles(opened))
+        assert opened.settings.current.new_chat_draft == ""
+        QTest.keyClicks(opened.part(MessageEdit, "composer"), "Another")
+        may_count.set()
+        opened.until("refusal", lambda: "Nothing was sent in the chat “Why" in opened.notice)
+        assert composer.text == "Another"
+        opened.open_chat(title_from(text))
+        opened.until("draft", lambda: composer.text == text)
+        counted.pop(0)
+        composer.submit()
+        opened.until("message", lambda: "Why salt?" in opened.transcript)
+        opened.press(Qt.Key.Key_Escape)
+        opened.until("end", lambda: not opened.is_answering)
+        sidebar.new_chat.emit()
+        assert composer.text == "Another"
 
 
 def test_a_draft_of_a_temporary_chat_is_not_kept(

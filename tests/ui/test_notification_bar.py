@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -142,15 +144,37 @@ def test_details_open_and_can_be_selected(qtbot: QtBot, bar: NotificationBar) ->
     assert details.isReadOnly()
 
 
-def test_only_an_offer_goes_by_itself(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
+def test_tidings_and_offers_go_by_themselves(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
     bar = make_bar(window, icons, auto_hide_ms=10)
     bar.show_notice(DIED)
     with qtbot.waitSignal(bar.closed) as closed:
         bar.show_notice(UNDO)
     assert closed.args == [UNDO.identity]
     assert bar.shown == DIED
+    with qtbot.waitSignal(bar.closed) as closed:
+        bar.show_notice(Notice(NoticeKind.INFO, "1 chat imported.", "From there"))
+    assert closed.args == ["1 chat imported."]
     with qtbot.assertNotEmitted(bar.closed, wait=60):
-        bar.show_notice(Notice(NoticeKind.INFO, "Just so you know"))
+        bar.show_notice(Notice(NoticeKind.INFO, "A model went by itself.", stays=True))
+
+
+def test_tidings_stay_while_their_details_are_read(
+    qtbot: QtBot, window: QWidget, icons: Icons
+) -> None:
+    bar = make_bar(window, icons, auto_hide_ms=10)
+    bar.show_notice(Notice(NoticeKind.INFO, "1 chat exported.", "/there/chat.md"))
+    part(card(bar), QPushButton, "noticeDetailsButton").setChecked(True)
+    with qtbot.assertNotEmitted(bar.closed, wait=60):
+        pass
+
+
+def test_a_last_chance_stays_longer(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
+    bar = make_bar(window, icons, auto_hide_ms=30)
+    bar.show_notice(dataclasses.replace(UNDO, is_last_chance=True))
+    with qtbot.assertNotEmitted(bar.closed, wait=90):
+        pass
+    with qtbot.waitSignal(bar.closed, timeout=1000):
+        pass
 
 
 def test_an_offer_waits_for_a_focused_button(qtbot: QtBot, window: QWidget, icons: Icons) -> None:

@@ -21,10 +21,10 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 def test_a_file_name_that_is_no_utf_8(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path, tmp_path: Path
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, small_path: Path, tmp_path: Path
 ) -> None:
     odd = tmp_path / os.fsdecode(b"odd \xff\xfe.gguf")
-    shutil.copy(model_path, odd)
+    shutil.copy(small_path, odd)
     text = path_text(odd)
     assert text.encode()  # JSON, SQLite and Qt can hold it
     with closing(OpenWindow(qtbot, dressed_app, catalog, [odd])) as opened:

@@ -25,6 +25,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.preset_file import PresetFile, read_presets, write_presets
 from minerva_desktop.chat.presets import Preset, PromptLibrary, Snippet
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths, path_text
 from minerva_desktop.settings import ModelOverrides, SettingsFile
@@ -126,7 +127,7 @@ def test_choosing_sets_the_chat_and_undo_brings_back_what_was_typed(opened: Open
     assert panel.values() == ("Rhyme.", BOLD)  # it says nothing of the sampling
     assert opened.notice == "“Poet” replaced the settings of this chat."
     press(opened, "Undo")
-    assert panel.values() == ("Be kind. Teach.", BOLD)
+    opened.until("what was typed", lambda: panel.values() == ("Be kind. Teach.", BOLD))
     assert note(opened) == "Changed from Teacher."
     choose(opened, "Defaults")
     assert panel.values() == ("", SamplingParameters())
@@ -144,7 +145,8 @@ def test_keeping_renaming_updating_and_deleting(opened: OpenWindow) -> None:
     choose(opened, "Update")
     assert (title(opened), opened.notice) == ("Terse", "“Terse” was updated.")
     press(opened, "Undo")
-    assert (title(opened), note(opened)) == ("Custom", "Changed from Terse.")
+    opened.until("preset of before", lambda: title(opened) == "Custom")
+    assert note(opened) == "Changed from Terse."
     choose(opened, "Update")
     choose(opened, f"Use for new chats with {model_words(opened)}")
     choose(opened, "Rename…")
@@ -158,7 +160,7 @@ def test_keeping_renaming_updating_and_deleting(opened: OpenWindow) -> None:
     until_stored(opened, lambda each: each.preset("Short"), None)
     assert opened.settings.current.models == {}
     press(opened, "Undo")
-    assert title(opened) == "Short"
+    opened.until("deleted preset", lambda: title(opened) == "Short")
     kept = Preset(name="Short", system_prompt="Be very terse.", sampling=panel.values()[1])
     until_stored(opened, lambda each: each.presets, (TEACHER, POET, kept))
     (own,) = opened.settings.current.models.values()
@@ -166,12 +168,12 @@ def test_keeping_renaming_updating_and_deleting(opened: OpenWindow) -> None:
 
 
 def test_new_chats_begin_with_the_models_preset(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, model_path: Path
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, small_path: Path
 ) -> None:
     paths = app_paths()
     paths.create()
     write_presets(paths.presets, PromptLibrary(presets=(TEACHER,)))
-    SettingsFile(paths.settings).override(model_path, ModelOverrides(preset="Teacher"))
+    SettingsFile(paths.settings).override(small_path, ModelOverrides(preset="Teacher"))
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         panel = opened.window.parameters
         panel.toggle_action.setChecked(True)
@@ -182,7 +184,7 @@ def test_new_chats_begin_with_the_models_preset(
         assert opened.settings.current.system_prompt == ""  # nobody set it
         prompt = opened.part(QPlainTextEdit, "systemPrompt")
         prompt.setPlainText("My own.")
-        opened.window.header.picker.selected.emit(path_text(model_path))
+        opened.window.header.picker.selected.emit(path_text(small_path))
         assert panel.values()[0] == "My own."  # what was typed is not replaced
         opened.window.sidebar.new_chat.emit()
         assert (title(opened), panel.values()) == ("Teacher", ("Teach.", BOLD))
@@ -269,5 +271,31 @@ def test_a_new_chat_has_nothing_from_the_one_before(opened: OpenWindow) -> None:
     panel.apply("Be a pirate.", SamplingParameters(max_tokens=4))
     opened.send("Hi")
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    chat_id = opened.settings.current.conversation_id
+    assert chat_id is not None
+    state = SnapshotFiles(opened.paths.snapshots).path("model", chat_id)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"what it computed")
+    panel.apply("Be a sailor.", SamplingParameters(max_tokens=4))
+    opened.until("no state of another text", lambda: not state.exists())
     opened.window.sidebar.new_chat.emit()
     assert panel.values() == ("", SamplingParameters())
+
+
+def test_ctrl_z_brings_back_a_prompt_that_a_preset_replaced_in_another_chat(
+    opened: OpenWindow,
+) -> None:
+    panel, prompt = opened.window.parameters, opened.part(QPlainTextEdit, "systemPrompt")
+    opened.send("Say one")
+    opened.until("answer", lambda: opened.is_answering)
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end of the answer", lambda: not opened.is_answering)
+    prompt.setPlainText("Be kind.")
+    choose(opened, "Poet")
+    assert opened.notice == "“Poet” replaced the settings of this chat."
+    opened.window.sidebar.new_chat.emit()
+    opened.until("new chat", lambda: "Say one" not in opened.transcript)
+    assert opened.notice == ""
+    opened.window.notifications.undo_last()
+    opened.until("the chat again", lambda: "Say one" in opened.transcript)
+    opened.until("prompt", lambda: panel.values()[0] == "Be kind.")

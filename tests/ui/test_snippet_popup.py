@@ -10,6 +10,7 @@ from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
+    QLabel,
     QListWidget,
     QMainWindow,
     QPlainTextEdit,
@@ -29,6 +30,7 @@ FIX = Snippet(name="fix", text="Correct this:\n")
 FIXED = Snippet(name="fixed", text="It is fixed on {{ Date }}.")
 LETTER = Snippet(name="Letter", text="🙂 Dear {{name}},\r\nabout {{subject}}{{end}}\r\nBye")
 QUOTE = Snippet(name="quote", text="> {{selection}}")
+SUM = Snippet(name="sum", text="{{a}}{{b}} is more than {{ A }}. {{ }}")
 SNIPPETS = (FIXED, FIX, LETTER, QUOTE)
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 
@@ -51,6 +53,7 @@ class Desk:
         self.values: Mapping[str, str] = {"date": "1 May"}
         self.editor = part(self.composer, QPlainTextEdit, "composer")
         self.popup = SnippetPopup(self.editor, icons.themes, lambda: self.snippets, self.values_of)
+        self.composer.unfilled = self.popup.hold
         self.window.show()
         qtbot.waitExposed(self.window)
         self.composer.focus_editor()
@@ -268,6 +271,64 @@ def test_what_was_selected_fills_the_place_for_it(desk: Desk) -> None:
     desk.type("/q")
     desk.press(Qt.Key.Key_Return)
     assert (desk.composer.text, desk.selected) == ("> {{selection}}", "{{selection}}")
+
+
+def hint(desk: Desk) -> str:
+    """What the composer says, where it says something."""
+    label = part(desk.composer, QLabel, "composerHint")
+    return label.text() if label.isVisible() else ""
+
+
+def test_enter_leads_to_what_is_left_to_fill_in_before_it_sends(qtbot: QtBot, desk: Desk) -> None:
+    desk.snippets = (SUM,)
+    desk.type("/sum")
+    desk.press(Qt.Key.Key_Return)
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        desk.press(Qt.Key.Key_Return)
+    assert hint(desk) == "{{a}} is not filled in yet. Send again to leave it so."
+    desk.composer.show_hint("")  # as the token counter does
+    assert hint(desk)
+    desk.type("x")
+    assert hint(desk) == ""
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        desk.press(Qt.Key.Key_Return)  # the other one
+    assert (hint(desk)[:5], desk.selected) == ("{{b}}", "{{b}}")
+    with qtbot.waitSignal(desk.composer.submitted) as sent:
+        desk.press(Qt.Key.Key_Return)  # it is wanted so
+    assert sent.args == ["x{{b}} is more than x. {{ }}"]
+    assert hint(desk) == ""
+
+
+def test_what_was_passed_by_with_tab_is_not_sent_unsaid(qtbot: QtBot, desk: Desk) -> None:
+    desk.type("/quote")
+    desk.press(Qt.Key.Key_Return)
+    desk.press(Qt.Key.Key_Escape)
+    desk.type("no")
+    desk.editor.undo()
+    with qtbot.assertNotEmitted(desk.composer.submitted):
+        desk.press(Qt.Key.Key_Return)
+    assert desk.selected == "{{selection}}"
+
+
+def test_places_of_one_name_are_filled_in_together(desk: Desk) -> None:
+    desk.snippets = (SUM,)
+    desk.type("/sum")
+    desk.press(Qt.Key.Key_Return)
+    desk.type("one")
+    desk.press(Qt.Key.Key_Tab)
+    assert desk.composer.text == "one{{b}} is more than one. {{ }}"
+    assert desk.selected == "{{b}}"
+    desk.editor.undo()  # what was put in, in one step
+    assert desk.composer.text == "one{{b}} is more than {{ A }}. {{ }}"
+    desk.editor.redo()
+    desk.press(Qt.Key.Key_Backtab)
+    desk.type("two")
+    desk.press(Qt.Key.Key_Tab)
+    desk.type("three")
+    desk.press(Qt.Key.Key_Tab)
+    assert desk.composer.text == "twothree is more than two. {{ }}"
+    desk.press(Qt.Key.Key_Tab)
+    assert not desk.editor.hasFocus()  # {{ }} is no place
 
 
 def test_it_keeps_within_the_window_and_closes_without_the_focus(desk: Desk) -> None:

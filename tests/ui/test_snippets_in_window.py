@@ -55,6 +55,9 @@ def test_a_snippet_from_its_making_to_its_use(
         today = QLocale().toString(QDate.currentDate(), QLocale.FormatType.LongFormat)
         assert editor.toPlainText() == f"{today}: copied {{{{what}}}}"
         assert editor.textCursor().selectedText() == "{{what}}"
+        opened.press(Qt.Key.Key_Return)
+        assert "{{what}} is not filled in yet" in opened.part(QLabel, "composerHint").text()
+        assert editor.toPlainText() == f"{today}: copied {{{{what}}}}"  # not sent
 
 
 def test_snippets_are_passed_on_in_files(

@@ -19,8 +19,11 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.paths import path_text
+from minerva_desktop.paths import app_paths, path_text
+from minerva_desktop.ui.chat_view.empty_state import EmptyState
+from minerva_desktop.ui.model_options_controller import UNSEEN
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.template_page import NOT_LOADED
 from tests.ui.open_window import OpenWindow
@@ -79,11 +82,20 @@ def test_another_template_is_tried_saved_and_used(opened: OpenWindow, small_path
     problem = part(dialog, QLabel, "templateProblem")
     opened.until("problem", lambda: "(line 2)" in problem.text())
     assert dialog.isVisible()
+    editor.setPlainText("hello")
+    opened.until("warning", lambda: problem.text() == f"{UNSEEN}\n\nhello")
+    assert dialog.isVisible()
     editor.setPlainText("{% for m in messages %}<{{ m.content }}>{% endfor %}")
+    states = SnapshotFiles(app_paths().snapshots)
+    state = states.path("identity", "chat")
+    state.parent.mkdir(parents=True)
+    states.label("identity", small_path.name)
+    state.write_bytes(b"state")
     save(dialog)  # it is tried first
     opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
     opened.until("reload", lambda: opened.loaded_paths == [])
     opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
+    opened.until("no state of another text", lambda: not state.exists())
     dialog = open_template(opened, small_path)
     preview = part(dialog, QPlainTextEdit, "templatePreview")
     opened.until("preview", lambda: preview.toPlainText().endswith("<Name a river.>"))
@@ -139,3 +151,13 @@ def test_one_that_refuses_the_messages_leads_to_the_load_options(
     QTest.mouseClick(way_out, LEFT)
     opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
     opened.part(ModelOptionsDialog, "modelOptionsDialog").reject()
+
+
+def test_a_model_without_one_is_told_of_where_a_chat_begins(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, gemma_path: Path
+) -> None:
+    minerva_home.mkdir(parents=True)
+    catalog = Catalog(minerva_home / "models.json", embedded=gemma_path)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        empty = opened.part(EmptyState, "emptyState")
+        opened.until("hint", lambda: "brings no chat template" in empty.text())

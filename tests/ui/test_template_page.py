@@ -11,7 +11,14 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.model_actions import OwnTemplate
 from minerva_desktop.settings import MAX_TEMPLATE, ModelOverrides, Settings
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
-from minerva_desktop.ui.template_page import NONE_BROUGHT, NOT_LOADED, OTHER, OWN, TemplatePage
+from minerva_desktop.ui.template_page import (
+    ASKING,
+    NONE_BROUGHT,
+    NOT_LOADED,
+    OTHER,
+    OWN,
+    TemplatePage,
+)
 from minerva_desktop.ui.theme import ThemeSource
 from tests.ui.parts import part
 
@@ -100,6 +107,24 @@ def test_a_model_without_one_says_what_is_used(qtbot: QtBot, themes: ThemeSource
     assert desk.says("templateStatus") == NONE_BROUGHT
     desk.page.show_not_loaded()
     assert part(desk.dialog, QPlainTextEdit, "templatePreview").placeholderText() == NOT_LOADED
+
+
+def test_what_was_said_of_another_text_goes_while_the_answer_is_waited_for(
+    qtbot: QtBot, themes: ThemeSource
+) -> None:
+    desk = Desk(qtbot, themes, replaced="a")
+    preview = part(desk.dialog, QPlainTextEdit, "templatePreview")
+    qtbot.waitUntil(lambda: desk.asked == ["a"])
+    desk.page.show_preview("<a>")
+    QTest.keyClicks(desk.editor, "b")
+    qtbot.waitUntil(lambda: preview.toPlainText() == "")
+    assert preview.placeholderText() == ASKING
+    desk.page.show_problem("TemplateSyntaxError: unexpected b (line 1)", is_fatal=True)
+    QTest.keyClicks(desk.editor, "c")
+    qtbot.waitUntil(lambda: desk.says("templateProblem") == "")
+    assert (preview.isVisible(), desk.marked_lines) == (True, [])
+    desk.page.show_preview("<cba>")
+    assert preview.toPlainText() == "<cba>"
 
 
 def test_a_broken_one_is_told_with_its_line_and_not_saved(

@@ -28,11 +28,11 @@ LONG = "Write a very long story about the sea."
 
 
 @pytest.fixture
-def other(catalog: Catalog, model_path: Path, tmp_path: Path) -> Path:
+def other(smollm_catalog: Catalog, model_path: Path, tmp_path: Path) -> Path:
     """A model that is in the library, and not chosen."""
     other = tmp_path / "other.gguf"
     shutil.copy(model_path, other)
-    catalog.add(other)
+    smollm_catalog.add(other)
     return other
 
 
@@ -63,7 +63,7 @@ def stop(opened: OpenWindow) -> None:
 def test_it_waits_for_the_model_that_answers_and_then_answers_itself(
     qtbot: QtBot,
     dressed_app: QApplication,
-    catalog: Catalog,
+    smollm_catalog: Catalog,
     other: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -72,7 +72,7 @@ def test_it_waits_for_the_model_that_answers_and_then_answers_itself(
     # Memory for one of the two; and answers that only end when they are stopped.
     sampling = SamplingParameters(ignore_eos=True)
     remember(Settings(memory_gb=0.25, n_ctx=2048, sampling=sampling))
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.accept(opened.open_settings())  # which puts the budget into force
         opened.send(LONG)
         waits = "Waiting for SmolLM2-135M-Instruct to finish"
@@ -102,11 +102,11 @@ def test_it_waits_for_the_model_that_answers_and_then_answers_itself(
 
 
 def test_a_model_that_waits_is_given_up_when_another_is_chosen(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog, other: Path
 ) -> None:
     sampling = SamplingParameters(ignore_eos=True)
     remember(Settings(memory_gb=0.25, n_ctx=2048, sampling=sampling))
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.accept(opened.open_settings())  # which puts the budget into force
         picker = opened.window.header.picker
         assert picker.current is not None
@@ -126,11 +126,11 @@ def test_a_model_that_waits_is_given_up_when_another_is_chosen(
 
 
 def test_the_last_of_three_quick_choices_counts(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog, other: Path
 ) -> None:
     sampling = SamplingParameters(ignore_eos=True)
     remember(Settings(memory_gb=0.25, n_ctx=2048, sampling=sampling))
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.accept(opened.open_settings())  # which puts the budget into force
         opened.send(LONG)
         opened.until("first words", lambda: len(opened.transcript) > len(LONG) + 40)
@@ -151,12 +151,12 @@ def test_the_last_of_three_quick_choices_counts(
 def test_what_can_never_fit_is_told_once_and_can_be_loaded_anyway(
     qtbot: QtBot,
     dressed_app: QApplication,
-    catalog: Catalog,
+    smollm_catalog: Catalog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     full = SimpleNamespace(total=16 * 10**9, available=900_000_000)
     remember(Settings(sampling=SamplingParameters(max_tokens=4)))
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         monkeypatch.setattr(psutil, "virtual_memory", lambda: full)
         opened.send("Hello")
         opened.until("way out", lambda: any(button.isVisible() for button in anyway(opened)))

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.garbage import MainThreadGarbage
 from tests.ui.open_window import OpenWindow
 
 # What the offscreen platform says about popups and dialogs.
@@ -64,3 +65,20 @@ def test_no_living_qt_object_is_left_to_the_garbage_collector(
         if isinstance(each, QObject) and shiboken6.isValid(each) and shiboken6.ownedByPython(each)
     ]
     assert not living
+
+
+@pytest.mark.usefixtures("qapp")
+@pytest.mark.parametrize("freezes", [True, False])
+def test_what_is_alive_at_the_start_is_frozen_until_the_stop_or_stays_as_it_is(
+    freezes: bool,
+) -> None:
+    n_before = gc.get_freeze_count()
+    garbage = MainThreadGarbage(freezes=freezes)
+    garbage.start()
+    n_started, is_enabled = gc.get_freeze_count(), gc.isenabled()
+    garbage.stop()
+    n_stopped = gc.get_freeze_count()
+    if freezes:
+        gc.freeze()  # as tests/conftest.py left it
+    assert (n_started > n_before, is_enabled) == (freezes, False)
+    assert (n_stopped == 0, gc.isenabled()) == (freezes, True)

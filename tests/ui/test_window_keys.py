@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QAction, QImage, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QScrollBar, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QScrollBar,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
-from minerva_desktop.ui.controls import PopupMenu
+from minerva_desktop.ui.controls import PanelPopup, PopupMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.shortcuts_page import ShortcutsPage
 from tests.ui.chat_view.messages import answer, question, streaming
 from tests.ui.parts import part as part_named
 
@@ -251,3 +260,54 @@ def looks(window: MainWindow, part: QWidget) -> QImage:
     """A part of the window, with what a ring around it needs."""
     around = QRect(part.mapTo(window, QPoint(-MARGIN, -MARGIN)), part.size())
     return window.grab(around.adjusted(0, 0, 2 * MARGIN, 2 * MARGIN)).toImage()
+
+
+def test_each_shortcut_of_the_window_is_in_the_list_of_them(window: MainWindow) -> None:
+    """`ShortcutsPage` is written by hand."""
+    bound = [each.key() for each in window.findChildren(QShortcut)]
+    bound += [each.shortcut() for each in window.findChildren(QAction)]
+    native = QKeySequence.SequenceFormat.NativeText
+    named = {key.toString(native) for key in bound if not key.isEmpty()}
+    page = ShortcutsPage()
+    listed = {key for label in page.findChildren(QLabel) for key in label.text().split(", ")}
+    assert {"Ctrl+K", "F1", "Ctrl+/"} <= named
+    assert named - listed == set()
+
+
+def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainWindow) -> None:
+    """Also of a notice, in a popup, and once for a key that is held."""
+    window.notifications.show_notice(
+        Notice(NoticeKind.INFO, "Gone.", actions=(NoticeAction("Undo", "undo"),))
+    )
+    QApplication.processEvents()
+    press(Qt.Key.Key_F6)
+    with qtbot.waitSignal(window.notifications.action_triggered, timeout=1_000) as undone:
+        press(Qt.Key.Key_Return)
+    assert undone.args == ["undo"]
+    trash = part_named(window, QPushButton, "trashButton")
+    trash.setFocus(Qt.FocusReason.TabFocusReason)
+    press(Qt.Key.Key_Enter)
+    assert trash.isChecked()
+    held = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, NOTHING, "\r", True)
+    QApplication.sendEvent(trash, held)
+    assert trash.isChecked()
+    popup = PanelPopup(200, window)
+    inside = QPushButton("Unload")
+    popup.box.addWidget(inside)
+    popup.open_above(window.status.memory)
+    inside.setFocus(Qt.FocusReason.TabFocusReason)
+    with qtbot.waitSignal(inside.clicked, timeout=1_000):
+        press(Qt.Key.Key_Return)
+    popup.close()
+
+
+def test_what_a_field_leaves_of_its_enter_presses_nothing(window: MainWindow) -> None:
+    """It may have led to a button, as the name of a preset does."""
+    field = QLineEdit(window.sidebar)
+    field.show()
+    trash = part_named(window, QPushButton, "trashButton")
+    field.returnPressed.connect(trash.setFocus)
+    field.setFocus()
+    press(Qt.Key.Key_Return)
+    assert QApplication.focusWidget() is trash
+    assert not trash.isChecked()

@@ -2,11 +2,15 @@
 
 Pure Python: no ctypes, no clock, no I/O. For `Scheduler`.
 
-What a prompt is cut into depends on nothing but the prompt, and on a CPU each chunk is computed by
+On a CPU what a prompt is cut into depends on nothing but the prompt, and each chunk is computed by
 itself: llama.cpp's attention rounds 64 rows and more otherwise than fewer, so that an answer would
 depend on whose prompts happened to be in the same batch. (16 questions to SmolLM2, greedy, alone
 and eight at once: 9 answers differed with mixed batches, 1 with these.) For the same reason many
 sequences that decode are shared out to several decodes, where one of them must be steady.
+
+In a decode of fewer rows each is computed as among any others, so that there steady prompts may
+share one, with what decodes too, and it does not matter where they are cut: their logits are equal
+to the last bit (**measured**, SmolLM2, 6 prompts of 67 tokens, cut and mixed in 7 random ways).
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from minerva_desktop.engine.core.slots import Slot, SlotTable
 STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
 STEADY_GREEDY = 256  # tokens
 LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
+WORTH_JOINING = 31  # rows for prompts beside those that decode
 WORTH_MAKING_WAY = 16  # tokens of an answer
 
 
@@ -71,6 +76,7 @@ class BatchFiller:
         self._prompts_apart = prompts_apart
         self._keeps_company = keeps_company and n_batch > 1
         self._steady_rows = steady_rows
+        self._shared_rows = min(STEADY_ROWS, n_batch)
         self._oldest_first = False
         self.lone_threads: int | None = None
 
@@ -105,7 +111,7 @@ class BatchFiller:
         ]
         if not prompts:
             return Filled(chunks, [], n_rows, False)
-        prompt_chunks = self._prompt_chunks(prompts, n_rows)
+        prompt_chunks = self._prompt_chunks(prompts, chunks, n_rows)
         n_cells = n_rows + sum(chunk.count for chunk in prompt_chunks)
         leaves_out_oldest = all(chunk.sequence is not prompts[0] for chunk in prompt_chunks)
         return Filled(chunks, prompt_chunks, n_cells, leaves_out_oldest)
@@ -119,7 +125,38 @@ class BatchFiller:
             together = filled.decoding + others
             return [together, *scoring] if together else scoring
         groups = _steady_groups(filled.decoding, self._steady_rows.most)
-        return groups + [[chunk] for chunk in filled.prompts] if filled.prompts else groups
+        if not filled.prompts:
+            return groups
+        room, shared = self._room_beside(groups), groups[-1] if groups else []
+        for chunk in filled.prompts:
+            if not self._may_share(chunk.sequence):
+                groups.append([chunk])
+            elif chunk.count <= room:
+                shared.append(chunk)
+                room -= chunk.count
+            else:
+                shared, room = [chunk], self._shared_rows - chunk.count
+                groups.append(shared)
+        return groups
+
+    def _may_share(self, sequence: Sequence) -> bool:
+        """Whether chunks of a prompt may be in a decode with others, though prompts are apart:
+        where its cells lie in order, in whatever steps they are filled."""
+        return (
+            sequence.is_steady
+            and not sequence.is_scoring
+            and self._keeps_company
+            and self.lone_threads is not None
+            and self._steady_rows.most >= STEADY_ROWS
+        )
+
+    def _room_beside(self, groups: list[list[Chunk]]) -> int:
+        """Rows of prompts that the last decode of ``groups`` takes: none where there is room for
+        few, lest a prompt needs too many steps."""
+        if not groups:
+            return 0
+        room = self._shared_rows - sum(chunk.count for chunk in groups[-1])
+        return room if room >= WORTH_JOINING else 0
 
     def lone_rows(self, groups: list[list[Chunk]]) -> list[Chunk]:
         """Those in ``groups`` that ggml would share out to its threads, so that each needs another
@@ -157,24 +194,32 @@ class BatchFiller:
             return False
         return self._slots.is_in_one_part(slot, self.lone_threads)
 
-    def _prompt_chunks(self, prompts: list[Sequence], n_decoding: int) -> list[Chunk]:
+    def _prompt_chunks(
+        self, prompts: list[Sequence], decoding: list[Chunk], n_decoding: int
+    ) -> list[Chunk]:
         """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
         never waits for a long one, but before them the oldest if there was no room for it in the
         last step, so that it is not overtaken for ever.
 
         Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut; a
-        small last one may be a little more than there is room for. With ``n_decoding`` rows in the
-        same batch, they share what is left.
+        small last one may be a little more than there is room for. With the ``n_decoding`` rows of
+        ``decoding`` in the same batch, they share what is left.
         """
         n_first = 1 if self._oldest_first else 0
         rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
         apart = self._prompts_apart
         budget = self._n_batch if apart else self._n_batch - n_decoding
+        room = self._room_beside(_steady_groups(decoding, self._steady_rows.most)) if apart else 0
+        is_only = len(prompts) == 1
         chunks = []
         for sequence in prompts[:n_first] + rest:
             count = len(sequence.tokens) - sequence.n_computed
-            if apart and sequence.is_steady:  # equal pieces: a decode of few rows is a slow one
-                count = -(-count // -(-count // STEADY_ROWS))
+            shares = apart and self._may_share(sequence)
+            if shares:
+                room = room if room > 1 else self._shared_rows
+                count = _equal_piece(count, room) if is_only else min(count, room)
+            elif apart and sequence.is_steady:
+                count = _equal_piece(count, STEADY_ROWS)
             count = min(count, self._n_batch if apart else budget)
             if sequence.is_scoring:
                 count = min(count, self._n_outputs)
@@ -186,7 +231,14 @@ class BatchFiller:
                 start, steady = sequence.n_computed, sequence.is_steady
                 chunks.append(Chunk(sequence, sequence.slot, start, count, 0, steady))
                 budget -= count
+                room -= count if shares else 0
         return chunks
+
+
+def _equal_piece(count: int, most: int) -> int:
+    """The first of as few pieces as there can be of at most ``most`` rows, about equally large: a
+    decode of few rows is a slow one."""
+    return -(-count // -(-count // most))
 
 
 def _steady_groups(chunks: list[Chunk], most_rows: int) -> list[list[Chunk]]:

@@ -7,7 +7,7 @@ Runs on one desk thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +58,11 @@ class ChatRenderer:
         answer_format: AnswerFormat,
         bos: str,
         eos: str,
+        is_wanted: Callable[[], bool] | None = None,
     ) -> None:
-        """``template`` None is ChatML; ``answer_format`` is that of these templates."""
-        self._template = ChatTemplate(template, bos=bos, eos=eos)
+        """``template`` None is ChatML; ``answer_format`` is that of these templates; ``is_wanted``
+        as `ChatTemplate` has it."""
+        self._template = ChatTemplate(template, bos=bos, eos=eos, is_wanted=is_wanted)
         self._tool_template = self._template
         if tool_template is not None:
             self._tool_template = ChatTemplate(tool_template, bos=bos, eos=eos)

@@ -38,9 +38,18 @@ class TemplateTimeout(Exception):
 class ChatTemplate:
     """A compiled template. `render` may be called on any thread, one call at a time."""
 
-    def __init__(self, source: str | None, *, bos: str, eos: str) -> None:
-        """``source`` None takes ChatML. Raises nothing: a broken template fails its renders, so
-        that a model with one can still be loaded and used with plain text."""
+    def __init__(
+        self,
+        source: str | None,
+        *,
+        bos: str,
+        eos: str,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> None:
+        """``source`` None takes ChatML. A render ends soon after ``is_wanted``, called on a thread
+        of its own, says no. Raises nothing: a broken template fails its renders, so that a model
+        with one can still be loaded and used with plain text."""
+        self._is_wanted = is_wanted
         self._source = source or CHATML_TEMPLATE
         self._variables = {"bos_token": bos, "eos_token": eos}
         self._sandbox = sandbox()
@@ -69,7 +78,7 @@ class ChatTemplate:
 
     def _guarded(self, run: Callable[[jinja2.Template], str]) -> str:
         try:
-            with time_limit(RENDER_SECONDS, TemplateTimeout):
+            with time_limit(RENDER_SECONDS, TemplateTimeout, self._is_wanted):
                 self._sandbox.bounds.restart()
                 if self._compiled is None:
                     self._compiled = self._sandbox.from_string(self._source)

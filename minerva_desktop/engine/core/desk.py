@@ -178,7 +178,7 @@ class Desk:
             if isinstance(work, Generate | Embed):
                 self._hand_on_prepared(self._prepare(work, posted.arrived, builder))
                 return
-            answer = answer_to(work, builder)
+            answer = answer_to(work, builder, functools.partial(self._is_open, request_id))
         except Exception as error:  # noqa: BLE001 - the top of a thread that has to live on
             if self._close(request_id):
                 self._refuse(work, _foreseen(error))
@@ -204,6 +204,10 @@ class Desk:
         started = SequenceOutput(request_id=request.request_id, started=True)
         on_start = functools.partial(self._send, StepOutputs((started,)))
         return replace(prepared, on_start=on_start)
+
+    def _is_open(self, request_id: int) -> bool:
+        with self._lock:
+            return request_id in self._open
 
     def _close(self, request_id: int) -> bool:
         with self._lock:

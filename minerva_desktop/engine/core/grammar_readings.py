@@ -79,20 +79,18 @@ class Readings:
                     break
         return row
 
-    def _after_items(self, index: int, sequence: list[Item]) -> list[tuple[Item, Row]]:
-        """What may follow each item of a sequence of rule ``index``, last item first."""
-        found: list[tuple[Item, Row]] = []
+    def _after_items(self, index: int, sequence: list[Item]) -> list[tuple[Item, Row, Row]]:
+        """What may follow each item of a sequence of rule ``index``, last item first: a row, and
+        what counts instead where the item repeats. The row is not copied for that: the one behind
+        a rule may be long, and each of its alternatives has it."""
+        found: list[tuple[Item, Row, Row]] = []
         follow = self._returns[index]
         for item in reversed(sequence):
             symbol = self._symbol(item)
-            after = follow
+            again: Row = {}
             if item.high != 1:
-                after = dict(follow)
-                if item.low == item.high:
-                    self._raise_to(after, symbol)
-                else:
-                    self._add(after, symbol, item)
-            found.append((item, after))
+                again = symbol if item.low == item.high else self._sums(follow, symbol, item)
+            found.append((item, follow, again))
             if self._can_be_empty(item):
                 follow = dict(follow)
                 self._add(follow, symbol, item)
@@ -108,8 +106,8 @@ class Readings:
             changed: set[int] = set()
             for index in waiting:
                 for sequence in self._rules[index].alternatives:
-                    for item, after in self._after_items(index, sequence):
-                        if item.rule >= 0 and self._raise_to(self._returns[item.rule], after):
+                    for item, follow, again in self._after_items(index, sequence):
+                        if item.rule >= 0 and self._return_to(item.rule, follow, again):
                             changed.add(item.rule)
             if not changed:
                 return
@@ -120,21 +118,32 @@ class Readings:
             rule.line,
         )
 
+    def _return_to(self, rule: int, follow: Row, again: Row) -> bool:
+        is_larger = self._raise_to(self._returns[rule], follow)
+        return (bool(again) and self._raise_to(self._returns[rule], again)) or is_larger
+
     def _step(self) -> bool:
         """Look one character further; False when that changes nothing any more."""
         ways: dict[int, Row] = {}
         for index, rule in enumerate(self._rules):
+            behind, ends_behind = self._returns[index], None
             for sequence in rule.alternatives:
-                for item, after in self._after_items(index, sequence):
-                    if item.rule < 0:
-                        ways[id(item)] = self._by_first(after)
+                for item, follow, again in self._after_items(index, sequence):
+                    if item.rule >= 0:
+                        continue
+                    if follow is not behind:
+                        ends = self._by_first(follow, {})
+                    else:
+                        ends = ends_behind = ends_behind or self._by_first(behind, {})
+                    ways[id(item)] = self._by_first(again, ends) if again else ends
         changed = ways != self._ways_after
         self._ways_after = ways
         return changed
 
-    def _by_first(self, after: Row) -> Row:
-        """The largest count for each first kind; also the end of the text, which any may be."""
-        ends = {self._n_kinds: 1}
+    def _by_first(self, after: Row, known: Row) -> Row:
+        """The largest count for each first kind, if it is more than what is ``known``; also the end
+        of the text, which any may be."""
+        ends = {self._n_kinds: 1, **known}
         for pair, ways in after.items():
             first = pair // (self._n_kinds + 1)
             ends[first] = max(ways, ends.get(first, 0))
@@ -142,16 +151,19 @@ class Readings:
         return ends
 
     def _add(self, row: Row, more: Row, item: Item) -> None:
+        row.update(self._sums(row, more, item))
+
+    def _sums(self, row: Row, more: Row, item: Item) -> Row:
+        """What `_add` changes ``row`` to, where it does."""
         self._count_work(len(more))
-        for kind, ways in more.items():
-            total = row.get(kind, 0) + ways
-            if total > MAX_READINGS:
-                raise grammar_error(
-                    f"the grammar is too ambiguous: there are more than {MAX_READINGS:,} ways to "
-                    f"read a text of {STEPS} characters from here",
-                    item.line,
-                )
-            row[kind] = total
+        sums = {kind: row.get(kind, 0) + ways for kind, ways in more.items()}
+        if sums and max(sums.values()) > MAX_READINGS:
+            raise grammar_error(
+                f"the grammar is too ambiguous: there are more than {MAX_READINGS:,} ways to "
+                f"read a text of {STEPS} characters from here",
+                item.line,
+            )
+        return sums
 
     def _raise_to(self, row: Row, more: Row) -> bool:
         self._count_work(len(more))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from minerva_desktop.engine.core.json_schema_text import integers, literal, one_of
 from minerva_desktop.engine.core.json_schema_values import (
@@ -46,11 +47,14 @@ def number_expression(name: str, schema: Schema, where: str, *, is_draft: bool =
         return name
     limits = found or _Range(Decimal(-MAX_INTEGER), Decimal(MAX_INTEGER))
     if step is not None:
-        expression = _multiples(name, limits, step, where)
+        write = _multiples(name, limits, step, where)
     elif name == "integer":
-        expression = _whole(limits)
+        write = partial(_whole, limits)
     else:
-        expression = _decimals(limits, _most_digits(limits))
+        write = partial(_decimals, limits, _most_digits(limits))
+    if is_draft:
+        return name
+    expression = write()
     if not expression:
         raise refused(where, f"no {name} is within the bounds")
     return expression
@@ -138,19 +142,20 @@ def _whole(limits: _Range) -> str:
     return integers(low, high)
 
 
-def _multiples(name: str, limits: _Range, step: Decimal, where: str) -> str:
+def _multiples(name: str, limits: _Range, step: Decimal, where: str) -> partial[str]:
+    """Writes them, which takes a while; that they can be expressed is seen at once."""
     if name == "integer":
         step = Decimal(step.as_integer_ratio()[0])  # what both 1 and the step divide
     low, high = math.ceil(limits.low / step), math.floor(limits.high / step)
     low += limits.low_open and low * step == limits.low
     high -= limits.high_open and high * step == limits.high
     if high - low < MAX_MULTIPLES:
-        return one_of([(_plain(n * step), "") for n in range(low, high + 1)]) if low <= high else ""
+        return partial(_each, range(low, high + 1), step)
     places = next((n for n in range(1, 7) if Decimal(1).scaleb(-n) == step), 0)
     if places:
-        return _decimals(limits, min(places, _most_digits(limits)))
+        return partial(_decimals, limits, min(places, _most_digits(limits)))
     if step == 1:
-        return _whole(limits)
+        return partial(_whole, limits)
     at = pointer(where, "multipleOf")
     if (n_digits := next((n for n in (1, 2, 3) if 10**n % step == 0), 0)) and step % 1 == 0:
         return _round(int(step), n_digits, limits, at)
@@ -161,14 +166,22 @@ def _multiples(name: str, limits: _Range, step: Decimal, where: str) -> str:
     )
 
 
-def _round(step: int, n_digits: int, limits: _Range, where: str) -> str:
+def _each(numbers: range, step: Decimal) -> str:
+    return one_of([(_plain(n * step), "") for n in numbers]) if numbers else ""
+
+
+def _round(step: int, n_digits: int, limits: _Range, where: str) -> partial[str]:
     """Any multiple of a divisor of a power of ten: its last digits tell."""
     signs = {(True, True): '"-"? ', (False, True): ""}
     reach = 10 ** (n_digits + 11)
     sign = signs.get((limits.low <= -reach, limits.high >= reach))
-    least = 0 if sign else _first(limits)
+    least = Decimal(0) if sign else _first(limits)
     if sign is None or not 0 <= least <= step:
         raise Inexpressible(where, "with these bounds it cannot be demanded; leave it out")
+    return partial(_ending, step, n_digits, sign, least)
+
+
+def _ending(step: int, n_digits: int, sign: str, least: Decimal) -> str:
     long = one_of([(str(n).zfill(n_digits), "") for n in range(0, 10**n_digits, step)])
     short = [(str(n), "") for n in range(0, 10**n_digits, step) if n >= least]
     parts = [f"[1-9] [0-9]{{0,10}} {long}", *([one_of(short)] if short else [])]

@@ -6,6 +6,8 @@ string matches, which satisfies a pattern that only asks to be found in it.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from minerva_desktop.engine.core.character_class import Ranges, matched_ranges
 from minerva_desktop.engine.core.json_schema_text import character_class, literal
 
@@ -153,6 +155,7 @@ class Pattern:
         return ((ord(character), ord(character)),)
 
 
+@lru_cache(maxsize=256)  # patterns are made of few characters, over and over
 def _expression(ranges: Ranges) -> str:
     """A character of a JSON string; a quote and a backslash have a backslash before them."""
     parts = [character_class(ranges)]

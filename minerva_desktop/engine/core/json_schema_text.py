@@ -14,6 +14,7 @@ from minerva_desktop.engine.core.character_class import (
     class_text,
     escaped,
     matched_ranges,
+    merged_ranges,
 )
 
 # What the rules of every schema may use. White space is bounded: a model could go on for ever.
@@ -33,7 +34,7 @@ object ::= "{" ws (string ":" ws value ("," ws string ":" ws value)* ws)? "}"
 array ::= "[" ws (value ("," ws value)* ws)? "]"
 """
 
-_NOT_PLAIN = [(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)]
+_PLAIN = matched_ranges([(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)], negated=True)
 
 
 def literal(text: str) -> str:
@@ -43,8 +44,12 @@ def literal(text: str) -> str:
 
 def character_class(ranges: Ranges) -> str:
     """Those of ``ranges`` that stand for themselves in a JSON string; "" when none does."""
-    rest = list(matched_ranges(list(ranges), negated=True)) + _NOT_PLAIN
-    taken = matched_ranges(rest, negated=True)
+    taken = tuple(
+        (max(low, first), min(high, last))
+        for low, high in merged_ranges(ranges)
+        for first, last in _PLAIN
+        if low <= last and first <= high
+    )
     return class_text(taken) if taken else ""
 
 

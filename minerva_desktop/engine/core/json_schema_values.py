@@ -123,7 +123,8 @@ def takes_null(schema: Schema) -> bool:
     """Whether a list of types or of values names null."""
     types, values = schema.get("type", "null"), schema.get("enum", [None])
     among = isinstance(values, list) and any(value is None for value in values)
-    return bool(schema.keys() & {"type", "enum"}) and among and "null" in types
+    is_typed = types == "null" or (isinstance(types, list) and "null" in types)
+    return bool(schema.keys() & {"type", "enum"}) and among and is_typed
 
 
 def counts(

@@ -1,7 +1,7 @@
 """A typed wrapper around llama.cpp that raises instead of crashing or returning codes.
 
 What else touches llama.cpp's C interface stands beside it, one part each: `token_batch`,
-`vocabulary`, `sampler`, `logits`, `adapters` and `backend_devices`; `tests/test_architecture.py`
+`vocabulary`, `sampler`, `greedy`, `logits`, `adapters`, `backend_devices`; `test_architecture.py`
 holds the list. Used on the engine child's main thread; `AbortFlag` alone may be set from another.
 """
 
@@ -282,14 +282,17 @@ class LlamaContext:
 
     def logits(self, row: int, n_vocab: int) -> memoryview[float]:
         """The logits of batch row ``row``, valid until the next `decode`."""
+        return memoryview(self.row(row, n_vocab)).cast("B").cast("f")
+
+    def row(self, row: int, n_vocab: int) -> Any:
+        """The same as a ctypes array, of which single ones are quickly read."""
         pointer = llama.llama_get_logits_ith(self._handle, row)
         if not pointer:
             raise InferenceError(
                 f"llama.cpp has no logits for row {row} of its last step",
                 detail="\n".join(self._log.errors),
             )
-        array = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float * n_vocab)).contents
-        return memoryview(array).cast("B").cast("f")
+        return (ctypes.c_float * n_vocab).from_address(ctypes.addressof(pointer.contents))
 
     @property
     def can_shift(self) -> bool:

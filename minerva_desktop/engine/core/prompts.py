@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -54,8 +54,15 @@ class Prompt:
 class PromptBuilder:
     """Renders and tokenises for one model."""
 
-    def __init__(self, vocabulary: Vocabulary, *, templates: Templates, n_ctx: int) -> None:
-        """``n_ctx`` in tokens."""
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        templates: Templates,
+        n_ctx: int,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> None:
+        """``n_ctx`` in tokens; ``is_wanted`` as `ChatTemplate` has it."""
         self.vocabulary = vocabulary
         self.answer_format = templates.answer_format
         self._n_ctx = n_ctx
@@ -67,13 +74,17 @@ class PromptBuilder:
             answer_format=templates.answer_format,
             bos=self._bos_text,
             eos=vocabulary.text(vocabulary.eos),
+            is_wanted=is_wanted,
         )
 
-    def with_template(self, template: str) -> PromptBuilder:
-        """The same for another chat template. Raises `InvalidRequest` for what is none."""
+    def with_template(self, template: str, is_wanted: Callable[[], bool]) -> PromptBuilder:
+        """The same for another chat template, which is tried for as long as ``is_wanted`` says.
+        Raises `InvalidRequest` for what is none."""
         check_template_text(template)
         templates = Templates(template, None, answer_format(template))
-        return PromptBuilder(self.vocabulary, templates=templates, n_ctx=self._n_ctx)
+        return PromptBuilder(
+            self.vocabulary, templates=templates, n_ctx=self._n_ctx, is_wanted=is_wanted
+        )
 
     def build(self, request: Generate) -> Prompt:
         """The prompt of a request.

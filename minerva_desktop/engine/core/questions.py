@@ -25,9 +25,10 @@ from minerva_desktop.engine.messages import (
 PREVIEW_CHARACTERS = 50_000  # of what another template makes: nobody reads more
 
 
-def answer_to(question: Question, builder: PromptBuilder) -> Answer:
-    """The answer. Raises `InvalidRequest` for what cannot be asked, and `InferenceError` for a
-    template that is broken or a text that llama.cpp cannot tokenise."""
+def answer_to(question: Question, builder: PromptBuilder, is_wanted: Callable[[], bool]) -> Answer:
+    """The answer; ``is_wanted``, called on any thread, tells whether somebody waits for it. Raises
+    `InvalidRequest` for what cannot be asked, and `InferenceError` for a template that is broken or
+    a text that llama.cpp cannot tokenise."""
     vocabulary = builder.vocabulary
     match question:
         case CountTokens(request_id, messages, chat):
@@ -38,8 +39,8 @@ def answer_to(question: Question, builder: PromptBuilder) -> Answer:
             if template is None:
                 text = builder.chat_text(messages, chat, end)
             else:
-                shown = builder.with_template(template).chat_text(messages, chat, end)
-                text = shown[:PREVIEW_CHARACTERS]
+                shown = builder.with_template(template, is_wanted)
+                text = shown.chat_text(messages, chat, end)[:PREVIEW_CHARACTERS]
             return TextMade(request_id, text.encode("utf-8", "replace"))
         case Tokenize(request_id, text):
             tokens = vocabulary.tokenize(

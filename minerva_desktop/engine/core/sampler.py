@@ -2,7 +2,8 @@
 `dry_prototype` makes on a desk thread.
 
 The chain has llama.cpp's own order (`common/sampling.cpp`, 0.3.36). Without a grammar and before
-anything else is asked for, one call into llama.cpp does it all.
+anything else is asked for, one call into llama.cpp does it all; and where that would only find the
+likeliest token, `greedy` does.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.call_watch import CallWatch
+from minerva_desktop.engine.core.greedy import BAN, GreedyChoice
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
-BAN = float("-inf")
 # For one token, on the machine that it runs on. Of alternatives that begin with different
 # characters, 600 take llama.cpp 1 s of a processor with a vocabulary of 49,152.
 MAX_GRAMMAR_SECONDS = 2.0
@@ -116,6 +117,7 @@ class Sampler:
         self._grammar: Any = None
         self._ban_ends: Any = None
         self._candidates: Candidates | None = None
+        self._choice: GreedyChoice | None = None
         self._n_call = 0
         self._chain = self._own(
             llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
@@ -133,13 +135,20 @@ class Sampler:
         """The next token, from the logits of batch row ``row``. Raises `InferenceError` where a
         grammar leaves none, or would take too long."""
         if self._grammar is None and self._n_sampled >= self._min_tokens:
-            token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
+            token = self._sample_freely(context, row)
         else:
             token = self._sample_constrained(context, row)
         self._n_sampled += 1
         if self._watch is not None:
             self._follow_calls(self._watch, token)
         return token
+
+    def _sample_freely(self, context: LlamaContext, row: int) -> int:
+        if self._choice is not None:
+            token = self._choice.pick(context.row(row, self._model.n_vocab))
+            if token is not None:
+                return token
+        return int(llama.llama_sampler_sample(self._chain, context.handle, row))
 
     @property
     def n_call(self) -> int:
@@ -255,7 +264,9 @@ class Sampler:
                 )
             )
         if greedy:
-            self._add(llama.llama_sampler_init_greedy())
+            sampler = llama.llama_sampler_init_greedy()
+            self._add(sampler)
+            self._choose_quickly(parameters, sampler)
             return
         self._add(
             llama.llama_sampler_init_temp_ext(
@@ -263,6 +274,13 @@ class Sampler:
             )
         )
         self._add(llama.llama_sampler_init_dist(self.seed))
+
+    def _choose_quickly(self, parameters: SamplingParameters, greedy: Any) -> None:
+        """Do without the chain where it holds nothing but ``greedy`` and a ban of the ends."""
+        banned = self._model.vocabulary.end_tokens() if parameters.ignore_eos else ()
+        n_known = 2 if banned else 1
+        if not parameters.logit_bias and llama.llama_sampler_chain_n(self._chain) == n_known:
+            self._choice = GreedyChoice(greedy, self._model.n_vocab, banned)
 
     # -- with a grammar, or before an end is allowed ---------------------------------------
 

@@ -76,7 +76,7 @@ class _EmbeddingWork:
                 prompt=self._texts,
             ) as active,
         ):
-            async with leased(self._context, model, self._timeout_s) as engine:
+            async with leased(self._context, model, self._timeout_s, scope) as engine:
                 active.follow()
                 self._check(engine)
                 found = await engine.embed(parameters.inputs, normalize=parameters.normalize)

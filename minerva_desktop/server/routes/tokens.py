@@ -31,6 +31,8 @@ from minerva_desktop.server.schemas.tokens import (
 from minerva_desktop.server.services import Engine, ServerContext
 
 TOKENS_AT_ONCE = 10_000
+# About how much JSON comes of a byte of packed tokens, alone and with their pieces.
+TOKENS_GROW, PIECES_GROW = 2, 9
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 
@@ -53,7 +55,8 @@ def tokens_router(context: ServerContext) -> APIRouter:
 
         found = await _answer(context, request, asked.model, ask)
         written = context.bodies.compute(
-            lambda: _token_list(found, with_pieces=bool(asked.with_pieces))
+            lambda: _token_list(found, with_pieces=bool(asked.with_pieces)),
+            len(found.packed_tokens) * (PIECES_GROW if asked.with_pieces else TOKENS_GROW),
         )
         return _sliced(await lifetime.run(written, request.receive), headers)
 
@@ -97,7 +100,7 @@ async def _answer(
         limit_s = context.config.request_timeout_s
         async with AsyncExitStack() as held:
             with context.activity.wait_unlisted():
-                lease = leased(context, model, limit_s)
+                lease = leased(context, model, limit_s, request.scope)
                 engine = await held.enter_async_context(lease)
             return await ask(engine)
 

@@ -1,4 +1,5 @@
-"""The row of buttons under a message: Copy, Edit or Regenerate, Details, and what else there is.
+"""The row of buttons under a message: Copy, Edit, Answer or Regenerate, Details, and what else
+there is.
 
 Few of them exist, and they move from message to message (`ActionRows`). Main thread.
 """
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_view import MessageView
 
 # In the row; all others are behind ⋯.
-SHOWN = (MessageAction.EDIT, MessageAction.REGENERATE, MessageAction.DETAILS)
+SHOWN = (
+    MessageAction.EDIT,
+    MessageAction.ANSWER,
+    MessageAction.REGENERATE,
+    MessageAction.DETAILS,
+)
 MAX_WIDTH = 4 * SIZE  # px
 
 

@@ -15,6 +15,7 @@ class MessageAction(Enum):
 
     COPY = "Copy as Markdown"
     EDIT = "Edit"
+    ANSWER = "Answer"
     REGENERATE = "Regenerate…"
     CONTINUE = "Continue"
     BRANCH = "New chat up to here"
@@ -26,6 +27,7 @@ class MessageAction(Enum):
 # These wait until no answer is being written.
 CHANGE_THE_CHAT = frozenset(
     {
+        MessageAction.ANSWER,
         MessageAction.REGENERATE,
         MessageAction.CONTINUE,
         MessageAction.DELETE,
@@ -35,6 +37,7 @@ CHANGE_THE_CHAT = frozenset(
 ICONS = {
     MessageAction.COPY: "copy",
     MessageAction.EDIT: "edit",
+    MessageAction.ANSWER: "continue",
     MessageAction.REGENERATE: "reset",
     MessageAction.CONTINUE: "continue",
     MessageAction.BRANCH: "branch",
@@ -48,20 +51,23 @@ class AnswerHelp(NamedTuple):
     """What is offered under an answer that failed or was cut off. ``details``: there is more to say
     than its sentence; ``options``: the model could answer with other load options; ``anyway``: if
     it may take more memory; ``cut``: how the chat fits without its oldest messages, which says what
-    goes."""
+    goes, empty where that does not help, None where nothing is said of it; ``seeks``: it is being
+    found out, and until then the answer is not to go on."""
 
     details: bool = False
     options: bool = False
     anyway: bool = False
-    cut: str = ""
+    cut: str | None = None
+    seeks: bool = False
 
     def joined(self, before: AnswerHelp) -> AnswerHelp:
-        """With what was offered ``before``."""
+        """With what was offered ``before``; of the cut what was said last counts."""
         return AnswerHelp(
             details=self.details or before.details,
             options=self.options or before.options,
             anyway=self.anyway or before.anyway,
-            cut=self.cut or before.cut,
+            cut=before.cut if self.cut is None else self.cut,
+            seeks=self.seeks,
         )
 
 
@@ -95,6 +101,7 @@ def actions_for(
     offered = {
         MessageAction.COPY: bool(message.text),
         MessageAction.EDIT: message.role is Role.USER,
+        MessageAction.ANSWER: is_last and message.role is Role.USER,
         MessageAction.REGENERATE: answer and message.parent_id is not None,
         MessageAction.CONTINUE: is_last and can_go_on(message),
         MessageAction.BRANCH: can_branch,

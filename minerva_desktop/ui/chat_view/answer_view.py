@@ -28,6 +28,7 @@ from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks, PartBlocks
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.tool_card import ToolCard
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
@@ -188,6 +189,10 @@ class AnswerView(MessageView):
     @property
     def bodies(self) -> list[RichTextView]:
         return [*self._blocks.thought_bodies, *super().bodies, *self._blocks.card_bodies]
+
+    @property
+    def cards(self) -> list[ToolCard]:
+        return self._blocks.cards
 
     @property
     def is_read_by_keyboard(self) -> bool:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from PySide6.QtCore import QObject, QPoint, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
+from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.find_bar import FindBar
 from minerva_desktop.ui.chat_view.finder import Finder, Place
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 REFRESH_MS = 500  # while an answer is written
 RIGHT = 5 * GRID  # px between the bar and the edge, at which the scroll bar is
+
+
+class _Marks(NamedTuple):
+    """``texts`` as `_texts`."""
+
+    view: MessageView
+    texts: tuple[RichTextView | None, ...]
+    found: tuple[Match, ...]
+    current: int | None
 
 
 class ChatFinder(QObject):
@@ -28,8 +41,7 @@ class ChatFinder(QObject):
         self._messages = chat.messages
         self._finder = Finder(self._messages)
         self._finder.changed.connect(self._on_changed)
-        # What each view marks.
-        self._marked: dict[str, tuple[MessageView, tuple[Match, ...], int | None]] = {}
+        self._marked: dict[str, _Marks] = {}  # what each view marks
         self._shown: Place | None = None
         self._wanted: Place | None = None  # to be brought into sight, once it is rendered
         self._timer = QTimer(self)
@@ -97,10 +109,16 @@ class ChatFinder(QObject):
 
     def _mark(self, view: MessageView) -> None:
         message_id = view.message.id
-        marks = (view, self._finder.matches(message_id), self._number_in(message_id))
-        if self._marked.get(message_id) != marks:
-            self._marked[message_id] = marks
-            view.body.show_found(*marks[1:])
+        found, current = self._finder.matches(message_id), self._number_in(message_id)
+        marks = _Marks(view, _texts(view), found, current)
+        if self._marked.get(message_id) == marks:
+            return
+        self._marked[message_id] = marks
+        for card, text in enumerate(marks.texts):
+            own = [at for at, match in enumerate(found) if match.card == card]
+            number = own.index(current) if current in own else None
+            if text is not None:
+                text.show_found([found[at] for at in own], number)
 
     def _scroll(self) -> None:
         """Bring the wanted one into sight, once it is rendered."""
@@ -111,9 +129,14 @@ class ChatFinder(QObject):
             return
         if view.arranged_width < 0:
             return  # it is about to be placed
+        match, texts = matches[wanted.number], _texts(view)
+        text = texts[match.card] if match.card < len(texts) else None
+        if text is None:
+            _open_card(view, match.card)
+            return  # until it is rendered
         self._wanted = None
-        rect = view.body.found_rect(matches[wanted.number])
-        y = view.y() + view.body.mapTo(view, QPoint(0, rect.top())).y()
+        rect = text.found_rect(match)
+        y = view.y() + text.mapTo(view, QPoint(0, rect.top())).y()
         bar, height = self._chat.verticalScrollBar(), self._chat.viewport().height()
         if not bar.value() <= y <= bar.value() + height - 2 * rect.height():
             bar.setValue(y - height // 3)
@@ -121,8 +144,9 @@ class ChatFinder(QObject):
     def _unmark(self) -> None:
         for message_id in self._marked:
             view = self._messages.view(message_id)
-            if view is not None:
-                view.body.show_found((), None)
+            for text in _texts(view) if view is not None else ():
+                if text is not None:
+                    text.show_found((), None)
         self._marked.clear()
 
     def _place_bar(self) -> None:
@@ -159,3 +183,15 @@ class ChatFinder(QObject):
         self._show_matches()
         if not self._timer.isActive():
             self._timer.start()
+
+
+def _texts(view: MessageView) -> tuple[RichTextView | None, ...]:
+    """Where `Match.card` leads to: what the message says, and each card's text, where that is
+    shown."""
+    cards = view.cards if isinstance(view, AnswerView) else []
+    return (view.body, *(card.body if card.is_rendered else None for card in cards))
+
+
+def _open_card(view: MessageView, number: int) -> None:
+    if isinstance(view, AnswerView) and 0 < number <= len(view.cards):
+        view.cards[number - 1].open()

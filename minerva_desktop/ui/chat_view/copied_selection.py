@@ -29,10 +29,7 @@ class CopiedSelection:
 
     def text(self) -> str:
         """It as plain text, with the authors' names where it is of several messages."""
-        messages = _joined(self._selected(_plain))
-        if len(messages) == 1:
-            return messages[0][1]
-        return "\n\n".join(f"{author}:\n{text}" for author, text in messages)
+        return _with_names(self._selected(_plain))
 
     def markdown(self) -> str:
         """It as Markdown, with the names too."""
@@ -46,6 +43,30 @@ class CopiedSelection:
     def data(self) -> QMimeData:
         """It as plain text, and as HTML, with the names too, for those who want more."""
         return rich_data(self.text(), "".join(_html(self._selected(_rows))))
+
+    def data_in_steps(self) -> Iterator[QMimeData | None]:
+        """`data` as the last of many small steps, the others None; no data where nothing is
+        selected. Only as long as the selection and the views stay what they are."""
+        while self._late.select_one():
+            yield None
+        texts: list[tuple[str, list[str]]] = []
+        rows: list[tuple[str, list[list[Row]]]] = []
+        for view in self._views():
+            bodies = [body for body in view.bodies if body.textCursor().hasSelection()]
+            if bodies:
+                texts.append((view.accessibleName(), []))
+                rows.append((view.accessibleName(), []))
+            for body in bodies:
+                texts[-1][1].append(_plain(view, body))
+                yield None
+                rows[-1][1].append(_rows(view, body))
+            yield None
+        html: list[str] = []
+        for piece in _html(rows):
+            html.append(piece)
+            yield None
+        if texts:
+            yield rich_data(_with_names(texts), "".join(html))
 
     def copy(self) -> None:
         """Put `data` on the clipboard, the HTML of much a little later."""
@@ -88,6 +109,13 @@ def _html(messages: list[tuple[str, list[list[Row]]]]) -> Iterator[str]:
             yield author_html(author)
         for rows in texts:
             yield from html_pieces(rows)
+
+
+def _with_names(selected: list[tuple[str, list[str]]]) -> str:
+    messages = _joined(selected)
+    if len(messages) == 1:
+        return messages[0][1]
+    return "\n\n".join(f"{author}:\n{text}" for author, text in messages)
 
 
 def _joined(messages: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:

@@ -1,25 +1,28 @@
 """Finds text in a chat: counts in slices, from the message in sight on, and knows where it is.
 
 A message with a view is searched as it shows; the others are rendered for it, but only if their
-source could hold the text. What is found is kept by message, so that an answer that is being
-written costs no more than itself. Imported when something is first looked for. Main thread.
+source could hold the text; and so are the cards of tools, which may be folded. What is found is
+kept by message, so that an answer that is being written costs no more than itself. Imported when
+something is first looked for. Main thread.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
 from minerva_desktop.ui.chat_view.found_text import Match, Needle
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_views import MessageViews
 from minerva_desktop.ui.chat_view.plain_stream import PlainStream
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
+from minerva_desktop.ui.chat_view.tool_card import card_markdown
 
 SLICE_SECONDS = 0.006
 SLICE_PAUSE_MS = 4  # for everything else
@@ -165,8 +168,9 @@ class Finder(QObject):
             found = yield from self._needle.matches(list(view.body.rows))
         elif (yield from self._needle.may_be_in(message.text)):
             rows: list[Row] = []
-            yield from self._render(message, rows)
+            yield from self._render(message.text, rows, is_markdown=_is_markdown(message))
             found = yield from self._needle.matches(rows)
+        found += yield from self._search_cards(message)
         if not is_written:
             self._known[message_id] = message
         del self._pending[message_id]
@@ -180,14 +184,30 @@ class Finder(QObject):
         self._keep_place()
         yield
 
-    def _render(self, message: Message, rows: list[Row]) -> Iterator[None]:
-        answer = message.role is Role.ASSISTANT
-        stream = MarkdownStream(self._parser) if answer else PlainStream()
-        for start in range(0, len(message.text), PIECE):
-            stream.feed(message.text[start : start + PIECE])
+    def _search_cards(self, message: Message) -> Generator[None, None, tuple[Match, ...]]:
+        """Returns what was found in them, open or not."""
+        found: tuple[Match, ...] = ()
+        parts = (each for each in message.parts if isinstance(each, ToolCallPart | ToolResultPart))
+        for number, part in enumerate(parts, start=1):
+            source = card_markdown(part)
+            if (yield from self._needle.may_be_in(source)):
+                rows: list[Row] = []
+                yield from self._render(source, rows, is_markdown=True)
+                matches = yield from self._needle.matches(rows)
+                found += tuple(match._replace(card=number) for match in matches)
+        return found
+
+    def _render(self, text: str, rows: list[Row], *, is_markdown: bool) -> Iterator[None]:
+        stream = MarkdownStream(self._parser) if is_markdown else PlainStream()
+        for start in range(0, len(text), PIECE):
+            stream.feed(text[start : start + PIECE])
             update = stream.update(settled_only=True)
             rows[update.keep :] = update.rows
             yield
         stream.finish()
         update = stream.update()
         rows[update.keep :] = update.rows
+
+
+def _is_markdown(message: Message) -> bool:
+    return message.role is Role.ASSISTANT

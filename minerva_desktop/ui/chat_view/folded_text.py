@@ -99,6 +99,16 @@ class FoldedText(QWidget):
         if self._body is not None and not is_open:
             self._body.clear_selection()
 
+    def open(self) -> None:
+        """As a person does it."""
+        if not self.is_open:
+            self.heading.click()
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether all of the text is shown."""
+        return self.is_open and self._text is not None and self._text.is_whole
+
     def render_some(self, seconds: float) -> bool:
         """Render for about ``seconds``; whether something is left to render."""
         if self._text is None or not self.is_open:

@@ -21,12 +21,14 @@ _MARKUP = frozenset("*_~`\\[]()<>#|$!-+:=\n\r\t ")
 
 class Match(NamedTuple):
     """From ``start`` to ``end`` (code points) in the text of one row, its marker not counted; of a
-    table's row in its cell number ``cell``, which is 0 elsewhere."""
+    table's row in its cell number ``cell``, which is 0 elsewhere. ``card``: of the message's cards
+    of tools it is in that one, from 1; 0: in what the message says."""
 
     row: int
     cell: int
     start: int
     end: int
+    card: int = 0
 
 
 class Needle:

@@ -45,8 +45,15 @@ class LateSelections(QObject):
     def finish(self) -> None:
         """Do all at once."""
         self._timer.stop()
-        while self._late:
-            self._select(*self._late.popitem())
+        while self.select_one():
+            pass
+
+    def select_one(self) -> bool:
+        """Do one; whether there was one to do."""
+        if not self._late:
+            return False
+        self._select(*self._late.popitem())
+        return True
 
     def forget(self, body: RichTextView) -> None:
         """``body`` goes, or a person selects in it now."""
@@ -55,8 +62,8 @@ class LateSelections(QObject):
     @Slot()
     def _work(self) -> None:
         deadline = time.perf_counter() + SLICE_SECONDS
-        while self._late and time.perf_counter() < deadline:
-            self._select(*self._late.popitem())
+        while time.perf_counter() < deadline and self.select_one():
+            pass
         if not self._late:
             self._timer.stop()
 

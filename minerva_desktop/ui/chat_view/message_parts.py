@@ -161,7 +161,7 @@ class Notice(QWidget):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._ending = self._way = ""  # how the answer ended, and what helps
-        self._can_go_on = False
+        self._can_go_on = self._is_sought = False
         self._continue = self._button("Continue", "Continue the answer", "continue")
         self._retry = self._button("Try again", "Try again", "reset")
         self._newest = self._button("Keep the newest", "Keep the newest messages and go on")
@@ -217,7 +217,7 @@ class Notice(QWidget):
         self._anyway.setVisible(offered.anyway)
         self._details.setVisible(offered.details)
         self._options.setVisible(offered.options)
-        self._way = offered.cut
+        self._way, self._is_sought = offered.cut or "", offered.seeks
         self._say()
         self._show_continue()
 
@@ -235,8 +235,9 @@ class Notice(QWidget):
         self._show_continue()
 
     def _show_continue(self) -> None:
-        """Where something has to go first, what leaves it out goes on, too."""
-        self._continue.setVisible(self._can_go_on and not self._way)
+        """Where something has to go first, what leaves it out goes on, too; before that is known
+        there is no button, in the place of which another would come."""
+        self._continue.setVisible(self._can_go_on and not self._way and not self._is_sought)
 
     def _say(self) -> None:
         words = " ".join(filter(None, (self._ending, self._way)))

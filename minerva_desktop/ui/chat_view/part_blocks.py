@@ -118,6 +118,11 @@ class PartBlocks(QObject):
         return _open_bodies(self._cards)
 
     @property
+    def cards(self) -> list[ToolCard]:
+        """All of them, from the top down."""
+        return list(self._cards)
+
+    @property
     def has_focus(self) -> bool:
         """Whether the keyboard is at one of them."""
         focused = QApplication.focusWidget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from minerva_desktop.app.attachments import attached_name
@@ -72,12 +72,6 @@ class PictureChip(QAbstractButton):
         pen = QPen(QColor(theme.accent), 2) if self.hasFocus() else QPen(QColor(theme.border))
         painter.setPen(pen)
         painter.drawPath(path)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     @Slot()
     def _on_clicked(self) -> None:

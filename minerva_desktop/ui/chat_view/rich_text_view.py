@@ -104,6 +104,7 @@ class RichTextView(SidewaysText):
         self._menu_link = ""
         self._keyboard = False
         self._drags = False  # the pointer, from where the selection begins
+        self._is_releasing = False
         self.is_extending = False  # the selection, by a key or a click, from where it began
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
         self.shows_all: Callable[[], bool] = bool  # whether that is what is shown
@@ -273,7 +274,10 @@ class RichTextView(SidewaysText):
         return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Colours and fonts of a theme are no use elsewhere, tables and lists are."""
+        """Colours and fonts of a theme are no use elsewhere, tables and lists are. At the release
+        of the pointer nothing: `PointerClipboard` follows."""
+        if self._is_releasing:
+            return QMimeData()
         if self.all_selected is not None:
             return self.all_selected()
         return rich_data(self.selected_text(), html_of(self.selected_rows()))
@@ -294,8 +298,9 @@ class RichTextView(SidewaysText):
         self._drags = True
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._is_releasing = self.all_selected is not None
         super().mouseReleaseEvent(event)
-        self._drags = False
+        self._is_releasing = self._drags = False
         self.released.emit()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -28,6 +28,7 @@ from minerva_desktop.ui.chat_view.late_selections import LateSelections
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks
+from minerva_desktop.ui.chat_view.pointer_clipboard import PointerClipboard
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.whole_chat_copy import WholeChatCopy
 from minerva_desktop.ui.formats import format_tokens
@@ -65,6 +66,7 @@ class SelectionKeeper(QObject):
         self._is_all = False  # of the chat is selected, also what is not shown
         self._late = LateSelections(column)
         self._shown = CopiedSelection(self._late, self._views)
+        self._pasted = PointerClipboard(self._shown.data_in_steps, self)
         self._whole = WholeChatCopy(events, options, views, opened, self._on_whole_copied)
         # Anchor and end of what was set last: the texts tell of that once more, later.
         self._set: dict[RichTextView, tuple[int, int]] = {}
@@ -87,6 +89,7 @@ class SelectionKeeper(QObject):
 
     def forget(self, view: MessageView) -> None:
         """``view`` goes."""
+        self._pasted.stop()
         self._set.clear()
         for body in view.findChildren(RichTextView):
             self._late.forget(body)
@@ -234,8 +237,9 @@ class SelectionKeeper(QObject):
 
     @Slot()
     def release(self) -> None:
-        """The pointer selects no longer."""
+        """The pointer selects no longer. What it selected is what a middle click pastes."""
         self._timer.stop()
+        self._pasted.begin()
 
     def _beyond(self, point: QPoint) -> int:
         """How far ``point`` of the column is below what is in sight, or (negative) above it, px."""
@@ -262,6 +266,7 @@ class SelectionKeeper(QObject):
             return
         begin, end = places[self._anchor.body], places[place.body]
         self._is_all = False
+        self._pasted.stop()
         self._set.clear()
         spans: dict[RichTextView, tuple[int, int] | None] = dict.fromkeys(bodies)
         for index in range(min(begin, end), max(begin, end) + 1):
@@ -275,6 +280,7 @@ class SelectionKeeper(QObject):
 
     def _clear_all_but(self, kept: Collection[RichTextView]) -> None:
         self._is_all = False
+        self._pasted.stop()
         for body in kept:
             self._late.forget(body)
         self._late.set(dict.fromkeys(set(self._bodies()).difference(kept)), self._seen())

@@ -90,6 +90,7 @@ def test_what_is_offered_for_which_message() -> None:
         action.DELETE,
         action.DELETE_BELOW,
     )
+    assert action.ANSWER in actions_for(asked, is_last=True)
     assert actions_for(given, is_last=True) == (
         action.COPY,
         action.REGENERATE,

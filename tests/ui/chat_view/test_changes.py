@@ -97,10 +97,7 @@ class Person:
     def _change(self, step: str, chosen: Message, at: int) -> None:
         chat = self.chat
         if step == "edit":
-            if chosen.parent_id is None:
-                chat.begin_branch()
-            else:
-                chat.branch_from(chosen.parent_id)
+            chat.branch_from(chosen.parent_id)
             self.view.change_messages(self.branch)
             self.do("add", at)
         elif step == "select":

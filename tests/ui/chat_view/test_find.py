@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
+from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.find_bar import FindBar
@@ -224,3 +228,33 @@ def test_marks_take_the_colours_of_the_theme(finding: Finding, icons: Icons) -> 
     finding.until("1 of 2")
     finding.view.apply_theme(icons.theme)
     assert finding.marked(given) == ["fox", "fox"]
+
+
+def test_cards_of_tools_are_searched_and_opened(finding: Finding) -> None:
+    call = ToolCallPart(ToolCall("a", "python", '{"code": "print(2+2)\\n"}'))
+    called = msgspec.structs.replace(answer("I add 2+2."), parts=(call,))
+    gave = msgspec.structs.replace(
+        answer(""), role=Role.TOOL, model=None, parts=(ToolResultPart("a", "4", "python"),)
+    )
+    finding.open_chat(question("Sum?"), called, gave, answer("Filling. " * 300))
+    shown, told = (finding.view.message_view(each.id) for each in (called, gave))
+    assert isinstance(shown, AnswerView)
+    assert isinstance(told, AnswerView)
+    finding.look_for("2+2")
+    finding.until("1 of 2")
+    assert finding.marked(called) == ["2+2"]
+    (card,), (result,) = shown.cards, told.cards
+    assert card.body is not None
+    assert [each.cursor.selectedText() for each in card.body.extraSelections()] == ["2+2"]
+    card.heading.click()  # it is folded, and still found
+    finding.press(Qt.Key.Key_Return)
+    finding.until("2 of 2")
+    assert card.is_open
+    finding.look_for("4")
+    finding.until("1 of 1")
+    body = result.body
+    assert body is not None
+    assert [each.cursor.selectedText() for each in body.extraSelections()] == ["4"]
+    assert not card.body.extraSelections()
+    finding.finder.close()
+    assert not body.extraSelections()

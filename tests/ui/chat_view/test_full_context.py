@@ -31,3 +31,19 @@ def test_an_answer_cut_off_by_a_full_context_says_so(view: ChatView) -> None:
     assert f"{why} Without the oldest it fits." in labels(view)
     assert "Continue" not in buttons(view)
     assert {"Load options…", "Keep the newest"} <= buttons(view)
+    view.offer_help(running.id, AnswerHelp(cut=""))  # a summary has made room
+    assert why in labels(view)
+    assert "Continue" in buttons(view)
+    assert "Keep the newest" not in buttons(view)
+
+
+def test_no_button_comes_in_the_place_of_continue(view: ChatView) -> None:
+    timings = Timings(prompt_tokens=325, completion_tokens=187)
+    full = Completion(finish_reason=FinishReason.LENGTH, timings=timings, seed=1, full_context=512)
+    running = streaming()
+    view.begin_answer(running)
+    view.offer_help(running.id, AnswerHelp(seeks=True))
+    view.finish_message(ended(running, "and then", completion=full))
+    assert not {"Continue", "Keep the newest"} & buttons(view)
+    view.offer_help(running.id, AnswerHelp(cut=""))
+    assert "Continue" in buttons(view)

@@ -40,7 +40,7 @@ def test_files_stand_above_the_words_and_are_opened(qtbot: QtBot, view: ChatView
         QTest.mouseClick(file, Qt.MouseButton.LeftButton)
     assert opened.args == [NOTES]
     with qtbot.waitSignal(view.events.picture_opened) as opened:
-        QTest.keyClick(picture, Qt.Key.Key_Return)
+        QTest.keyClick(picture, Qt.Key.Key_Space)
     assert opened.args == [CAT]
 
 

@@ -1,0 +1,68 @@
+"""Takes what an import has besides into a chat that is there already. No Qt; coroutines of the loop
+that the store is used on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.import_values import ImportedChat
+from minerva_desktop.chat.message import Message
+from minerva_desktop.errors import StoreError
+from minerva_desktop.store.chat_store import ChatStore
+
+
+class ChatGrowth:
+    """``here`` is the chat as it is in ``store``, or as somebody has it open."""
+
+    def __init__(self, store: ChatStore, here: Conversation, imported: ImportedChat) -> None:
+        self._store = store
+        self._here = here
+        self._blobs = imported.blobs
+        self._imported = imported.conversation
+
+    async def run(self) -> int:
+        """How many messages came. What was deleted here stays deleted. Where the end of the branch
+        that is shown is one of the import's, its new end is shown. Raises `StoreError`."""
+        here, imported = self._here, self._imported
+        new = [message for message in imported if message.id not in here]
+        if not new:
+            return 0
+        for content in self._blobs.values():
+            await self._store.store_blob(content)
+        shown = {message.id for message in imported.active_branch()}
+        follows = here.active_leaf_id is None or here.active_leaf_id in shown
+        n_new = 0
+        for message in new:
+            n_new += await self._add(message)
+        end = self._nearest(imported.active_leaf_id)
+        if n_new and follows and end is not None:
+            here.branch_from(end)
+        if n_new:
+            await self._store.save_details(here)
+        return n_new
+
+    async def _add(self, message: Message) -> bool:
+        """Whether it is new: one that was deleted is on disk yet, under its id."""
+        here, leaf_id = self._here, self._here.active_leaf_id
+        parent_id = self._nearest(message.parent_id)
+        added = msgspec.structs.replace(message, parent_id=parent_id)
+        here.add(added)
+        if leaf_id is None:
+            here.begin_branch()
+        else:
+            here.branch_from(leaf_id)
+        try:
+            await self._store.add_message(here.id, added)
+        except StoreError as error:
+            here.remove(added.id, with_replies=False)
+            if error.detail.startswith("ConstraintError"):
+                return False
+            raise
+        return True
+
+    def _nearest(self, message_id: str | None) -> str | None:
+        """That message of the import, or the first above it that is here."""
+        while message_id is not None and message_id not in self._here:
+            message_id = self._imported[message_id].parent_id
+        return message_id

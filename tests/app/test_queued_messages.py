@@ -1,0 +1,189 @@
+"""Messages that wait for an answer, or for a person: with the real store and a scripted engine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.message import ChatTurn, Role
+from tests.app.desk import CANCELLED, MODEL, Desk
+
+
+async def test_a_message_waits_for_the_running_answer(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    assert desk.listener.queued == ["Two", "Three"]
+    taken = session.unqueue(session.queued[1].id)
+    assert taken is not None
+    assert taken.text == "Three"
+    assert session.unqueue(taken.id) is None
+    await desk.says(session, "Un")
+    await _until_started(desk, 2)
+    assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, "Two")
+    assert desk.listener.queued == []
+
+
+async def test_what_waits_follows_its_answer_whatever_branch_is_shown(desk: Desk) -> None:
+    session = desk.new_session()
+    old = await desk.answered(session, "One", "Un")
+    await session.retry(old, MODEL)
+    session.enqueue("Two", MODEL)
+    await session.select(old)
+    new = await desk.says(session, "Eins")
+    await _until_started(desk, 3)
+    assert [message.id for message in desk.listener.branch][1:] == [new]
+    assert [turn.text for turn in desk.engine.started[-1].turns][1:] == ["One", "Eins", "Two"]
+
+
+async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.stop()
+    desk.library.on_answer_finished(session.answer_id or "", CANCELLED)
+    other = desk.new_session()  # the queue outlives that another chat is shown
+    assert await desk.library.open_session(session.conversation.id) is session
+    assert other is not session
+    assert [queued.text for queued in session.queued] == ["Two"]
+    await session.send_queued()
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "One\n\nTwo")
+
+
+async def _two_answers(desk: Desk) -> tuple[ChatSession, str, str]:
+    """A question with two answers, and what waits for that to the next one: its session, the first
+    answer and the one it waits for."""
+    session = desk.new_session()
+    first = await desk.answered(session, "One", "Un")
+    await session.retry(first, MODEL)
+    await desk.says(session, "Eins")
+    await session.send("Two", MODEL)
+    session.enqueue("Behind two", MODEL)
+    desk.listener.counts.clear()
+    return session, first, await desk.says(session, "Zwei")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_what_waited_goes_where_it_was_counted_for(desk: Desk, *, is_deleted: bool) -> None:
+    session, first, answer = await _two_answers(desk)
+    while desk.listener.counted != ["Behind two"]:
+        await asyncio.sleep(0)
+    if is_deleted:
+        await session.remove(answer, with_replies=False)
+    await session.select(first)
+    desk.listener.counts.set()
+    await _until_started(desk, 4)
+    assert [message.text for message in session.conversation.active_branch()] == (
+        ["One", "Un", "Behind two", ""]
+        if is_deleted
+        else ["One", "Eins", "Two", "Zwei", "Behind two", ""]
+    )
+    assert desk.listener.branch[-1].id == (first if is_deleted else answer)
+    assert desk.listener.replied_to == ([answer, first] if is_deleted else [answer])
+
+
+async def test_what_waited_leaves_the_answer_alone_that_began_meanwhile(desk: Desk) -> None:
+    session, first, _ = await _two_answers(desk)
+    await session.retry(first, MODEL)  # before the end of the other is on disk
+    running = session.answer_id
+    await session.settle()
+    await asyncio.sleep(0)
+    assert not session.is_counting
+    assert session.conversation.active_leaf_id == running
+    assert [queued.text for queued in session.queued] == ["Behind two"]
+
+
+async def test_a_message_without_room_goes_on_waiting(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    desk.listener.room = False
+    await desk.says(session, "Un")
+    while not session.is_paused:
+        await asyncio.sleep(0)
+    assert session.lacks_room
+    assert [queued.text for queued in session.queued] == ["Two"]
+    assert len(desk.engine.started) == 1
+    desk.listener.room = True
+    await session.send_queued()
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "Two")
+
+
+async def test_what_is_taken_away_while_it_is_counted_holds_up_nothing(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    desk.listener.counts.clear()
+    await desk.says(session, "Un")
+    await session.settle()  # the answer is on disk, whatever is counted
+    while desk.listener.counted != ["Two"]:
+        await asyncio.sleep(0)
+    assert session.is_counting
+    assert not session.is_paused
+    session.unqueue(session.queued[0].id)
+    desk.listener.counts.set()
+    await _until_started(desk, 2)
+    assert desk.listener.counted == ["Two", "Three"]
+    assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, "Three")
+    assert session.queued == ()
+
+
+async def test_a_count_that_fails_leaves_the_message_for_its_person(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    desk.listener.room = ValueError("broken")
+    await desk.says(session, "Un")
+    while not session.is_paused:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [queued.text for queued in session.queued] == ["Two"]
+    assert [record.message for record in caplog.records] == ["A waiting message was not sent"]
+    with pytest.raises(ValueError, match="broken"):
+        await session.send_queued()
+    desk.listener.counts.clear()
+    sending = asyncio.ensure_future(session.send_queued())
+    await asyncio.sleep(0)
+    await session.close()  # waits for no tokens
+    await sending
+    assert session.conversation.draft == "Two"
+
+
+async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    await session.keep_draft("typed")
+    session.enqueue("Two", MODEL)
+    await session.close()
+    assert session.queued == ()
+    again = await desk.store.load(session.conversation.id)
+    assert again.draft == "Two\n\ntyped"
+
+
+async def test_what_waits_outlives_the_app(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    await session.keep_draft("typed")
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.draft == "Two\n\nThree\n\ntyped"
+    assert session.conversation.draft == "typed"
+    assert session.unqueue(session.queued[0].id) is not None
+    await desk.says(session, "Un")
+    await _until_started(desk, 2)
+    await session.close()
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.draft == "typed"
+
+
+async def _until_started(desk: Desk, count: int) -> None:
+    while len(desk.engine.started) < count:
+        await desk.engine.changed.wait()
+        desk.engine.changed.clear()
