@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -39,6 +40,8 @@ TURN_SECONDS = 1.2  # of the mark of an answer that is being written
 INDENT = 5 * GRID  # px, of the chats in a folder
 MAX_TITLE_LENGTH = 200  # characters
 MAX_LABEL = 240  # px, of what is dragged
+
+_COPY = re.compile(r" \((?:copy|branch)\)$")  # as `ChatLibrary` calls them
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -206,8 +209,7 @@ class ChatDelegate(QStyledItemDelegate):
             font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
         painter.setPen(QColor(self._icons.theme.text))
-        elide = Qt.TextElideMode.ElideRight
-        shown = QFontMetrics(font).elidedText(text, elide, place.width())
+        shown = fitted(text, QFontMetrics(font), place.width())
         painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), shown)
 
     def editorEvent(
@@ -262,6 +264,16 @@ def drag_label(icons: Icons, font: QFont, text: str, scale: float) -> QPixmap:
     painter.drawText(card, int(Qt.AlignmentFlag.AlignCenter), shown)
     painter.end()
     return picture
+
+
+def fitted(title: str, metrics: QFontMetrics, width: int) -> str:
+    """``title`` within ``width`` px; what tells a copy from its original is not cut off."""
+    elide = Qt.TextElideMode.ElideRight
+    copy = _COPY.search(title)
+    if copy is None or metrics.horizontalAdvance(title) <= width:
+        return metrics.elidedText(title, elide, width)
+    room = width - metrics.horizontalAdvance(copy[0])
+    return metrics.elidedText(title[: copy.start()], elide, room) + copy[0]
 
 
 def _tag_note(tags: Sequence[str]) -> str:

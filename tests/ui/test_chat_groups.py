@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
+    QFontMetrics,
 )
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QWidget
@@ -22,6 +23,7 @@ from minerva_desktop.chat.conversation import ConversationSummary, Folder
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_list import MIME_TYPE, ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
+from minerva_desktop.ui.chat_row_painter import fitted
 from minerva_desktop.ui.chat_rows import FolderRow, Place, chat_rows, days_left, trash_rows
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
@@ -214,6 +216,16 @@ def test_what_is_typed_in_the_list_is_searched_for(qtbot: QtBot, sidebar: Sideba
         QTest.keyClick(view(sidebar), Qt.Key.Key_S)
         QTest.keyClicks(search, "alt")
     assert searched.args == ["salt"]
+
+
+@pytest.mark.parametrize("end", [" (copy)", " (branch)"])
+def test_a_long_title_still_tells_a_copy(qapp: QApplication, end: str) -> None:
+    metrics = QFontMetrics(qapp.font())
+    shown = fitted("How to bake bread at home with a starter" + end, metrics, 160)
+    assert shown.startswith("How")
+    assert shown.endswith("…" + end)
+    assert metrics.horizontalAdvance(shown) <= 160
+    assert fitted("Bread" + end, metrics, 160) == "Bread" + end
 
 
 # -- drags -------------------------------------------------------------------------------------
