@@ -80,7 +80,7 @@ def chat_menu(stage: HasWindow) -> list[QWidget]:
 def tags(stage: HasWindow) -> list[QWidget]:
     """The editor of a chat's tags."""
     folders(stage)
-    editor = stage.window.sidebar.edit_tags("chat-7", ["bread", "cooking", "weekend"])
+    editor = stage.window.sidebar.edit_tags(["chat-7"], ["bread", "cooking", "weekend"])
     return [] if editor is None else [editor]
 
 

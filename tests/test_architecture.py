@@ -88,6 +88,7 @@ HOMES = {
 # Imports inside functions, and by name. Each says why in its own words, too.
 LATE_IMPORTS = {
     "__main__.py",  # each command loads its own half
+    "chat/export_html.py",  # ziamath, with the first formula
     "digests.py",  # OpenSSL's library
     "devices/memory.py",  # the NVIDIA library, where there is a driver
     "engine/child.py",  # llama.cpp, once stdout is safe from it

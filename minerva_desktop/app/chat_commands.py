@@ -181,6 +181,8 @@ class ChatCommands:
         if report.n_missing:
             attachments = _counted(report.n_missing, "attachment")
             print_line(f"not in the export, or neither text nor image: {attachments}")
+        if report.n_empty:
+            print_line(f"empty, and left out: {_counted(report.n_empty, 'chat')}")
         for problem in report.problems:
             print_line(f"not imported: {problem}")
         with TerminalCounter("messages cannot be found yet") as counter:

@@ -223,6 +223,8 @@ class _Draft:
 
 def _refuse_present(target: Path, *, replaces: bool) -> None:
     if not target.exists():
+        if not target.parent.is_dir():
+            raise ChatFileError(f"{target} cannot be written: there is no folder {target.parent}")
         return
     if not target.is_file():  # a folder, or a device, which must never be replaced
         raise ChatFileError(f"{target} is no regular file: choose another name")

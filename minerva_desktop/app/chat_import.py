@@ -28,7 +28,8 @@ KNOWN = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM
 class ImportReport:
     """What became of the files. ``formats``: whose chats they were; ``grown_ids`` were there
     already, and got messages that are new; ``n_present`` were there and have all, or are in the
-    trash, as ``n_in_trash`` of them; ``n_missing`` attachments were not in the files.
+    trash, as ``n_in_trash`` of them; ``n_missing`` attachments were not in the files; ``n_empty``
+    chats had nothing in them.
     ``problems``: a sentence for each file and each chat that could not be read."""
 
     formats: set[ChatFormat] = field(default_factory=set)
@@ -37,6 +38,7 @@ class ImportReport:
     n_present: int = 0
     n_in_trash: int = 0
     n_missing: int = 0
+    n_empty: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -148,6 +150,9 @@ class ChatImport:
 
     async def _take(self, found: tuple[str, Outcome]) -> None:
         file_name, outcome = found
+        if isinstance(outcome, UnreadableChat) and outcome.is_empty:
+            self.report.n_empty += 1
+            return
         if isinstance(outcome, UnreadableChat):
             self.report.problems.append(f"{file_name}, {outcome.name}: {outcome.reason}")
             return

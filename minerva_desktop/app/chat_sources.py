@@ -117,7 +117,7 @@ class _Assets:
 
 
 def _of_folder(folder: Path) -> Iterator[SourceFile]:
-    paths = list(_walk(folder, MAX_DEPTH))
+    paths = list(files_below(folder, MAX_DEPTH))
     assets = _Assets(lambda: ((path, _reader(path)) for path in paths))
     for path in sorted(paths):
         if path.suffix.lower() == ".json":
@@ -126,11 +126,11 @@ def _of_folder(folder: Path) -> Iterator[SourceFile]:
 
 def _beside(path: Path) -> Iterator[tuple[PurePath, ReadFile]]:
     """What lies beside a file of chats, also in the folders that ChatGPT's and LM Studio's have."""
-    for found in _walk(path.parent, 1):
+    for found in files_below(path.parent, 1):
         yield found, _reader(found)
     for folder in (path.parent.parent / _USER_FILES, path.parent.parent.parent / _USER_FILES):
         if path.name.endswith(".conversation.json") and folder.is_dir():
-            yield from ((found, _reader(found)) for found in _walk(folder, 0))
+            yield from ((found, _reader(found)) for found in files_below(folder, 0))
 
 
 def _size(path: Path) -> int:
@@ -141,8 +141,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    """Files below a folder, those of further folders only up to ``depth``."""
+def files_below(folder: Path, depth: int) -> Iterator[Path]:
+    """Files below a folder, those of further folders only up to ``depth``. Raises `ChatFileError`
+    where they are too many."""
     n_files = 0
     for place, folders, names in os.walk(folder):
         if len(Path(place).relative_to(folder).parts) >= depth:

@@ -5,15 +5,18 @@ Blocking: it looks into the files.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minerva_desktop.app.chat_sources import DATABASE_MAGIC
+from minerva_desktop.app.chat_sources import DATABASE_MAGIC, MAX_DEPTH, files_below
 
 MODEL_SUFFIX = ".gguf"
 ARCHIVE_SUFFIX = ".zip"
 JSON_SUFFIX = ".json"
+MAX_FOLDER_FILES = 20_000  # of a folder that are looked at by their names
+MAX_FOLDER_JSON = 200  # and from within
 _MAGIC = b"GGUF"
 _HEAD = 64 * 1024  # bytes of a JSON file that are looked at
 # What only the exports that can be imported hold: ours, ChatGPT's, LM Studio's.
@@ -24,8 +27,9 @@ _TABLE = b"conversations"  # that of the chats, in the first page of their file
 
 @dataclass
 class Dropped:
-    """Models (and folders, which may hold some) go to the library, chats are imported, backups (of
-    all chats) can be restored, and the rest goes with the message."""
+    """Models go to the library, chats (and folders that hold some) are imported, backups (of all
+    chats) can be restored, and the rest goes with the message. A folder without chats is told of
+    where a model would be added."""
 
     models: list[Path] = field(default_factory=list)
     chats: list[Path] = field(default_factory=list)
@@ -38,8 +42,10 @@ def sorted_drop(paths: Sequence[Path]) -> Dropped:
     dropped = Dropped()
     for path in paths:
         suffix = path.suffix.lower()
-        if suffix == MODEL_SUFFIX or _is_folder(path):
+        if suffix == MODEL_SUFFIX:
             dropped.models.append(path)
+        elif _is_folder(path):
+            (dropped.chats if _has_chats(path) else dropped.models).append(path)
         elif suffix == ARCHIVE_SUFFIX:
             dropped.chats.append(path)
         else:
@@ -60,6 +66,13 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # not looked into: of a folder that is closed, on a drive that is gone
         return False
+
+
+def _has_chats(folder: Path) -> bool:
+    """Whether a file of chats is among the first JSON files below ``folder``."""
+    files = itertools.islice(files_below(folder, MAX_DEPTH), MAX_FOLDER_FILES)
+    found = (path for path in files if path.suffix.lower() == JSON_SUFFIX)
+    return any(_holds_chats(_head(path)) for path in itertools.islice(found, MAX_FOLDER_JSON))
 
 
 def _holds_chats(head: bytes) -> bool:

@@ -90,8 +90,7 @@ class PresetFile:
         if not self._path.exists():
             return PromptLibrary()
         try:
-            # What was added by hand has to hold to the same rules as what the app adds.
-            return PromptLibrary().joined(read_presets(self._path))
+            return read_presets(self._path)
         except NewerPresets as error:
             self._is_newer = True
             self.problem = f"{error.message}. It is left untouched."
@@ -111,7 +110,7 @@ class PresetFile:
 
 def read_presets(path: Path) -> PromptLibrary:
     """What a file of presets has. Raises `StoreError` when it cannot be read, `InvalidRequest` when
-    it is none, `NewerPresets` when it is of a later version."""
+    it is none, or something in it is not allowed, `NewerPresets` when it is of a later version."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidRequest(
@@ -132,7 +131,11 @@ def read_presets(path: Path) -> PromptLibrary:
         raise InvalidRequest(f"{path.name} is no file of presets: {error}") from error
     if library.format != FORMAT:
         raise InvalidRequest(f"{path.name} is no file of presets: its format is not “{FORMAT}”")
-    return library
+    try:
+        # What was added by hand has to hold to the same rules as what the app adds.
+        return PromptLibrary().joined(library)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{path.name}, {error.message}") from error
 
 
 def write_presets(path: Path, library: PromptLibrary) -> None:

@@ -1,8 +1,10 @@
 """A chat as one HTML page that needs nothing else. Values, no I/O.
 
 What a model wrote is untrusted: its HTML is shown as text, its images become links, an address
-other than http, https or mailto stays the source that it was, and the page's own policy forbids
-scripts and everything from outside. Images that came with a message are in the page.
+other than http, https or mailto stays the source that it was, what would reorder or hide text is
+named, as in the window, and the page's own policy forbids scripts and everything from outside.
+Images that came with a message are in the page. Formulas are MathML; one that cannot be typeset
+stays the source that it was, too.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import base64
 import html
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from io import StringIO
 from typing import Any
 
@@ -33,6 +36,7 @@ from minerva_desktop.chat.export_view import (
     reasoning_label,
     title_of,
 )
+from minerva_desktop.chat.markdown_math import add_formulas, formula_tex, is_display
 from minerva_desktop.chat.parts import (
     FilePart,
     ImagePart,
@@ -41,15 +45,19 @@ from minerva_desktop.chat.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from minerva_desktop.chat.visible_text import clean_source
+from minerva_desktop.errors import InvalidRequest
 
 MAX_PARSED = 400_000  # characters; a longer message is shown as it is, without its Markdown
 MAX_BRACKETS = 1_000  # in one message; with more none of them makes a link (that takes seconds)
 MAX_COLOURED = 100_000  # characters of a code block
 MAX_LINE = 400  # characters of a line of it: some lexers are as slow as their square, or worse
 MAX_SECONDS = 0.5  # for the colours of one block
+MAX_FORMULA_SECONDS = 5.0  # for those of one message; what is left then is shown as its source
 SHOWN_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'"
+_FORMULAS_END = "formulas_end"  # in what a parser is given: when the time for formulas is up
 _LINKS = ("http://", "https://", "mailto:")
 
 
@@ -62,11 +70,13 @@ class HtmlExporter:
         self._parser.enable(["table", "strikethrough"])
         self._without_links = _Parser("commonmark", options, renderer_cls=_Renderer)
         self._without_links.enable(["table", "strikethrough"]).disable(["link", "image"])
+        add_formulas(self._parser)
+        add_formulas(self._without_links)
 
     def page(self, conversation: Conversation, blobs: Mapping[str, bytes]) -> str:
         """The active branch; others are counted in its head. ``blobs``: the images' bytes by
         digest; one that is not there is named only."""
-        title = html.escape(title_of(conversation))
+        title = _shown(title_of(conversation))
         return "\n".join(
             (
                 '<!DOCTYPE html>\n<html lang="">\n<head>\n<meta charset="utf-8">',
@@ -84,25 +94,26 @@ class HtmlExporter:
     def markdown(self, text: str) -> str:
         """A message's Markdown as HTML that can be shown anywhere in a page."""
         if len(text) > MAX_PARSED:
-            return f"<pre>{html.escape(text)}</pre>"
+            return f"<pre>{_shown(text)}</pre>"
         crowded = text.count("[") > MAX_BRACKETS
         parser = self._without_links if crowded else self._parser
-        return str(parser.render(text))
+        env = {_FORMULAS_END: time.monotonic() + MAX_FORMULA_SECONDS}
+        return str(parser.render(clean_source(text), env))
 
     def _head(self, conversation: Conversation, title: str) -> Iterator[str]:
         yield f"<header>\n<h1>{title}</h1>\n<dl>"
         for name, value in facts_of(conversation):
-            yield f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
+            yield f"<dt>{_shown(name)}</dt><dd>{_shown(value)}</dd>"
         yield "</dl>"
         if conversation.system_prompt.strip():
-            yield _folded("System prompt", f"<pre>{html.escape(conversation.system_prompt)}</pre>")
+            yield _folded("System prompt", f"<pre>{_shown(conversation.system_prompt)}</pre>")
         yield "</header>"
 
     def _entry(self, entry: Entry, blobs: Mapping[str, bytes]) -> str:
         message = entry.message
         pieces = [
             f'<article class="{message.role.value}">',
-            f"<h2>{html.escape(entry.speaker)} <small>{html.escape(entry.byline)}</small></h2>",
+            f"<h2>{_shown(entry.speaker)} <small>{_shown(entry.byline)}</small></h2>",
         ]
         calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
         others = [part for part in message.parts if not isinstance(part, ToolCallPart)]
@@ -110,7 +121,7 @@ class HtmlExporter:
         if message.text.strip():
             pieces.append(f'<div class="text" dir="auto">{self.markdown(message.text)}</div>')
         pieces += [self._part(part, blobs) for part in calls]
-        pieces += [f'<p class="note">{html.escape(note)}</p>' for note in entry.notes]
+        pieces += [f'<p class="note">{_shown(note)}</p>' for note in entry.notes]
         return "\n".join((*pieces, "</article>"))
 
     def _part(self, part: Part, blobs: Mapping[str, bytes]) -> str:
@@ -127,20 +138,20 @@ class HtmlExporter:
             case ImagePart():
                 return _image(part, blobs)
             case ToolCallPart(call=call):
-                title = f'<p class="note">Calls the tool {html.escape(call.name)}</p>'
+                title = f'<p class="note">Calls the tool {_shown(call.name)}</p>'
                 return title + code_block(call.arguments, "json")
             case ToolResultPart():
                 title = f"Result of {part.name or 'a tool'}"
-                return _folded(title, f"<pre>{html.escape(part.text)}</pre>")
+                return _folded(title, f"<pre>{_shown(part.text)}</pre>")
 
 
 def code_block(code: str, language: str) -> str:
     """``code`` with Pygments' classes, where it knows the language or a file's suffix."""
     name = _LEXERS.get(language.lower())
-    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    code = clean_source(code)
     longest = max(map(len, code.split("\n")))
     if name is None or len(code) > MAX_COLOURED or longest > MAX_LINE:
-        return f"<pre>{html.escape(code)}</pre>"
+        return f"<pre>{_shown(code)}</pre>"
     coloured = StringIO()
     _FORMATTER.format(_coloured(get_lexer_by_name(name), f"{code}\n"), coloured)
     return f'<pre class="code">{coloured.getvalue().rstrip()}</pre>'
@@ -178,19 +189,45 @@ class _Renderer(RendererHTML):
         self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
     ) -> str:
         token = tokens[index]
-        target = html.escape(str(token.attrGet("src") or ""))
-        label = html.escape(token.content or str(token.attrGet("src") or ""))
+        target = _shown(str(token.attrGet("src") or ""))
+        label = _shown(token.content or str(token.attrGet("src") or ""))
         return f'<a href="{target}" rel="noreferrer noopener">[Image: {label}]</a>'
+
+    def math_inline(
+        self, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
+    ) -> str:
+        return _formula(tokens[index].content, env)
+
+    def math_block(
+        self, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
+    ) -> str:
+        return f'<div class="formula">{_formula(tokens[index].content, env)}</div>\n'
 
     def link_open(
         self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
     ) -> str:
-        target = html.escape(str(tokens[index].attrGet("href") or ""))
+        target = _shown(str(tokens[index].attrGet("href") or ""))
         return f'<a href="{target}" rel="noreferrer noopener">'
 
 
+def _formula(source: str, env: EnvType) -> str:
+    """A formula as MathML, or its source where that cannot be had."""
+    if time.monotonic() < env[_FORMULAS_END]:
+        # Late: the import takes 0.2 s, and most chats have no formula.
+        from minerva_desktop.chat.mathml import mathml
+
+        with suppress(InvalidRequest):
+            return mathml(formula_tex(source), display=is_display(source))
+    return _shown(source)
+
+
+def _shown(text: str) -> str:
+    """``text`` for a page, where nothing in it reorders or hides any."""
+    return html.escape(clean_source(text))
+
+
 def _image(part: ImagePart, blobs: Mapping[str, bytes]) -> str:
-    label = html.escape(file_label(part))
+    label = _shown(file_label(part))
     content = blobs.get(part.digest)
     if content is None or part.media_type not in SHOWN_IMAGES:
         return f'<p class="note">Image: {label}</p>'
@@ -199,7 +236,7 @@ def _image(part: ImagePart, blobs: Mapping[str, bytes]) -> str:
 
 
 def _folded(summary: str, body: str) -> str:
-    return f"<details>\n<summary>{html.escape(summary)}</summary>\n{body}\n</details>"
+    return f"<details>\n<summary>{_shown(summary)}</summary>\n{body}\n</details>"
 
 
 def _lexer_names() -> Mapping[str, str]:

@@ -51,6 +51,7 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border: 1px solid var(--line); padding: 4px 12px; text-align: left; }
 blockquote { margin: 0 0 16px; padding-left: 16px; border-left: 4px solid var(--line); }
 details { margin: 0 0 12px; padding: 8px 12px; border: 1px solid var(--line); border-radius: 8px; }
+.formula { margin: 0 0 16px; overflow-x: auto; }
 summary { cursor: pointer; }
 figure { margin: 0 0 12px; }
 img { max-width: 100%; height: auto; border-radius: 8px; }

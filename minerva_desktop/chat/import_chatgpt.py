@@ -31,6 +31,7 @@ from minerva_desktop.chat.import_attachments import Attachments
 from minerva_desktop.chat.import_chatgpt_content import Content, content_of, is_hidden, role_of
 from minerva_desktop.chat.import_values import (
     MAX_MESSAGES,
+    EmptyChat,
     FindAsset,
     ImportedChat,
     Outcome,
@@ -101,7 +102,7 @@ class _Tree:
         """All that is shown of it. Raises `ChatFileError` where that is nothing."""
         messages = self._messages()
         if not messages:
-            raise ChatFileError("it has no message that is shown")
+            raise EmptyChat("it has no message that is shown")
         if len(messages) > MAX_MESSAGES:
             raise ChatFileError(f"it has {len(messages):,} messages, over {MAX_MESSAGES:,}")
         value = self._value

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +81,7 @@ def content_of(
     if kind == "reasoning_recap":
         seconds = number_of(metadata.get("finished_duration_sec")) or 0.0
         return Content(role, "", is_thought=True, recap_ms=max(seconds, 0.0) * 1000)
-    text, parts = _words(content, kind, attachments)
+    text, parts = _words(content, kind, attachments, _names(metadata))
     text = _without_marks(text, metadata)
     recipient = text_of(message.get("recipient"))
     if role is Role.ASSISTANT and recipient not in _TO_ALL:
@@ -109,8 +110,14 @@ def _of_tool(
     return Content(Role.TOOL, "", (result,) if text.strip() else ())
 
 
+def _names(metadata: dict[str, Any]) -> dict[str, str]:
+    """What the person's files are called, by their ids."""
+    attached = map(object_of, list_of(metadata.get("attachments")))
+    return {text_of(each.get("id")): text_of(each.get("name")) for each in attached}
+
+
 def _words(
-    content: dict[str, Any], kind: str, attachments: Attachments
+    content: dict[str, Any], kind: str, attachments: Attachments, names: Mapping[str, str]
 ) -> tuple[str, list[ImagePart | FilePart]]:
     words: list[str] = []
     parts: list[ImagePart | FilePart] = []
@@ -118,7 +125,7 @@ def _words(
         words = [text_of(content.get(key)) for key in ("title", "url", "text")]
     elif "parts" in content:
         for each in list_of(content["parts"]):
-            found = _element(each, attachments)
+            found = _element(each, attachments, names)
             if isinstance(found, str):
                 words.append(found)
             elif found is not None:
@@ -129,14 +136,17 @@ def _words(
     return "\n".join(filter(None, words)), parts
 
 
-def _element(element: object, attachments: Attachments) -> ImagePart | FilePart | str | None:
+def _element(
+    element: object, attachments: Attachments, names: Mapping[str, str]
+) -> ImagePart | FilePart | str | None:
     if isinstance(element, str):
         return element
     part = object_of(element)
     kind = text_of(part.get("content_type"))
     pointer = text_of(part.get("asset_pointer"))
     if kind == "image_asset_pointer" and pointer:
-        return attachments.part(_POINTER.sub("", pointer), "", "image")
+        file_id = _POINTER.sub("", pointer)
+        return attachments.part(file_id, names.get(file_id, ""), "image")
     if "asset_pointer" in kind:  # speech; what was said is beside it, as text
         attachments.n_missing += 1
         return None

@@ -34,6 +34,7 @@ from minerva_desktop.chat.conversation import (
 from minerva_desktop.chat.import_attachments import Attachments
 from minerva_desktop.chat.import_values import (
     MAX_MESSAGES,
+    EmptyChat,
     FindAsset,
     ImportedChat,
     Outcome,
@@ -48,8 +49,9 @@ from minerva_desktop.chat.import_values import (
 )
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.parts import Part, ReasoningPart, ToolCallPart, ToolResultPart
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolCall
-from minerva_desktop.errors import ChatFileError
+from minerva_desktop.errors import ChatFileError, InvalidRequest
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _STEP_TIME = re.compile(r"(\d{12,14})-")
@@ -108,13 +110,14 @@ class _Reader:
             title=title,
             title_source=TitleSource.MODEL if title else TitleSource.FIRST_WORDS,
             system_prompt=self._system_prompt(),
+            sampling=self._sampling(),
             is_pinned=value.get("pinned") is True,
         )
         selected: str | None = None
         for slot, place in enumerate(map(object_of, list_of(value.get("messages")))):
             selected = self._add_versions(conversation, slot, place, selected)
         if selected is None:
-            raise ChatFileError("it has no message with anything in it")
+            raise EmptyChat("it has no message with anything in it")
         conversation.branch_from(selected)
         branch = conversation.active_branch()
         conversation.title = title or title_from(next((m.text for m in branch if m.text), ""))
@@ -233,11 +236,27 @@ class _Reader:
         drafts += [_Draft(Role.TOOL, parts=[result]), _Draft(Role.ASSISTANT, model=model)]
 
     def _system_prompt(self) -> str:
+        prompt = text_of(self._setting("llm.prediction.systemPrompt"))
+        return prompt or text_of(self._value.get("systemPrompt"))
+
+    def _sampling(self) -> SamplingParameters:
+        """With the chat's own temperature, if it has one that can be had here."""
+        temperature = number_of(self._setting("llm.prediction.temperature"))
+        try:
+            found = SamplingParameters(
+                temperature=SamplingParameters().temperature if temperature is None else temperature
+            )
+            found.check()
+        except InvalidRequest:
+            return SamplingParameters()
+        return found
+
+    def _setting(self, key: str) -> object:
+        """The first one of that key which the chat has of its own."""
         config = object_of(self._value.get("perChatPredictionConfig"))
-        for each in map(object_of, list_of(config.get("fields"))):
-            if each.get("key") == "llm.prediction.systemPrompt" and text_of(each.get("value")):
-                return text_of(each["value"])
-        return text_of(self._value.get("systemPrompt"))
+        fields = map(object_of, list_of(config.get("fields")))
+        found = (each.get("value") for each in fields if each.get("key") == key)
+        return next((value for value in found if value is not None and value != ""), None)
 
 
 def _call(piece: dict[str, Any]) -> ToolCall:

@@ -43,10 +43,16 @@ class ImportedChat:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableChat:
-    """A chat that could not be read: ``name`` says which, ``reason`` what is wrong with it."""
+    """A chat that could not be read: ``name`` says which, ``reason`` what is wrong with it.
+    ``is_empty``: that is no more than that nothing was said in it."""
 
     name: str
     reason: str
+    is_empty: bool = False
+
+
+class EmptyChat(ChatFileError):
+    """Nothing was said in a chat, so there is nothing to keep."""
 
 
 Outcome = ImportedChat | UnreadableChat
@@ -62,7 +68,8 @@ def outcomes(
         except (ChatFileError, ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             title = text_of(members(record).get("title") if len(record) else None)
             name = f"chat {number}" + (f" “{title}”" if title else "")
-            yield UnreadableChat(name, getattr(error, "message", "") or str(error))
+            reason = getattr(error, "message", "") or str(error)
+            yield UnreadableChat(name, reason, is_empty=isinstance(error, EmptyChat))
 
 
 def decoded(data: bytes | msgspec.Raw, kind: type[Parsed]) -> Parsed:

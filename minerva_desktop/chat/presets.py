@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -122,11 +123,13 @@ class PromptLibrary(msgspec.Struct, frozen=True, kw_only=True):
 
     def joined(self, other: PromptLibrary) -> PromptLibrary:
         """This and ``other``, where what is the same is there once; another thing of a taken name
-        gets a number. Raises `InvalidRequest` as the ``with_`` methods do."""
-        for preset in other.presets:
-            _check_preset(preset)
-        for snippet in other.snippets:
-            _check_snippet(snippet)
+        gets a number. Raises `InvalidRequest` as the ``with_`` methods do, and says of which."""
+        for number, preset in enumerate(other.presets, 1):
+            with _naming(f"preset {number}, “{preset.name}”"):
+                _check_preset(preset)
+        for number, snippet in enumerate(other.snippets, 1):
+            with _naming(f"snippet {number}, “{snippet.name}”"):
+                _check_snippet(snippet)
         return msgspec.structs.replace(
             self,
             presets=_joined(self.presets, other.presets, " "),
@@ -217,6 +220,15 @@ def _free_name(name: str, taken: set[str], gap: str) -> str:
 def _check_free(old: str, new: str, items: Iterable[Preset | Snippet]) -> None:
     if new != old and any(each.name == new for each in items):
         raise InvalidRequest(f"There is a “{new}” already: take another name", param="name")
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Errors of the block are of ``what``."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{what}: {error.message}", param=error.param) from error
 
 
 def _check_preset(preset: Preset) -> None:

@@ -30,7 +30,7 @@ class ChatActions(QObject):
     move = Signal(list, str)  # to the folder of that id; empty: out of theirs
     move_to_new = Signal(list)  # to a folder that is yet to be made
     duplicate = Signal(str)
-    edit_tags = Signal(str)
+    edit_tags = Signal(list)
     export = Signal(list)  # an empty list: all chats
     import_chats = Signal()
     show_backups = Signal()
@@ -41,6 +41,7 @@ class ChatActions(QObject):
     rename_folder = Signal(str, str)
     delete_folder = Signal(str)
     edit_name = Signal(str)  # of a chat or a folder, in place
+    name_edited = Signal(str, bool)  # that is over; whether the name was not given up (Esc)
 
 
 class ActionMenu(PopupMenu):
@@ -105,8 +106,8 @@ def chat_menu(
         verb = "Unpin" if pinned else "Pin"
         menu.add("pin", f"{verb}{several}", actions.pin, ids, not pinned)
         _add_folders(menu, icons, actions, chats, folders)
-    if not several and is_in_list:
-        menu.add("tag", "Tags…", actions.edit_tags, ids[0])
+    if is_in_list:
+        menu.add("tag", f"Tags{' of' if several else ''}{several}…", actions.edit_tags, ids)
     if not several:
         menu.add("copy", "Duplicate", actions.duplicate, ids[0])
     menu.add("export", f"Export{several}…", actions.export, ids)
@@ -134,7 +135,6 @@ def list_menu(menu: ActionMenu, actions: ChatActions) -> None:
 def folder_menu(menu: ActionMenu, actions: ChatActions, row: FolderRow) -> None:
     """Fill ``menu`` with what can be done with a folder."""
     menu.add("edit", "Rename", actions.edit_name, row.folder.id, shortcut="F2")
-    menu.add("folder", "New folder", actions.move_to_new, [])
     menu.addSeparator()
     text = "Delete folder, keep its chats" if row.n_chats else "Delete folder"
     menu.add("trash", text, actions.delete_folder, row.folder.id, shortcut="Del")

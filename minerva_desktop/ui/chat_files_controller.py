@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QStandardPaths, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PROGRESS = "chat-files"
 STOP = "chat-files-stop"
+UNDO_IMPORT = "undo-import"
 OPEN_IMPORTED = "open-imported:"
 # The dialog's filters, by what they make.
 FILTERS = {
@@ -59,6 +60,7 @@ class ChatFilesController(QObject):
         self._library = library
         self._on_imported = on_imported
         self._running: asyncio.Task[None] | None = None
+        self._imported: list[str] = []  # by the last import
         window.notifications.action_triggered.connect(self._on_action)
         CodeSaver(window, tasks)  # the other thing of a chat that goes to a file; the window's own
 
@@ -83,11 +85,17 @@ class ChatFilesController(QObject):
         today = time.strftime("%Y-%m-%d")
         first = next(iter(filters.values()))
         name = target_for(chats, first, None, today).path.with_suffix("").name
-        dialog = QFileDialog(self._window, "Export chats", name)
+        place = QStandardPaths.StandardLocation.DocumentsLocation
+        dialog = QFileDialog(self._window, "Export chats", QStandardPaths.writableLocation(place))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setNameFilters(list(filters))
-        dialog.setDefaultSuffix(_suffix(next(iter(filters))))
-        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
+
+        def suggest(chosen: str) -> None:
+            dialog.setDefaultSuffix(_suffix(chosen))
+            dialog.selectFile(f"{name}.{_suffix(chosen)}")
+
+        suggest(next(iter(filters)))
+        dialog.filterSelected.connect(suggest)
         dialog.fileSelected.connect(
             lambda path: self._write(chats, filters[dialog.selectedNameFilter()], Path(path))
         )
@@ -161,6 +169,7 @@ class ChatFilesController(QObject):
             share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
             self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
+        self._imported = []
         work = ChatImport(library.store, on_progress, library.opened)
         try:
             await work.run(paths)
@@ -168,6 +177,7 @@ class ChatFilesController(QObject):
             self._tell(_report_notice(work.report, "Stopped. "))
             raise
         finally:
+            self._imported = work.report.imported_ids
             self._on_imported()  # what came before an end of any kind stays
         self._tell(_report_notice(work.report))
 
@@ -195,6 +205,8 @@ class ChatFilesController(QObject):
     def _on_action(self, callback_id: str) -> None:
         if callback_id == STOP and self._running is not None:
             self._running.cancel()
+        elif callback_id == UNDO_IMPORT:
+            self._window.sidebar.chat_actions.delete.emit(self._imported)
         elif callback_id.startswith(OPEN_IMPORTED):
             self._window.sidebar.opened.emit(callback_id.removeprefix(OPEN_IMPORTED), "")
 
@@ -217,6 +229,8 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
         parts.append(f"{report.n_present:,} were here already{trash}")
     if report.n_missing:
         parts.append(f"{report.n_missing:,} attachments are not in the file")
+    if report.n_empty:
+        parts.append(f"{report.n_empty:,} {'was' if report.n_empty == 1 else 'were'} empty")
     if len(report.problems) == 1 and not n_new:
         parts.append(report.problems[0])
     elif report.problems:
@@ -227,6 +241,8 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
     changed = [*report.imported_ids, *report.grown_ids]
     if len(changed) == 1:
         actions = (NoticeAction("Open", OPEN_IMPORTED + changed[0]),)
+    if n_new:
+        actions += (NoticeAction("Undo", UNDO_IMPORT),)
     text = begin + "; ".join(parts).rstrip(".") + "."
     return Notice(kind, text, "\n".join(report.problems), actions, key=PROGRESS)
 

@@ -35,7 +35,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QWidget
+from PySide6.QtWidgets import QAbstractItemDelegate, QAbstractItemView, QWidget
 
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_list_model import ChatListModel
@@ -49,13 +49,20 @@ MIME_TYPE = "application/x-minerva-chats"
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 
+def dragged_chats(data: QMimeData) -> list[str]:
+    """The ids of the chats that are dragged, if there are any."""
+    return bytes(data.data(MIME_TYPE).data()).decode().split()
+
+
 class ChatListView(RowView):
     """Opens on click and Enter; the arrow keys only move, so that passing by loads nothing.
 
     ``opened`` and ``toggled`` carry a chat or a folder; ``delete_pressed`` and ``menu_requested``
     what is under the cursor (the chosen chats are `chosen`), the latter with the place of the menu
     on the screen; ``dropped`` the ids of chats and of the folder they were dropped on, empty for
-    none; ``typed`` what is typed where nothing is edited; ``left`` is Esc.
+    none; ``pinned`` the ids of chats that were dropped on the pinned ones, and True; ``typed`` what
+    is typed where nothing is edited; ``edited`` the id of a row whose name was edited in place, and
+    whether that was not given up; ``left`` is Esc.
     """
 
     opened = Signal(QModelIndex)
@@ -63,6 +70,8 @@ class ChatListView(RowView):
     delete_pressed = Signal(QModelIndex)
     menu_requested = Signal(QModelIndex, QPoint)
     dropped = Signal(list, str)
+    pinned = Signal(list, bool)
+    edited = Signal(str, bool)
     typed = Signal(str)
     left = Signal()
 
@@ -191,6 +200,13 @@ class ChatListView(RowView):
         corner = more_rect(self.visualRect(index)).bottomLeft()
         self.menu_requested.emit(index, self.viewport().mapToGlobal(corner))
 
+    @Slot(QWidget, QAbstractItemDelegate.EndEditHint)
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        row_id = self._chats.id_at(self.currentIndex())
+        super().closeEditor(editor, hint)
+        if row_id:
+            self.edited.emit(row_id, hint != QAbstractItemDelegate.EndEditHint.RevertModelCache)
+
     # -- drags -----------------------------------------------------------------------------
 
     def startDrag(self, _actions: Qt.DropAction) -> None:
@@ -223,11 +239,14 @@ class ChatListView(RowView):
         if not event.mimeData().hasFormat(MIME_TYPE) or row < 0:
             event.ignore()
             return
-        ids = bytes(event.mimeData().data(MIME_TYPE).data()).decode().split("\n")
-        folder_id = self._chats.folder_at(self._chats.index(row))
+        ids = dragged_chats(event.mimeData())
+        index = self._chats.index(row)
         event.setDropAction(Qt.DropAction.MoveAction)
         event.accept()
-        self.dropped.emit(ids, folder_id or "")
+        if self._chats.is_pinned_at(index):
+            self.pinned.emit(ids, True)
+        else:
+            self.dropped.emit(ids, self._chats.folder_at(index) or "")
 
     def _follow(self, event: QDragMoveEvent) -> None:
         """Take chats; files are the window's, which gets what is ignored here."""

@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 
 from minerva_desktop.chat.conversation import ConversationSummary, clean_name
 from minerva_desktop.ui.chat_rows import (
+    PINNED,
     ChatMarks,
     FolderRow,
     Heading,
@@ -125,6 +126,13 @@ class ChatListModel(QAbstractListModel):
         return (
             row.folder_id if isinstance(row, ConversationSummary) and self.is_within(row) else None
         )
+
+    def is_pinned_at(self, index: Index) -> bool:
+        """Whether a row is a pinned chat, or the heading of those."""
+        row = self.row(index)
+        if isinstance(row, ConversationSummary):
+            return row.is_pinned and self.listed.place is Place.CHATS
+        return isinstance(row, Heading) and row.text == PINNED
 
     def is_within(self, chat: ConversationSummary) -> bool:
         """Whether a chat stands under its folder."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
     QAbstractItemModel,
@@ -38,6 +40,8 @@ TURN_SECONDS = 1.2  # of the mark of an answer that is being written
 INDENT = 5 * GRID  # px, of the chats in a folder
 MAX_TITLE_LENGTH = 200  # characters
 MAX_LABEL = 240  # px, of what is dragged
+
+_COPY = re.compile(r" \((?:copy|branch)\)$")  # as `ChatLibrary` calls them
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -144,6 +148,10 @@ class ChatDelegate(QStyledItemDelegate):
             text.setRight(self._paint_note(painter, option, text, note))
         elif chat.id in self._chats.listed.warm:
             self._icons.paint(painter, "warm", _end_of(text, SIGN_AT_END), "muted")
+        if chat.tags and self._chats.listed.place is not Place.TRASH:
+            room = QRect(text)
+            room.setLeft(text.right() - text.width() * 2 // 5)  # the title is what matters
+            text.setRight(self._paint_note(painter, option, room, _tag_note(chat.tags)))
 
     def _paint_box(self, painter: QPainter, option: QStyleOptionViewItem, *, is_open: bool) -> bool:
         """The ground of a row; whether the pointer is over it."""
@@ -182,6 +190,7 @@ class ChatDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(QColor(self._icons.theme.muted))
         flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        note = painter.fontMetrics().elidedText(note, Qt.TextElideMode.ElideRight, place.width())
         taken = painter.boundingRect(place, int(flags), note)
         painter.drawText(place, int(flags), note)
         return taken.left() - 2 * GRID
@@ -200,8 +209,7 @@ class ChatDelegate(QStyledItemDelegate):
             font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
         painter.setPen(QColor(self._icons.theme.text))
-        elide = Qt.TextElideMode.ElideRight
-        shown = QFontMetrics(font).elidedText(text, elide, place.width())
+        shown = fitted(text, QFontMetrics(font), place.width())
         painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), shown)
 
     def editorEvent(
@@ -256,6 +264,21 @@ def drag_label(icons: Icons, font: QFont, text: str, scale: float) -> QPixmap:
     painter.drawText(card, int(Qt.AlignmentFlag.AlignCenter), shown)
     painter.end()
     return picture
+
+
+def fitted(title: str, metrics: QFontMetrics, width: int) -> str:
+    """``title`` within ``width`` px; what tells a copy from its original is not cut off."""
+    elide = Qt.TextElideMode.ElideRight
+    copy = _COPY.search(title)
+    if copy is None or metrics.horizontalAdvance(title) <= width:
+        return metrics.elidedText(title, elide, width)
+    room = width - metrics.horizontalAdvance(copy[0])
+    return metrics.elidedText(title[: copy.start()], elide, room) + copy[0]
+
+
+def _tag_note(tags: Sequence[str]) -> str:
+    """The first tag, and how many more there are."""
+    return f"#{tags[0]}" if len(tags) == 1 else f"#{tags[0]} +{len(tags) - 1}"
 
 
 def _end_of(text: QRect, side: int) -> QRectF:

@@ -10,12 +10,18 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from minerva_desktop.app.preset_file import PresetFile, read_presets, write_presets
+from minerva_desktop.app.preset_file import (
+    NewerPresets,
+    PresetFile,
+    read_presets,
+    write_presets,
+)
 from minerva_desktop.chat.presets import PromptLibrary
-from minerva_desktop.errors import MinervaError, StoreError
+from minerva_desktop.errors import InvalidRequest, MinervaError, StoreError
 from minerva_desktop.ui.tasks import UiTasks
 
 FILTERS = ("Presets and snippets (*.json)", "All files (*)")
+SHOWN_NAMES = 4
 _NO_FILE_NAME = str.maketrans(dict.fromkeys('/\\:*?"<>|', "-"))
 
 
@@ -62,22 +68,34 @@ class PresetFiles(QObject):
         self._tasks.start(self._export(Path(names[0]), self._exported))
 
     async def _import(self, paths: list[Path]) -> None:
-        before, failed = self._presets.current, ""
+        failed, renamed = "", list[str]()
+        n_presets = n_snippets = 0
         for path in paths:
             try:
-                self._presets.add(await asyncio.to_thread(read_presets, path))
+                read = await asyncio.to_thread(read_presets, path)
+                before = self._presets.current
+                self._presets.add(read)
+            except NewerPresets as error:
+                failed += f"{error.message}. "
+            except InvalidRequest as error:
+                failed += f"{error.message}. Nothing was imported from this file: correct it, "
+                failed += "and import it again. "
             except MinervaError as error:
-                failed = f"{error.message}. "
-        after = self._presets.current
-        n_presets = len(after.presets) - len(before.presets)
-        n_snippets = len(after.snippets) - len(before.snippets)
+                failed += f"{error.message}. "
+            else:
+                presets = self._presets.current.presets[len(before.presets) :]
+                snippets = self._presets.current.snippets[len(before.snippets) :]
+                n_presets += len(presets)
+                n_snippets += len(snippets)
+                renamed += [each.name for each in presets if each not in read.presets]
+                renamed += [each.name for each in snippets if each not in read.snippets]
         try:
             await self._presets.written()
         except StoreError as error:
-            failed = f"{error.message}. "
+            failed += f"{error.message}. "
         if n_presets or n_snippets:
             self.imported.emit()
-            words = f"{failed}{_counted(n_presets, n_snippets)} added."
+            words = f"{failed}{_counted(n_presets, n_snippets)} added.{_renamed(renamed)}"
         else:
             words = failed.strip() or "There was nothing new in there."
         self.told.emit(words, not failed)
@@ -89,6 +107,15 @@ class PresetFiles(QObject):
             self.told.emit(f"{error.message}.", False)
         else:
             self.told.emit(f"Exported to {path.name}.", True)
+
+
+def _renamed(names: list[str]) -> str:
+    """What names that were taken have become."""
+    if not names:
+        return ""
+    shown = ", ".join(f"“{name}”" for name in names[:SHOWN_NAMES])
+    more = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
+    return f" Another thing had the name already, so there is now: {shown}{more}."
 
 
 def _counted(n_presets: int, n_snippets: int) -> str:

@@ -74,6 +74,8 @@ class ResultDelegate(QStyledItemDelegate):
 
     def _paint_chat(self, painter: QPainter, place: QRect, font: QFont, row: FoundChat) -> None:
         note = day_of(row.chat.updated_at, datetime.now().astimezone())
+        if row.chat.is_archived:
+            note = f"Archived · {note}"
         flags = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         painter.setFont(_small(font))
         painter.setPen(QColor(self._icons.theme.muted))

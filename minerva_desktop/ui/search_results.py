@@ -116,8 +116,9 @@ class ResultsModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            is_chat = isinstance(row, FoundChat)
-            return f"Chat: {_text(row)}" if is_chat else _text(row)
+            if not isinstance(row, FoundChat):
+                return _text(row)
+            return f"Chat: {_text(row)}{', archived' if row.chat.is_archived else ''}"
         if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, FoundChat | MessageRow):
             when = row.chat.updated_at if isinstance(row, FoundChat) else row.message.time
             at = datetime.fromtimestamp(when).astimezone()

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.ui.chat_actions import (
     ActionMenu,
     ChatActions,
@@ -85,6 +86,8 @@ class Sidebar(QWidget):
         self._header.empty_trash.connect(self.empty_trash)
         self._foot = PlaceBar(icons)
         self._foot.chosen.connect(self._choose_place)
+        self._foot.archived.connect(self.chat_actions.archive)
+        self._foot.deleted.connect(self.chat_actions.delete)
         self._foot.more_pressed.connect(self._show_list_menu)
         self._empty = QLabel(EMPTY[Place.CHATS])
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
@@ -160,8 +163,10 @@ class Sidebar(QWidget):
             self._focus_first()
 
     def show_problem(self, problem: str) -> None:
-        """Say what is wrong with what is searched for; what was found last stays."""
+        """Say what is wrong with what is searched for; chats that were found last stay."""
         self._search.show_problem(problem)
+        if self._pages.currentWidget() is self._empty and self.search_text:
+            self._empty.clear()  # that nothing is found was said of another text
 
     def set_filter_values(self, values: FilterValues) -> None:
         """What the filters of the search can be given."""
@@ -195,14 +200,14 @@ class Sidebar(QWidget):
             self._list.setCurrentIndex(index)
             self._list.edit(index)
 
-    def edit_tags(self, chat_id: str, known: Sequence[str]) -> TagEditor | None:
-        """Open the tag editor beside a chat; ``known`` are the tags of all chats."""
-        index = self._model.index_of(chat_id)
-        chats = self._model.chats_between(index.row(), index.row()) if index.isValid() else []
+    def edit_tags(self, chat_ids: Sequence[str], known: Sequence[str]) -> TagEditor | None:
+        """Open the tag editor beside the first of these chats; ``known`` are the tags of all."""
+        rows = [self._model.row(self._model.index_of(each)) for each in chat_ids]
+        chats = [row for row in rows if isinstance(row, ConversationSummary)]
         if not chats:
             return None
-        editor = TagEditor(self._icons, chats[0], known, self)
-        place = self._list.visualRect(index)
+        editor = TagEditor(self._icons, chats, known, self)
+        place = self._list.visualRect(self._model.index_of(chats[0].id))
         editor.open_at(self._list.viewport().mapToGlobal(place.bottomLeft()))
         return editor
 
@@ -351,6 +356,8 @@ class Sidebar(QWidget):
         view.delete_pressed.connect(self._delete)
         view.menu_requested.connect(self._show_menu)
         view.dropped.connect(self._on_dropped)
+        view.pinned.connect(self.chat_actions.pin)
+        view.edited.connect(self.chat_actions.name_edited)
         view.typed.connect(self._search_for)
         view.left.connect(self._show_chats)
         return view

@@ -6,6 +6,7 @@ Glue between `Sidebar` and `ChatLibrary`. Main thread.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Slot
 
@@ -16,12 +17,14 @@ from minerva_desktop.ui.answer_marks import AnswerMarks
 from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.listed_chats import ListedChats, OpenChat
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.search_controller import SearchController
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.trash_controller import TrashController
 
 NEW_FOLDER = "New folder"
+NAME_TAKEN = "folder-name"
 
 
 class SidebarController(QObject):
@@ -36,6 +39,8 @@ class SidebarController(QObject):
     ) -> None:
         super().__init__(window)
         self._sidebar = window.sidebar
+        self._notifications = window.notifications
+        self._unnamed: tuple[str, dict[str | None, list[str]]] | None = None  # folder, chats before
         self._tasks = tasks
         self._shown = shown
         self.marks = AnswerMarks(settings, self)
@@ -52,6 +57,7 @@ class SidebarController(QObject):
         sidebar.opened.connect(self._on_opened)
         window.new_temporary_chat.connect(self._listed.go_to_chats)
         asked.edit_name.connect(sidebar.edit_name)
+        asked.name_edited.connect(self._on_name_edited)
         asked.edit_tags.connect(self._on_edit_tags)
         asked.rename.connect(self._on_rename)
         asked.delete.connect(self._on_delete)
@@ -95,23 +101,21 @@ class SidebarController(QObject):
             await self._listed.refresh()
             await self._shown.open_chat(copy_id)
 
-    @Slot(str)
-    def _on_edit_tags(self, chat_id: str) -> None:
-        self._tasks.start(self._edit_tags(chat_id))
+    @Slot(list)
+    def _on_edit_tags(self, chat_ids: list[str]) -> None:
+        self._tasks.start(self._edit_tags(chat_ids))
 
-    async def _edit_tags(self, chat_id: str) -> None:
+    async def _edit_tags(self, chat_ids: list[str]) -> None:
         if self._listed.library is None:
             return
-        editor = self._sidebar.edit_tags(chat_id, await self._listed.library.tags())
+        editor = self._sidebar.edit_tags(chat_ids, await self._listed.library.tags())
         if editor is not None:
             editor.changed.connect(self._on_tags_changed)
 
-    @Slot(str, list)
-    def _on_tags_changed(self, chat_id: str, tags: list[str]) -> None:
+    @Slot(object)
+    def _on_tags_changed(self, tags: dict[str, list[str]]) -> None:
         if self._listed.library is not None:
-            self._tasks.start(
-                self._listed.then_refresh(self._listed.library.set_tags(chat_id, tags))
-            )
+            self._tasks.start(self._listed.then_refresh(_set_tags(self._listed.library, tags)))
 
     # -- several chats ---------------------------------------------------------------------
 
@@ -183,11 +187,8 @@ class SidebarController(QObject):
         library = self._listed.library
         if library is None:
             return
-        moving = set(chat_ids)
-        before: dict[str | None, list[str]] = defaultdict(list)
-        for chat in await _all_chats(library):
-            if chat.id in moving and chat.folder_id != folder_id:
-                before[chat.folder_id].append(chat.id)
+        before = await _places_of(library, chat_ids)
+        before.pop(folder_id, None)
         if not before:
             return
         await library.set_folder([each for ids in before.values() for each in ids], folder_id)
@@ -217,13 +218,43 @@ class SidebarController(QObject):
         names = (NEW_FOLDER if n == 1 else f"{NEW_FOLDER} {n}" for n in range(1, len(taken) + 2))
         name = next(each for each in names if each.casefold() not in taken)
         folder = await self._listed.library.create_folder(name)
+        before: dict[str | None, list[str]] = {}
         if chat_ids:
+            before = await _places_of(self._listed.library, chat_ids)
             await self._listed.library.set_folder(chat_ids, folder.id)
         await self._listed.refresh()
+        self._unnamed = (folder.id, before)
         self._sidebar.edit_name(folder.id)
+
+    @Slot(str, bool)
+    def _on_name_edited(self, row_id: str, is_kept: bool) -> None:
+        if self._unnamed is None:
+            return
+        folder_id, before = self._unnamed
+        self._unnamed = None
+        if folder_id == row_id and not is_kept:
+            self._tasks.start(self._forget_folder(folder_id, before))
+
+    async def _forget_folder(self, folder_id: str, before: dict[str | None, list[str]]) -> None:
+        """A folder that was given up before it had a name; its chats go back to their places."""
+        library = self._listed.library
+        if library is None:
+            return
+        await library.delete_folder(folder_id)
+        for old_id, ids in before.items():
+            await library.set_folder(ids, old_id)
+        await self._listed.refresh()
 
     @Slot(str, str)
     def _on_rename_folder(self, folder_id: str, name: str) -> None:
+        others = {each.name.casefold(): each for each in self._listed.folders}
+        other = others.get(" ".join(name.split()).casefold())
+        if other is not None and other.id != folder_id:
+            text = f"There is a folder “{other.name}” already, so this one keeps its name"
+            self._notifications.show_notice(Notice(NoticeKind.INFO, text, key=NAME_TAKEN))
+            self._listed.refresh_soon()  # the row shows what was typed
+            return
+        self._notifications.dismiss(NAME_TAKEN)
         if self._listed.library is not None:
             self._tasks.start(
                 self._listed.then_refresh(self._listed.library.rename_folder(folder_id, name))
@@ -251,6 +282,21 @@ class SidebarController(QObject):
         await self._listed.refresh()
         stay = "" if not inside else "; its chat stays" if len(inside) == 1 else "; its chats stay"
         self._offers.undo(f"Folder “{names[0]}” deleted{stay}", undo)
+
+
+async def _set_tags(library: ChatLibrary, tags: dict[str, list[str]]) -> None:
+    for chat_id, its in tags.items():
+        await library.set_tags(chat_id, its)
+
+
+async def _places_of(library: ChatLibrary, chat_ids: Sequence[str]) -> dict[str | None, list[str]]:
+    """Those of these chats that are in a folder, by its id; the others by None."""
+    wanted = set(chat_ids)
+    places: dict[str | None, list[str]] = defaultdict(list)
+    for chat in await _all_chats(library):
+        if chat.id in wanted:
+            places[chat.folder_id].append(chat.id)
+    return places
 
 
 async def _all_chats(library: ChatLibrary) -> list[ConversationSummary]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
+from minerva_desktop.ui.chat_list import MIME_TYPE, dragged_chats
 from minerva_desktop.ui.chat_rows import Place
 from minerva_desktop.ui.controls import icon_button, plain_tip, set_sign
 from minerva_desktop.ui.icons import Icons
@@ -64,17 +66,22 @@ class PlaceHeader(QWidget):
 
 class PlaceBar(QWidget):
     """At the foot of the sidebar. ``chosen`` carries the `Place` to show, ``more_pressed`` the
-    button that a menu belongs to."""
+    button that a menu belongs to; ``archived`` and ``deleted`` the ids of chats that were dropped
+    there, the former with True."""
 
     chosen = Signal(object)
     more_pressed = Signal(QToolButton)
+    archived = Signal(list, bool)
+    deleted = Signal(list)
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._archive = _button(icons, "archive", Place.ARCHIVE, "Chats that were put away")
         self._archive.clicked.connect(self._choose_archive)
+        self._archive.dropped.connect(self._on_archived)
         self._trash = _button(icons, "trash", Place.TRASH, "Chats that were deleted")
         self._trash.clicked.connect(self._choose_trash)
+        self._trash.dropped.connect(self.deleted)
         self._more = icon_button(
             icons, "more", "New folder, import, export, backups, shortcuts, about", size=7 * GRID
         )
@@ -92,6 +99,13 @@ class PlaceBar(QWidget):
         """Mark what is shown."""
         self._archive.setChecked(place is Place.ARCHIVE)
         self._trash.setChecked(place is Place.TRASH)
+        # Chats are put away from the list, and deleted from there and the archive.
+        self._archive.setAcceptDrops(place is Place.CHATS)
+        self._trash.setAcceptDrops(place is not Place.TRASH)
+
+    @Slot(list)
+    def _on_archived(self, chat_ids: list[str]) -> None:
+        self.archived.emit(chat_ids, True)
 
     @Slot()
     def _press_more(self) -> None:
@@ -109,8 +123,27 @@ class PlaceBar(QWidget):
         self.chosen.emit(place if button.isChecked() else Place.CHATS)
 
 
-def _button(icons: Icons, icon: str, place: Place, tip: str) -> QPushButton:
-    button = QPushButton(place.value)
+class _PlaceButton(QPushButton):
+    """``dropped`` carries the ids of chats that were dropped on it."""
+
+    dropped = Signal(list)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        event.setAccepted(event.mimeData().hasFormat(MIME_TYPE))
+        self.setDown(event.isAccepted())
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.setDown(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.setDown(False)
+        event.setDropAction(Qt.DropAction.MoveAction)
+        event.accept()
+        self.dropped.emit(dragged_chats(event.mimeData()))
+
+
+def _button(icons: Icons, icon: str, place: Place, tip: str) -> _PlaceButton:
+    button = _PlaceButton(place.value)
     button.setObjectName(f"{place.value.lower()}Button")
     button.setProperty("look", "ghost")
     button.setCheckable(True)

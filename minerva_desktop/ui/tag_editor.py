@@ -1,4 +1,4 @@
-"""A small popup that adds tags to a chat and takes them away. Main thread."""
+"""A small popup that adds tags to one or several chats and takes them away. Main thread."""
 
 from __future__ import annotations
 
@@ -16,39 +16,49 @@ from minerva_desktop.ui.theme import GRID
 WIDTH = 240  # px
 MAX_TAG_LENGTH = 40  # characters
 SIGN = 16  # px
+TEXT_WIDTH = WIDTH - SIGN - 12 * GRID  # px; of a tag, within what is around it
+HINT = "Find chats by it with tag:name in the search"
 
 
 class TagEditor(PopupFrame):
-    """``changed`` carries the chat's id and its tags after each change.
+    """Shows the tags that all of the chats have. ``changed`` carries the tags of each chat by its
+    id, a dict, after each change.
 
     It deletes itself when it closes.
     """
 
-    changed = Signal(str, list)
+    changed = Signal(object)
 
     def __init__(
-        self, icons: Icons, chat: ConversationSummary, known: Sequence[str], parent: QWidget
+        self,
+        icons: Icons,
+        chats: Sequence[ConversationSummary],
+        known: Sequence[str],
+        parent: QWidget,
     ) -> None:
-        """``known`` are the tags of all chats, which are offered."""
+        """For ``chats``, at least one; ``known`` are the tags of all chats, which are offered."""
         super().__init__(parent)
         self._icons = icons
-        self._chat_id = chat.id
-        self._tags = list(chat.tags)
+        self._tags_of = {chat.id: list(chat.tags) for chat in chats}
+        others = [set(tags) for tags in self._tags_of.values()]
+        self._tags = [tag for tag in chats[0].tags if all(tag in each for each in others)]
         self.setObjectName("tagEditor")
-        self.setAccessibleName("Tags of the chat")
+        several = f"{len(chats):,} chats" if len(chats) > 1 else ""
+        self.setAccessibleName(f"Tags of {several or 'the chat'}")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setFixedWidth(WIDTH)
         self._edit = QLineEdit()
         self._edit.setObjectName("tagEdit")
         self._edit.setAccessibleName("New tag")
-        self._edit.setPlaceholderText("Add a tag")
+        self._edit.setPlaceholderText(f"Add a tag to {several}" if several else "Add a tag")
         self._edit.setMaxLength(MAX_TAG_LENGTH)
+        self._edit.inputRejected.connect(self._tell_limit)
         self._edit.returnPressed.connect(self._add_typed)
         completer = QCompleter(sorted(set(known), key=str.casefold), self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.InlineCompletion)
         self._edit.setCompleter(completer)
-        self._hint = QLabel("Find chats by it with tag:name in the search")
+        self._hint = QLabel(HINT)
         self._hint.setProperty("look", "muted")
         self._hint.setWordWrap(True)
         self._box = QVBoxLayout(self)
@@ -83,17 +93,30 @@ class TagEditor(PopupFrame):
             return
         self._edit.clear()
         if tag.casefold() not in {each.casefold() for each in self._tags}:
-            self._use([*self._tags, tag])
+            self._tags.append(tag)
+            for tags in self._tags_of.values():
+                if tag.casefold() not in {each.casefold() for each in tags}:
+                    tags.append(tag)
+            self._emit_changed()
 
     @Slot(str)
     def _take_away(self, tag: str) -> None:
-        self._use([each for each in self._tags if each != tag])
+        for tags in (self._tags, *self._tags_of.values()):
+            if tag in tags:
+                tags.remove(tag)
+        self._emit_changed()
         self._edit.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def _use(self, tags: list[str]) -> None:
-        self._tags = tags
+    def _emit_changed(self) -> None:
         self._show_tags()
-        self.changed.emit(self._chat_id, list(tags))
+        self.changed.emit({chat_id: list(tags) for chat_id, tags in self._tags_of.items()})
+
+    @Slot()
+    def _tell_limit(self) -> None:
+        self._hint.setText(f"A tag has at most {MAX_TAG_LENGTH} characters")
+        self._hint.show()
+        self._box.activate()
+        self.adjustSize()
 
     def _show_tags(self) -> None:
         for button in self._buttons:
@@ -104,6 +127,7 @@ class TagEditor(PopupFrame):
             button.taken_away.connect(self._take_away)
             self._box.insertWidget(number + 1, button)
             button.show()
+        self._hint.setText(HINT)
         self._hint.setVisible(not self._tags)
         self._box.activate()
         self.adjustSize()
@@ -115,7 +139,11 @@ class _TagButton(QPushButton):
     taken_away = Signal(str)
 
     def __init__(self, icons: Icons, tag: str) -> None:
-        super().__init__(tag.replace("&", "&&"))
+        super().__init__()
+        self.ensurePolished()  # for its font
+        elide = Qt.TextElideMode.ElideRight
+        shown = self.fontMetrics().elidedText(tag, elide, TEXT_WIDTH)
+        self.setText(shown.replace("&", "&&"))
         self._tag = tag
         self.setObjectName("tagButton")
         self.setProperty("look", "ghost")

@@ -200,7 +200,7 @@ async def test_a_folder_that_is_not_here_is_made_and_one_without_a_name_is_none(
 
 async def test_each_problem_is_told_and_costs_no_more(store: ChatStore, tmp_path: Path) -> None:
     mixed = tmp_path / "conversations.json"
-    mixed.write_text(json.dumps([chatgpt_chat("1", "one"), {"title": "T", "mapping": {}}]))
+    mixed.write_text(json.dumps([chatgpt_chat("1", "one"), {"title": "T", "mapping": 1}]))
     cut = tmp_path / "cut.json"
     cut.write_text(mixed.read_text()[:50])
     other = tmp_path / "other.json"
@@ -221,7 +221,7 @@ async def test_each_problem_is_told_and_costs_no_more(store: ChatStore, tmp_path
         store, mixed, cut, other, picture, pipe, empty, tmp_path / "gone.json", edited
     )
     known = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM Studio's"
-    assert report.problems[0] == ("conversations.json, chat 2 “T”: it has no message that is shown")
+    assert report.problems[0] == ("conversations.json, chat 2 “T”: it has no messages (“mapping”)")
     assert report.problems[1].startswith("cut.json: it is no JSON, or only a part of it: Input")
     assert report.problems[2] == f"other.json holds no chats of a kind that is known: {known}"
     assert report.problems[3].startswith("picture.png: it is no JSON")
@@ -260,3 +260,10 @@ async def test_files_beyond_the_bound(
     report = await take(store, path, archive)
     assert report.problems[0] == f"{path} is larger than 10 bytes"
     assert report.problems[1] == "conversations-000.json in export.zip is larger than 10 bytes"
+
+
+async def test_an_empty_chat_is_no_problem(store: ChatStore, tmp_path: Path) -> None:
+    file = tmp_path / "conversations.json"
+    file.write_text(json.dumps([chatgpt_chat("1", "one"), {"title": "T", "mapping": {}}]))
+    report = await take(store, file)
+    assert (len(report.imported_ids), report.n_empty, report.problems) == (1, 1, [])

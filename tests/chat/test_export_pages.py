@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 
+from minerva_desktop.chat import export_html
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.export_html import HtmlExporter, code_block
@@ -34,11 +36,14 @@ SAFE_TAGS = frozenset(
     ("a", "article", "blockquote", "body", "br", "code", "dd", "del", "details", "div", "dl", "dt",
      "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr",
      "html", "img", "li", "main", "meta", "ol", "p", "pre", "s", "small", "span", "strong", "style",
-     "summary", "table", "tbody", "td", "th", "thead", "title", "tr", "ul")
+     "summary", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
+     "annotation", "math", "mfrac", "mi", "mn", "mo", "mrow", "mspace", "msqrt", "mstyle", "msub",
+     "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "semantics")
 )  # fmt: skip
 SAFE_ATTRIBUTES = frozenset(
     ("alt", "charset", "class", "content", "dir", "href", "http-equiv", "lang", "name", "rel",
-     "src", "start", "style")
+     "src", "start", "style", "columnalign", "columnspacing", "display", "displaystyle",
+     "encoding", "rowspacing", "stretchy")
 )  # fmt: skip
 
 
@@ -250,3 +255,43 @@ def test_messages_in_other_branches_stay_out() -> None:
     conversation.select_branch(conversation.siblings(conversation.active_branch()[0].id)[0])
     assert "hidden" not in chat_to_markdown(conversation)
     assert "hidden" not in EXPORTER.page(conversation, {})
+
+
+def test_formulas_are_mathml() -> None:
+    shown = EXPORTER.markdown("So $x_{0}^2+\\sqrt{0}$ costs $5 and $6.")
+    assert (
+        "<msubsup><mi>x</mi><mrow><mn>0</mn></mrow><mn>2</mn></msubsup><mo>+</mo><msqrt>" in shown
+    )
+    assert "x_{0}^2+\\sqrt{0}</annotation>" in shown
+    assert shown.endswith("</math> costs $5 and $6.</p>\n")
+    assert '<math display="block">' in EXPORTER.markdown("$$\n\\frac{1}{2}\n$$")
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [r"\unknown x", r"\href{javascript:a}{b}", r"\text{<script>&lt;b&gt;}", r"\text{\foo}"],
+)
+def test_a_formula_that_cannot_be_typeset_is_its_source(tex: str) -> None:
+    assert EXPORTER.markdown(f"${tex}$") == f"<p>{html.escape(f'${tex}$')}</p>\n"
+
+
+@pytest.mark.parametrize("tex", [r'\color{red" onload="x}{x}', r"\style{position:fixed}{x}"])
+def test_a_formula_cannot_put_anything_else_into_a_page(tex: str) -> None:
+    seen = Seen()
+    seen.feed(EXPORTER.markdown(f"${tex}$"))
+    assert (seen.wrong, seen.open) == ([], [])
+
+
+def test_formulas_without_end_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_html, "MAX_FORMULA_SECONDS", 0.0)
+    assert EXPORTER.markdown("$x$") == "<p>$x$</p>\n"
+
+
+def test_what_reorders_text_is_named_in_a_page() -> None:
+    hidden = "a\u202eb\u2066c"
+    conversation = make_conversation(f"{hidden}\n\n```\n{hidden}\n```")
+    conversation.title = conversation.system_prompt = hidden
+    page = EXPORTER.page(conversation, {})
+    assert "\u202e" not in page
+    assert "\u2066" not in page
+    assert page.count("a[U+202E]b[U+2066]c") == 5  # with the page's own title

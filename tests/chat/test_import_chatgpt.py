@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,7 +216,8 @@ def test_images_and_files_from_the_archive() -> None:
     imported = only(chat, assets)
     question, picture = imported.conversation.active_branch()
     image = ImagePart("image", digest_of(PNG), len(PNG), "image/png", 640, 480)
-    assert question.parts == (image, FilePart("notes.txt", "note", 7))
+    named = msgspec.structs.replace(image, name="cat.png")
+    assert question.parts == (named, FilePart("notes.txt", "note", 7))
     assert question.text == (
         "[gone.txt: not in the export]\n\n[paper.pdf: neither text nor an image]\n\n"
         "[image: not in the export]\nWhat is this?"

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from minerva_desktop.chat.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolCall
 from tests.chat.chat_strategies import JUNK
 
@@ -172,6 +174,13 @@ def test_an_older_place_for_the_system_prompt_and_no_name() -> None:
     assert (conversation.created_at, conversation.model) == (7.0, None)
 
 
+@pytest.mark.parametrize(("kept", "taken"), [(0.1, 0.1), (0, 0.0), (99, 0.8), ("x", 0.8)])
+def test_the_chats_own_temperature(kept: object, taken: float) -> None:
+    fields = [{"key": "llm.prediction.temperature", "value": kept}]
+    value = chat(place(user(text("a"))), perChatPredictionConfig={"fields": fields})
+    assert only(value).conversation.sampling == SamplingParameters(temperature=taken)
+
+
 def test_ids_are_the_same_at_each_import() -> None:
     value = chat(place(user(text("a"))))
     first, again, copy = read(value), read(value), read(value, "2.conversation.json")
@@ -182,7 +191,7 @@ def test_ids_are_the_same_at_each_import() -> None:
 
 
 def test_a_chat_with_nothing_in_it() -> None:
-    told = UnreadableChat("chat 1", "it has no message with anything in it")
+    told = UnreadableChat("chat 1", "it has no message with anything in it", is_empty=True)
     assert read(chat(place(user(text(" "))))) == told
     assert read(chat({"versions": []})) == told
 

@@ -184,7 +184,9 @@ def test_export_with_nothing_to_export_and_nowhere_to_write(run: Run, tmp_path: 
     assert run("export", "--all")[2] == "minerva: There are no chats to export\n"
     stored(chat("Tea", "ab" * 16))
     code, _, said = run("export", "ab", "-o", "none/there.md")
-    assert (code, said) == (1, "minerva: none/there.md cannot be written: it is not there\n")
+    where = "minerva: none/there.md cannot be written: there is no folder none\n"
+    assert (code, said) == (1, where)
+    assert run("backup", "none/there.md")[2] == where
 
 
 def test_what_is_exported_can_be_imported(

@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import Conversation
@@ -22,6 +23,7 @@ from minerva_desktop.ui.notification_bar import NotificationBar
 from tests.app.chat_exports import chatgpt_chat, chatgpt_grown
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
 from tests.ui.test_message_actions import titles
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -112,6 +114,22 @@ def test_a_dropped_chat_is_listed_and_can_be_opened(opened: OpenWindow, tmp_path
     opened.until("chat", lambda: "Bonjour" in opened.transcript)
 
 
+def test_an_import_can_be_undone(opened: OpenWindow, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    chats = [chatgpt_chat("1", "one"), chatgpt_chat("2", "two"), {"title": "T", "mapping": {}}]
+    (folder / "conversations.json").write_text(json.dumps(chats))
+    opened.drop(folder)
+    opened.until("report", lambda: opened.notice == "2 chats imported; 1 was empty.")
+    bar = opened.window.findChildren(NotificationBar)[0]
+    (button,) = (each for each in bar.findChildren(QPushButton) if each.text() == "Undo")
+    button.click()
+    opened.until("undone", lambda: opened.notice == "2 chats deleted")
+    opened.drop(folder)
+    words = "0 chats imported; 2 were here already, 2 of them in the trash; 1 was empty."
+    opened.until("report", lambda: opened.notice == words)
+
+
 def test_a_file_without_chats_says_so(opened: OpenWindow, tmp_path: Path) -> None:
     file = tmp_path / "package.json"
     file.write_text('{"name": "x"}')
@@ -125,6 +143,14 @@ def test_one_chat_as_markdown(opened: OpenWindow, tmp_path: Path) -> None:
     chosen = opened.settings.current.conversation_id
     assert chosen is not None
     _controller(opened).export([chosen])
+    opened.until("dialog", lambda: bool(opened.window.findChildren(QFileDialog)))
+    (dialog,) = opened.window.findChildren(QFileDialog)
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    assert [Path(each).name for each in dialog.selectedFiles()] == ["Sea a.md"]
+    assert dialog.directory().path() in {documents, str(Path.home())}
+    part(dialog, QComboBox, "fileTypeCombo").setFocus()  # the name is left alone while it is typed
+    dialog.filterSelected.emit("Web page (*.html)")
+    assert [Path(each).name for each in dialog.selectedFiles()] == ["Sea a.html"]
     file = tmp_path / "sea.md"
     _save_as(opened, file, "Markdown (*.md)")
     opened.until("end", lambda: opened.notice == "1 chat exported to sea.md.")

@@ -13,15 +13,17 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
+    QFontMetrics,
 )
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_list import MIME_TYPE, ChatListView
 from minerva_desktop.ui.chat_list_model import ChatListModel
+from minerva_desktop.ui.chat_row_painter import fitted
 from minerva_desktop.ui.chat_rows import FolderRow, Place, chat_rows, days_left, trash_rows
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
@@ -196,6 +198,7 @@ def test_the_menu_is_for_all_that_are_chosen(qtbot: QtBot, sidebar: Sidebar) -> 
     assert texts == [
         "Pin 2 chats",
         "Move to folder",
+        "Tags of 2 chats…",
         "Export 2 chats…",
         "Archive 2 chats",
         "Delete 2 chats",
@@ -215,19 +218,33 @@ def test_what_is_typed_in_the_list_is_searched_for(qtbot: QtBot, sidebar: Sideba
     assert searched.args == ["salt"]
 
 
+@pytest.mark.parametrize("end", [" (copy)", " (branch)"])
+def test_a_long_title_still_tells_a_copy(qapp: QApplication, end: str) -> None:
+    metrics = QFontMetrics(qapp.font())
+    shown = fitted("How to bake bread at home with a starter" + end, metrics, 160)
+    assert shown.startswith("How")
+    assert shown.endswith("…" + end)
+    assert metrics.horizontalAdvance(shown) <= 160
+    assert fitted("Bread" + end, metrics, 160) == "Bread" + end
+
+
 # -- drags -------------------------------------------------------------------------------------
 
 
 def drag(target: ChatListView, data: QMimeData, place: QPoint) -> bool:
     """Drag ``data`` there and let it go; whether it was taken."""
+    return _drag_onto(target.viewport(), data, place)
+
+
+def _drag_onto(target: QWidget, data: QMimeData, place: QPoint) -> bool:
     both = Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
     left = Qt.MouseButton.LeftButton
     enter = QDragEnterEvent(place, both, data, left, NO_KEYS)
-    QApplication.sendEvent(target.viewport(), enter)
+    QApplication.sendEvent(target, enter)
     if not enter.isAccepted():
         return False
     drop = QDropEvent(QPointF(place), both, data, left, NO_KEYS)
-    QApplication.sendEvent(target.viewport(), drop)
+    QApplication.sendEvent(target, drop)
     return drop.isAccepted()
 
 
@@ -242,6 +259,31 @@ def test_chats_are_dropped_into_folders_and_out(
     with qtbot.waitSignal(sidebar.chat_actions.move) as moved:
         assert drag(view(sidebar), data, middle_of(sidebar, title))
     assert moved.args == [["d", "e"], folder_id]
+
+
+@pytest.mark.parametrize("title", ["Pinned", "A"])
+def test_chats_are_dropped_onto_the_pinned_ones(qtbot: QtBot, sidebar: Sidebar, title: str) -> None:
+    data = QMimeData()
+    data.setData(MIME_TYPE, QByteArray(b"d\ne"))
+    with qtbot.waitSignal(sidebar.chat_actions.pin) as pinned:
+        assert drag(view(sidebar), data, middle_of(sidebar, title))
+    assert pinned.args == [["d", "e"], True]
+
+
+def test_chats_are_dropped_into_the_archive_and_the_trash(qtbot: QtBot, sidebar: Sidebar) -> None:
+    archive, trash = (part(sidebar, QPushButton, f"{each}Button") for each in ("archive", "trash"))
+    data, files = QMimeData(), QMimeData()
+    data.setData(MIME_TYPE, QByteArray(b"d\ne"))
+    files.setUrls([QUrl.fromLocalFile("/models/tiny.gguf")])
+    with qtbot.waitSignal(sidebar.chat_actions.archive) as archived:
+        assert _drag_onto(archive, data, QPoint(8, 8))
+    assert archived.args == [["d", "e"], True]
+    with qtbot.waitSignal(sidebar.chat_actions.delete) as deleted:
+        assert _drag_onto(trash, data, QPoint(8, 8))
+    assert deleted.args == [["d", "e"]]
+    assert not _drag_onto(trash, files, QPoint(8, 8))
+    sidebar.set_rows(trash_rows([chat("x")]))
+    assert (archive.acceptDrops(), trash.acceptDrops()) == (False, False)
 
 
 def test_nothing_is_dropped_beside_the_rows(qtbot: QtBot, sidebar: Sidebar) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.icons import Icons
@@ -83,6 +83,29 @@ def test_a_new_folder_is_named_in_place_and_takes_the_chats(desk: ListDesk) -> N
     desk.until(lambda: desk.rows == ["Folders", "Home", "Bread", "Older", "Sea", "Cat"])
 
 
+def _press_escape(desk: ListDesk) -> None:
+    (editor,) = desk.view.viewport().findChildren(QLineEdit)
+    QTest.keyClick(editor, Qt.Key.Key_Escape)
+    desk.until(lambda: not desk.view.viewport().findChildren(QLineEdit))
+
+
+def test_esc_takes_a_folder_back_that_has_no_name_yet(desk: ListDesk) -> None:
+    home = desk.run(desk.library.create_folder("Home"))
+    desk.window.sidebar.chat_actions.move.emit([desk.on_disk()["Cat"]], home.id)
+    desk.until(lambda: desk.rows == ["Folders", "Home", "Cat", "Older", "Sea", "Bread"])
+    desk.choose("Cat", "Move to folder", "New folder…")
+    desk.until(lambda: desk.view.is_editing)
+    assert "New folder" in desk.rows
+    _press_escape(desk)
+    desk.until(lambda: desk.rows == ["Folders", "Home", "Cat", "Older", "Sea", "Bread"])
+    desk.choose("Home", "Rename")
+    desk.until(lambda: desk.view.is_editing)
+    _press_escape(desk)
+    desk.choose("Home", "Rename")  # and one that has its name stays
+    desk.type_name("House")
+    desk.until(lambda: desk.rows[:2] == ["Folders", "House"])
+
+
 def test_a_closed_folder_is_remembered(desk: ListDesk) -> None:
     folder = desk.run(desk.library.create_folder("Home"))
     desk.choose("Sea", "Move to folder", "New folder…")
@@ -116,9 +139,14 @@ def test_a_name_that_is_taken_is_said_and_not_kept(desk: ListDesk) -> None:
     desk.until(lambda: "Work" in desk.rows)
     desk.window.sidebar.edit_name(desk.run(desk.library.folders())[1].id)
     desk.type_name("home")
-    desk.until(lambda: bool(desk.errors))
-    assert "“Home”" in desk.errors[0].message
+    words = "There is a folder “Home” already, so this one keeps its name"
+    desk.until(lambda: desk.notice == words)
     desk.until(lambda: desk.rows[2:5] == ["Folders", "Home", "Work"])
+    desk.choose("Work", "Rename")
+    desk.type_name("Attic")
+    desk.until(lambda: desk.rows[2:5] == ["Folders", "Attic", "Home"])
+    assert desk.window.notifications.shown is None
+    assert desk.errors == []
 
 
 def test_the_archive_keeps_chats_out_of_the_way(desk: ListDesk) -> None:
@@ -210,6 +238,48 @@ def test_a_copy_has_all_that_the_chat_has(desk: ListDesk) -> None:
     copy = desk.run(desk.library.open_session(copy_id)).conversation
     assert [message.text for message in copy.active_branch()] == ["Hello", "Hi"]
     assert desk.rows[:2] == ["Today", "Sea (copy)"]
+
+
+def _tag_editor(desk: ListDesk) -> TagEditor:
+    desk.until(lambda: bool(desk.window.findChildren(TagEditor)))
+    return part(desk.window, TagEditor, "tagEditor")
+
+
+def test_several_chats_get_a_tag_and_lose_it(desk: ListDesk) -> None:
+    desk.run(desk.library.set_tags(desk.on_disk()["Cat"], ["Pets", "Old"]))
+    desk.run(desk.library.set_tags(desk.on_disk()["Bread"], ["Old"]))
+    desk.window.sidebar.chat_actions.pin.emit([], True)  # lists them anew
+    desk.until(lambda: "tagged Pets, Old" in desk.spoken("Cat"))
+    desk.click("Cat")
+    desk.click("Bread", CONTROL)
+    desk.choose("Bread", "Tags of 2 chats…")
+    editor = _tag_editor(desk)
+    assert [each.text() for each in editor.findChildren(QPushButton)] == ["Old"]  # both have it
+    field = part(editor, QLineEdit, "tagEdit")
+    QTest.keyClicks(field, "pets")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    desk.until(lambda: "tagged Old, " in desk.spoken("Bread"))
+    (old,) = (each for each in editor.findChildren(QPushButton) if each.text() == "Old")
+    QTest.mouseClick(old, Qt.MouseButton.LeftButton)
+    desk.until(lambda: "Old" not in desk.spoken("Bread") + desk.spoken("Cat"))
+    assert desk.summary("Cat").tags == ("Pets",)
+    assert len(desk.summary("Bread").tags) == 1
+    editor.close()
+
+
+def test_a_long_tag_is_told_and_cut_with_a_sign(desk: ListDesk) -> None:
+    desk.choose("Sea", "Tags…")
+    editor = _tag_editor(desk)
+    field = part(editor, QLineEdit, "tagEdit")
+    QTest.keyClicks(field, "w" * 41)
+    hints = [label.text() for label in editor.findChildren(QLabel) if label.isVisible()]
+    assert hints == ["A tag has at most 40 characters"]
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    (button,) = editor.findChildren(QPushButton)
+    assert button.text().endswith("…")
+    assert button.sizeHint().width() <= editor.width()
+    assert "w" * 40 in button.toolTip()
+    editor.close()
 
 
 def test_tags_are_added_and_taken_away(desk: ListDesk) -> None:

@@ -208,9 +208,25 @@ def test_presets_are_passed_on_in_files(opened: OpenWindow, tmp_path: Path) -> N
     write_presets(
         shared, PromptLibrary(presets=(POET, other), snippets=(Snippet(name="a", text="b"),))
     )
+    bad = tmp_path / "bad.json"
+    hot = Preset(name="Hot", sampling=SamplingParameters(temperature=99.0))
+    write_presets(bad, PromptLibrary(presets=(Preset(name="New"), hot)))
     for path, words in (
-        (shared, "1 preset and 1 snippet were added."),
+        (
+            shared,
+            (
+                "1 preset and 1 snippet were added."
+                " Another thing had the name already, so there is now: “Teacher 2”."
+            ),
+        ),
         (shared, "There was nothing new in there."),
+        (
+            bad,
+            (
+                "bad.json, preset 2, “Hot”: temperature must be between 0.0 and 5.0, not 99.0."
+                " Nothing was imported from this file: correct it, and import it again."
+            ),
+        ),
         (tmp_path / "none.json", "none.json could not be read: it is not there."),
     ):
         opened.until("end of the dialog", lambda: not opened.window.findChildren(QFileDialog))

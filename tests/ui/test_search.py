@@ -181,6 +181,19 @@ def test_nothing_found_is_said(desk: ListDesk) -> None:
     )
 
 
+def test_a_wrong_filter_does_not_stand_above_what_was_said_of_another_text(desk: ListDesk) -> None:
+    def said() -> set[str]:
+        return {
+            each.text() for each in desk.window.sidebar.findChildren(QLabel) if each.isVisible()
+        }
+
+    search(desk, "zebra")
+    desk.until(lambda: "Nothing found for “zebra”" in said())
+    search(desk, "after:2024-13")
+    desk.until(part(desk.window.sidebar, QLabel, "fieldHint").isVisible)
+    assert "Nothing found for “zebra”" not in said()
+
+
 def test_a_wrong_filter_is_said_under_the_field(desk: ListDesk) -> None:
     label = part(desk.window.sidebar, QLabel, "fieldHint")
     search(desk, "salt before:someday")
@@ -197,6 +210,13 @@ def test_archived_chats_are_found(desk: ListDesk) -> None:
     desk.run(desk.library.set_archived([desk.on_disk()["Soup"]], True))
     search(desk, "salted")
     desk.until(lambda: shown(desk) == ["Soup", "Salted"])
+    found = results(desk).model()
+    spoken = {
+        str(found.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole))
+        for row in range(found.rowCount())
+    }
+    assert "Chat: Soup, archived" in spoken
+    assert "Salted" in spoken  # a message
     desk.go_to("archiveButton")
     desk.until(lambda: desk.view.isVisible() and desk.rows == ["Older", "Soup"])
     assert part(desk.window, QLineEdit, "chatSearch").text() == ""

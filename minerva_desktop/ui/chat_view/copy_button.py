@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton, QWidget
 
-from minerva_desktop.ui.chat_view.plain_text import clean_source
+from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from minerva_desktop.ui.chat_view.markdown_math import is_display
+from minerva_desktop.chat.markdown_math import is_display
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Mark, Run, merged
 
 _SENTENCE_END = re.compile(r"([.,;:!?])(?=\s|$)\s*")

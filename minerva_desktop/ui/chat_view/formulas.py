@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from minerva_desktop.chat.markdown_math import formula_tex, is_display
 from minerva_desktop.errors import InvalidRequest
-from minerva_desktop.ui.chat_view.markdown_math import formula_tex, is_display
 from minerva_desktop.ui.chat_view.preloading import import_typesetting
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK
 

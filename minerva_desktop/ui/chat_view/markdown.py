@@ -17,6 +17,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from minerva_desktop.chat.markdown_math import BLOCK, INLINE, add_formulas
 from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.footnotes import (
     REFERENCE,
@@ -26,7 +27,6 @@ from minerva_desktop.ui.chat_view.footnotes import (
     reference_run,
 )
 from minerva_desktop.ui.chat_view.formula_rows import apart, begins_with_display, formula_run
-from minerva_desktop.ui.chat_view.markdown_math import BLOCK, INLINE, add_formulas
 from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
 from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_text import plain_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from minerva_desktop.ui.chat_view.markdown_math import open_formula
+from minerva_desktop.chat.markdown_math import open_formula
 
 LONGEST_OPEN = 200  # characters after a single dollar sign that may still become a formula
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minerva_desktop.ui.chat_view.plain_text import BEFORE, PLAIN_LIMIT, clean_source, plain_rows
+from minerva_desktop.chat.visible_text import BEFORE, clean_source
+from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT, plain_rows
 from minerva_desktop.ui.chat_view.rows import Row, split_long
 
 

@@ -27,6 +27,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QWidget
 
+from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
@@ -34,7 +35,6 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
-from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
 from minerva_desktop.ui.chat_view.row_html import html_of, html_pieces
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
+from minerva_desktop.chat.markdown_math import is_display, open_line
 from minerva_desktop.ui.chat_view.code_rows import MAX_ROW, CodeRows
 from minerva_desktop.ui.chat_view.footnotes import (
     begin_notes,
@@ -28,7 +29,6 @@ from minerva_desktop.ui.chat_view.markdown import (
     Resume,
     RowBuilder,
 )
-from minerva_desktop.ui.chat_view.markdown_math import is_display, open_line
 from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_stream import Cleaner, Update
 from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT

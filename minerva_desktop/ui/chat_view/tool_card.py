@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.export_markdown import fenced
 from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
+from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.chat_view.folded_text import FoldedText
-from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID

@@ -1,10 +1,11 @@
 r"""Typesets LaTeX: a formula becomes one outline, to be filled in any colour at any size.
 
-The one home of ziamath, whose import takes 0.2 s: `formulas` imports this late, in its thread.
-LaTeX is untrusted. ziamath makes SVG, of which only glyph outlines, bars and frames are taken, so
-nothing in a formula can name a file or an address that anything would open. A formula that means
-to define, includes or measures out too much, takes too long, or has a command or a character that
-is not known, is not typeset at all. Only one thread at a time may call it: the font is one object.
+With `chat.mathml` the home of ziamath, whose import takes 0.2 s: `formulas` imports this late, in
+its thread. LaTeX is untrusted. ziamath makes SVG, of which only glyph outlines, bars and frames are
+taken, so nothing in a formula can name a file or an address that anything would open. A formula
+that means to define, includes or measures out too much, takes too long, or has a command or a
+character that is not known, is not typeset at all. Only one thread at a time may call it: the font
+is one object.
 """
 
 from __future__ import annotations
@@ -20,43 +21,14 @@ from ziafont.config import config as font_config
 from ziamath.tex import tex2mml
 from ziamath.zmath import Math
 
+from minerva_desktop.chat.mathml import MAX_SECONDS, cannot_typeset, prepared
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
 
 EM = 100.0  # units of an outline that make up the size of its font
 MAX_WIDTH = 400.0  # em
 MAX_HEIGHT = 100.0
-MAX_DIMENSION = 20.0  # em; of a space or a rule
-MAX_SECONDS = 0.5
 
-# Macros can grow without bounds, and there is nothing to include or to link to.
-_REFUSED = re.compile(
-    r"\\(?:def|edef|gdef|let|newcommand|renewcommand|providecommand|newenvironment|"
-    r"DeclareMathOperator|input|include|includegraphics|href|url|require|class|cssId|style|f?colorbox|"
-    r"unicode|verb|html\w+)(?![a-zA-Z])"
-)
-# A formula is drawn in one colour. Numbers of its own would begin anew in each formula.
-_DROPPED = re.compile(
-    r"\\(?:label\s*\{[^{}]*\}|(?:text)?color\s*(?:\[[^][]*\]\s*)?\{[^{}]*\}|"
-    r"(?:nonumber|notag)(?![a-zA-Z]))"
-)
-# What is set like these is set as them; numbers of their own are none.
-_ALIGNED = re.compile(
-    r"\\begin\s*\{align(?:ed)?at\*?\}\s*\{\d*\}|\\begin\s*\{(?:align|flalign\*?|eqnarray\*?)\}"
-)
-_ALIGNED_END = re.compile(r"\\end\s*\{(?:align(?:ed)?at\*?|align|flalign\*?|eqnarray\*?)\}")
-_VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatrix)\*?\}")
-_TAG = re.compile(r"\\tag\s*\{([^{}]*)\}")
-_BARE_TAG = re.compile(r"\\tag\*\s*\{([^{}]*)\}")
-# What one row is to be further away from the next; drawn as text otherwise.
-_ROW_GAP = re.compile(r"(\\\\)\*?\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
-_ANGLES = re.compile(r"\\(left|right|big\w?|Big\w?|bigg\w?|Bigg\w?)\s*([<>])")
-_TEXT_DASH = re.compile(r"(\\(?:text\w*|mbox)\s*\{)-")
-# With no way back into the digits: a long number took cubic time, and the lock for all of it.
-_DIMENSION = re.compile(
-    r"(?<!\d)(\d++(?:\.\d++)?|\.\d++)\s*+(in|mm|cm|pt|em|ex|pc|bp|dd|cc|sp|mu)(?![a-zA-Z])"
-)
-_UNITS_IN_EM = {"in": 7.3, "cm": 2.9, "pc": 1.3, "cc": 1.3, "mm": 0.3, "em": 1.0, "ex": 0.5}
 # Sums and integrals, which would be as high within a line as on their own.
 _LARGE = re.compile(r"<mo>(?=&#x0(?:220F|22[12][0-9A-F]|22C[0-3]|2A[01][0-9A-F]);)")
 _PATH_PART = re.compile(r"([MLCQZ])([^MLCQZ]*)")
@@ -64,7 +36,6 @@ _PATH_PART = re.compile(r"([MLCQZ])([^MLCQZ]*)")
 _ALIGNED_ROWS = re.compile(r'(?<= rowspacing=")3pt(?=")')
 _OTHER_ROWS = re.compile(r"<mtable(?![^>]* rowspacing=)")
 ALIGNED_GAP, OTHER_GAP = "0.5em", "0.4em"  # ziamath takes them for a third more
-_ANGLE_NAMES = {"<": r"\langle ", ">": r"\rangle "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +54,10 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     Raises `InvalidRequest` when it cannot be typeset, and says why in its detail.
     """
     font_config.svg2 = False  # outlines in their place, instead of references to them
-    prepared = _prepared(tex)
+    source = prepared(tex)
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
-            markup = tex2mml(prepared, inline=not display)
+            markup = tex2mml(source, inline=not display)
             markup = _ALIGNED_ROWS.sub(ALIGNED_GAP, markup)
             markup = _OTHER_ROWS.sub(f'<mtable rowspacing="{OTHER_GAP}"', markup)
             if not display:
@@ -99,28 +70,7 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     # Not from within: the error would keep the libraries' frames, whose generators may be half done
     # where the time was up. They are to be closed now, not by the garbage collector, which closes
     # the files that they hold first and has them complain.
-    raise _cannot(reason)
-
-
-def _prepared(tex: str) -> str:
-    """``tex`` in the words of the libraries."""
-    refused = _REFUSED.search(tex)
-    if refused is not None:
-        raise _cannot(f"{refused[0]} is not allowed")
-    for number, unit in _DIMENSION.findall(tex):
-        if float(number) * _UNITS_IN_EM.get(unit, 0.1) > MAX_DIMENSION:
-            raise _cannot(f"{number}{unit} is too long")
-    tex = _DROPPED.sub("", tex)
-    tex = _ROW_GAP.sub(r"\1", tex)
-    tex = _ALIGNED.sub(r"\\begin{align*}", tex)
-    tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
-    tex = _VARIANT.sub(r"\\\1{\2}", tex)
-    tex = _BARE_TAG.sub(r"\\qquad \\text{\1}", tex)
-    tex = _TAG.sub(r"\\qquad (\\text{\1})", tex)
-    tex = _ANGLES.sub(lambda match: f"\\{match[1]}{_ANGLE_NAMES[match[2]]}", tex)
-    # Markup of the libraries' own is made of these: there is to be none that they did not write.
-    tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-    return _TEXT_DASH.sub("\\1\u2010", tex)
+    raise cannot_typeset(reason)
 
 
 def _laid_out(markup: str) -> Drawing:
@@ -130,7 +80,7 @@ def _laid_out(markup: str) -> Drawing:
     box = formula.node.bbox
     width, height = box.xmax - box.xmin, box.ymax - box.ymin
     if not (0 < width <= MAX_WIDTH * EM and 0 < height <= MAX_HEIGHT * EM):
-        raise _cannot(f"{width:.0f} × {height:.0f} units are too large")
+        raise cannot_typeset(f"{width:.0f} × {height:.0f} units are too large")
     canvas = ET.Element("svg")
     formula.node.draw(0, 0, canvas)
     path = QPainterPath()
@@ -145,10 +95,10 @@ def _check_text(formula: Math) -> None:
     """Raise where a formula holds something that would be drawn as its name, or as a box."""
     for text in formula.mathml.itertext():
         if "\\" in text:
-            raise _cannot(f"{text} is not known")
+            raise cannot_typeset(f"{text} is not known")
         for character in text:
             if not character.isspace() and not formula.font.glyphindex(character):
-                raise _cannot(f"the font has no {character}")
+                raise cannot_typeset(f"the font has no {character}")
 
 
 def _outline(element: ET.Element) -> QPainterPath:
@@ -187,7 +137,3 @@ def _add_curves(path: QPainterPath, source: str) -> None:
                 path.cubicTo(*at)
             case _:
                 path.closeSubpath()
-
-
-def _cannot(reason: str) -> InvalidRequest:
-    return InvalidRequest("This formula cannot be typeset", detail=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.chat_view.footnotes import begin_notes
 from minerva_desktop.ui.chat_view.markdown import (
     ALL_ROWS,
@@ -12,7 +13,6 @@ from minerva_desktop.ui.chat_view.markdown import (
     RowBuilder,
 )
 from minerva_desktop.ui.chat_view.plain_stream import Update
-from minerva_desktop.ui.chat_view.plain_text import clean_source
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 

@@ -11,13 +11,13 @@ from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.markdown_math import MAX_FORMULA
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.chat_view import typesetting
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.formula_object import OBJECT, SIZE
 from minerva_desktop.ui.chat_view.formulas import MAX_POINTS, Allowance, Formulas
-from minerva_desktop.ui.chat_view.markdown_math import MAX_FORMULA
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.preloading import import_typesetting
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Mark, Row

@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.copy_button import CopyButton
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.plain_stream import Cleaner
-from minerva_desktop.ui.chat_view.plain_text import clean_source
 from tests.ui.chat_view.attacks import ATTACKS
 from tests.ui.chat_view.messages import answer, question, streaming
 

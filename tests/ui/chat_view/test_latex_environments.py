@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minerva_desktop.ui.chat_view.markdown_math import formula_tex
+from minerva_desktop.chat.markdown_math import formula_tex
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.chat_view.typesetting import typeset
