@@ -32,6 +32,7 @@ CHATML_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+CHATML_END = "<|im_end|>"  # of a turn
 
 
 class KvType(StrEnum):

@@ -58,13 +58,19 @@ class RoomMaker(Generic[EngineT]):
     async def _look(self, entry: Entry[EngineT]) -> LoadChoice | None:
         """As `make`; None where it has to wait for models that are in use."""
         path, entries = entry.path, self._entries
-        choice = await self._choose(path, entry.options, entries.kept(path))
+        kept = entries.kept(path)
+        choice = await self._choose(path, entry.options, kept)
         entry.forced = entry.forced or self._is_as_it_was(entry, choice.needs)
         comes_later = entry.can_wait and self._waiting.comes_later(entry, choice.needs)
         if comes_later and await self._may_wait(entry):
             return None
         asks = True
         while missing := self._ledgers.missing(choice.needs):
+            if sum((now := entries.kept(path)).values()) < sum(kept.values()):
+                # Who was in use while it was chosen may go now: it need not be so small.
+                kept = now
+                choice = await self._choose(path, entry.options, kept)
+                continue
             ends = entries.helpful_ends(missing)
             if not ends:
                 plan = entries.plan(path, choice)

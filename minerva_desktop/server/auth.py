@@ -77,11 +77,7 @@ class HostOriginGuard:
         # gets a browser to write a loopback name for it.
         is_loopback = _without_port(host) in LOOPBACK_NAMES
         if not (is_loopback or self._is_allowed(host, own)):
-            return Forbidden(
-                f"The Host header names {one_line(hosts[0], MAX_SHOWN_HOST)}, which is not this "
-                "endpoint: use this machine's address or name with the right port, or have that "
-                f"host allowed, {_WINDOW} or with minerva serve --allow-host"
-            )
+            return Forbidden(_foreign(hosts[0], scope["server"][1]))
         if any(origin not in self._origins for origin in _header_values(scope, b"origin")):
             return Forbidden(
                 "The Origin header names a web page that is not allowed to call; allow it "
@@ -107,6 +103,17 @@ class HostOriginGuard:
         names = {*self._names, bracketed(address)}
         hosts = {f"{name}:{port}" for name in names}
         return hosts | names if port == HTTP_PORT else hosts
+
+
+def _foreign(host: str, port: int) -> str:
+    """Why a request to ``host`` is refused, and which names do."""
+    use = f"use localhost, or this machine's address or name with the port {port}"
+    if not host:
+        return f"The Host header is empty: {use}"
+    return (
+        f"The Host header names {one_line(host, MAX_SHOWN_HOST)}, which is not this endpoint:"
+        f" {use}, or have that host allowed, {_WINDOW} or with minerva serve --allow-host"
+    )
 
 
 class KeyRing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,10 +77,17 @@ def test_the_stop_string_that_comes_first_in_the_text_is_the_one_that_counts() -
     assert detokenizer.stop_string == "one"
 
 
-def test_a_cut_character_at_the_end_is_marked() -> None:
+@pytest.mark.parametrize("stop", [(), ("\ufffd",), ("okay",)])
+def test_a_character_that_the_end_cuts_is_left_out(stop: tuple[str, ...]) -> None:
+    detokenizer = IncrementalDetokenizer(stop)
+    assert detokenizer.push(b"ok\xe2\x98") + detokenizer.flush() == "ok"
+    assert not detokenizer.stopped
+
+
+def test_bytes_that_begin_no_character_are_marked_also_at_the_end() -> None:
     detokenizer = IncrementalDetokenizer()
-    assert detokenizer.push(b"ok\xe2\x98") == "ok"
-    assert detokenizer.flush() == "\ufffd"
+    assert detokenizer.push(b"a\x98b\xe2c\xff") == "a\ufffdb\ufffdc\ufffd"
+    assert detokenizer.flush() == ""
 
 
 def test_what_the_prompt_has_opened_comes_with_the_first_token_and_stops_nothing() -> None:

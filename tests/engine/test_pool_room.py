@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from minerva_desktop.devices.ledgers import CPU
+from minerva_desktop.devices.ledgers import CPU, Needs
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.pool_events import (
     GoneCause,
+    LoadChoice,
     MemoryTrimmed,
     ModelGone,
     ModelReady,
@@ -44,6 +46,36 @@ async def test_the_least_recently_used_goes_and_no_more_than_it_takes(scripted: 
     assert ModelGone(MEDIUM, cause=GoneCause.ROOM, room_for=LARGE, n_freed=40) in scripted.events
     ready = [event for event in scripted.events if isinstance(event, ModelReady)]
     assert ready[-1].unloaded == (Unloaded(MEDIUM, 40),)
+
+
+class Shrinking(Scripted):
+    """Its choices take 90 bytes, or 70 where others keep some, once they are let."""
+
+    def __init__(self) -> None:
+        self.kept: list[Needs] = []
+        self.begun, self.may_choose = asyncio.Event(), asyncio.Event()
+        super().__init__()
+
+    async def _choose(self, path: Path, options: LoadOptions, kept: Needs) -> LoadChoice:
+        if path != LARGE:
+            return await super()._choose(path, options, kept)
+        self.kept.append(kept)
+        self.begun.set()
+        await self.may_choose.wait()
+        return LoadChoice(options, {CPU: 70 if kept else 90})
+
+
+async def test_a_choice_beside_a_model_that_goes_all_the_same_is_made_again() -> None:
+    scripted = Shrinking()
+    async with scripted.pool.lease(MEDIUM):
+        load = asyncio.create_task(scripted.use(LARGE))
+        await scripted.begun.wait()
+    scripted.may_choose.set()  # while it was chosen, the other became idle
+    await load
+    assert scripted.kept == [{CPU: 40}, {}]
+    ready = [event for event in scripted.events if isinstance(event, ModelReady)]
+    assert (ready[-1].path, ready[-1].choice.needs) == (LARGE, {CPU: 90})
+    assert scripted.pool.loaded() == [LARGE]
 
 
 async def test_a_larger_one_goes_alone_where_it_suffices() -> None:

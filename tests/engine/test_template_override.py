@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
@@ -142,3 +144,27 @@ async def test_a_chats_state_is_used_only_as_far_as_its_tokens_are_the_same(
     cold, _ = await answer(PLAIN, chat=None)
     other, restored = await answer(PLAIN, chat="a")
     assert (other, restored) == (cold, 0)  # its prompt begins with other tokens
+
+
+async def test_the_guessed_templates_end_mark_ends_an_answer_that_spells_it(
+    gemma_path: Path,
+) -> None:
+    engine = LlamaEngine(gemma_path)  # a base model without a template: ChatML is ours
+    await engine.load(options=LoadOptions(n_ctx=512))
+    asked = (ChatTurn(Role.USER, "What is the capital of France?"),)
+    told: list[tuple[str, FinishReason, str | None]] = []
+    free = SamplingParameters(temperature=0.0, max_tokens=24)
+    for sampling in (free, replace(free, stop=("capital",)), replace(free, ignore_eos=True)):
+        stream = engine.generate(asked, sampling=sampling)
+        completion = await stream.wait_completion()
+        told.append((str(stream), completion.finish_reason, completion.stop_string))
+    plain = engine.generate("<|im_start|>user\nHi<|im_end|>\n" * 3, 16, sampling=GREEDY)
+    await plain.wait_completion()
+    await engine.unload()
+    (text, *end), cut, (whole, *_) = told
+    assert end == [FinishReason.STOP, None], "the mark is no stop string of the request"
+    assert text
+    assert "<|im" not in text
+    assert whole.startswith(text + "<|im_end|>")
+    assert cut == (text.partition("capital")[0], FinishReason.STOP, "capital")
+    assert "<|im_end|>" in str(plain)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.engine.token_stream import TokenStream
 from tests.server.fake_models import COMPLETION, MODEL, chat_body, serving
@@ -29,6 +31,25 @@ async def test_several_answers_to_one_question() -> None:
             reasons[choice.index] += choice.finish_reason or ""
         assert texts == ["Hello, world"] * 3
         assert reasons == ["stop"] * 3
+
+
+@pytest.mark.parametrize(("choice", "content"), [("required", None), ("auto", "")])
+async def test_a_stream_that_has_to_be_calls_begins_without_content(
+    choice: str, content: str | None
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    async with serving() as served:
+        body = chat_body(stream=True, tools=tools, tool_choice=choice)
+        answer = await served.http.post(PATH, json=body)
+    first = json.loads(answer.text.partition("\n")[0].removeprefix("data: "))
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": content}
+
+
+async def test_several_choices_have_no_timings_together() -> None:
+    async with serving() as served:
+        for n in (1, 2):
+            answer = await served.http.post(PATH, json=chat_body(n=n))
+            assert ("timings" in answer.json()) == (n == 1)
 
 
 async def test_log_probabilities_of_tokens() -> None:

@@ -161,6 +161,7 @@ async def test_the_tokens_of_all_prompts_are_counted_once_each() -> None:
     assert answer["usage"]["prompt_tokens"] == 10 + 20 + 30
     assert answer["usage"]["prompt_tokens_details"] == {"cached_tokens": 0 + 1 + 2}
     assert answer["usage"]["completion_tokens"] == 12
+    assert "timings" not in answer, "those of the first would pass for those of all"
 
 
 @pytest.mark.parametrize("stream", [False, True])

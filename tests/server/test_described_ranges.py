@@ -74,6 +74,25 @@ def test_the_ends_of_a_range_are_taken(path: str) -> None:
                 assert name == "n"  # some dialects have one answer only
 
 
+async def test_whether_an_answer_may_have_no_tokens_is_each_dialects_rule_and_described() -> None:
+    rules = {
+        "/v1/chat/completions": ("ChatCompletionRequest", "max_tokens", "at least 1"),
+        "/v1/completions": ("CompletionRequest", "max_tokens", "0: no answer"),
+        "/v1/responses": ("ResponsesRequest", "max_output_tokens", "at least 1"),
+        "/v1/messages": ("MessagesRequest", "max_tokens", "0: only have the prompt read"),
+    }
+    async with serving() as served:
+        schemas = (await served.http.get("/openapi.json")).json()["components"]["schemas"]
+    for path, (schema, field, rule) in rules.items():
+        assert rule in schemas[schema]["properties"][field]["description"], path
+        body, read = READERS[path]
+        if rule == "at least 1":
+            with pytest.raises(InvalidRequest, match=f"^{field} must be between 1 and "):
+                read(body | {field: 0})
+        else:
+            assert read(body | {field: 0}).sampling.max_tokens == 0
+
+
 async def test_defaults_are_described_and_the_page_shows_both() -> None:
     async with serving() as served:
         schemas = (await served.http.get("/openapi.json")).json()["components"]["schemas"]

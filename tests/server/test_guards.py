@@ -51,12 +51,14 @@ async def test_an_allowed_host_passes_with_any_port() -> None:
             assert (await get(served, Host=host)).status_code == 200, host
         for host in ("example.org", "x.chat.example.org", "chat.example.org:x", ":443"):
             assert (await get(served, Host=host)).status_code == 403, host
-        refused = await get(served, Host=":443")
+        refused, empty = [await get(served, Host=host) for host in (":443", "")]
+        use = f"use localhost, or this machine's address or name with the port {served.port}"
     assert refused.json()["error"]["message"] == (
-        "The Host header names :443, which is not this endpoint: use this machine's address or "
-        "name with the right port, or have that host allowed, in the window (Local server, "
-        "Advanced) or with minerva serve --allow-host"
+        f"The Host header names :443, which is not this endpoint: {use}, or have that host "
+        "allowed, in the window (Local server, Advanced) or with minerva serve --allow-host"
     )
+    assert empty.status_code == 403
+    assert empty.json()["error"]["message"] == f"The Host header is empty: {use}"
 
 
 FOREIGN_HOSTS = (

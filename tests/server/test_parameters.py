@@ -175,6 +175,7 @@ def test_an_answer_of_ours_can_be_sent_back() -> None:
         ({"seed": 2**63}, "seed"),
         ({"seed": 10**400}, "seed"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"truncate_prompt_tokens": 6}, "truncate_prompt_tokens"),
         ({"max_tokens": 10**9}, "max_tokens"),
         ({"max_tokens": 2.0}, "max_tokens"),
         ({"stop": 5}, "stop"),

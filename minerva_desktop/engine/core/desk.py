@@ -71,7 +71,8 @@ QUESTION_CHARACTERS = (20_000, 400_000)
 class PreparedGeneration:
     """A checked request with the tokens of its prompt and the grammar that it has to follow.
 
-    ``stop``: the strings that end it. None do where a call is required, which would be cut."""
+    ``stop``: the strings that end it, those that the request did not ask for too. None do where a
+    call is required, which would be cut."""
 
     request: Generate
     prompt: Prompt
@@ -271,7 +272,7 @@ def _prepared_generation(
     _check_end(request)
     prompt = builder.build(request)
     grammar = _grammar(request.sampling)
-    watch, stop = None, request.sampling.stop
+    watch, stop = None, _stops(request, builder)
     # Which variables the template sees makes no other grammar: it is made once for each tool set.
     chat = msgspec.structs.replace(request.chat, variables=None)
     if chat.mode is ToolMode.REQUIRED:
@@ -293,6 +294,14 @@ def _prepared_generation(
         watch = CallWatch(started, thought, prompt.opening) if started is not None else None
     dry = dry_prototype(request.sampling, builder.vocabulary)
     return PreparedGeneration(request, prompt, grammar, watch, stop, arrived, dry)
+
+
+def _stops(request: Generate, builder: PromptBuilder) -> tuple[str, ...]:
+    """What the request asks for, and the mark that ends a turn, where an answer can end at it."""
+    sampling, mark = request.sampling, builder.end_mark
+    is_free = sampling.grammar is None and sampling.json_schema is None
+    ends = mark and request.messages is not None and is_free and not _must_go_on(sampling)
+    return (*sampling.stop, mark) if ends else sampling.stop
 
 
 def _check_scores(request: Generate) -> None:

@@ -48,13 +48,10 @@ class IncrementalDetokenizer:
         return self._opened(text) if self._opening else text
 
     def flush(self) -> str:
-        """What is left at the end of the generation; a cut character becomes U+FFFD."""
-        if self.stopped:
-            return ""
-        text = self._release(self._decoder.decode(b"", final=True))
+        """What is left at the end of the generation, without the beginning of a character that the
+        end cuts: no reader could do anything with that."""
         held, self._held = self._held, ""
-        text += held
-        return self._opened(text) if text else ""
+        return self._opened(held) if held else ""
 
     def _opened(self, text: str) -> str:
         opening, self._opening = self._opening, ""

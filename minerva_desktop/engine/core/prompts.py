@@ -17,7 +17,11 @@ from minerva_desktop.engine.core.chat_renderer import ChatRenderer
 from minerva_desktop.engine.core.detokenizer import begun_character
 from minerva_desktop.engine.core.tool_calls import answer_format
 from minerva_desktop.engine.core.vocabulary import Vocabulary
-from minerva_desktop.engine.load_options import check_template_text
+from minerva_desktop.engine.load_options import (
+    CHATML_END,
+    CHATML_TEMPLATE,
+    check_template_text,
+)
 from minerva_desktop.engine.messages import Generate, PromptEnd
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 
@@ -52,7 +56,10 @@ class Prompt:
 
 
 class PromptBuilder:
-    """Renders and tokenises for one model."""
+    """Renders and tokenises for one model.
+
+    ``end_mark``: what ends a turn of its chats, where that is text to the model; else empty.
+    """
 
     def __init__(
         self,
@@ -65,6 +72,7 @@ class PromptBuilder:
         """``n_ctx`` in tokens; ``is_wanted`` as `ChatTemplate` has it."""
         self.vocabulary = vocabulary
         self.answer_format = templates.answer_format
+        self.end_mark = _end_mark(vocabulary, templates.chat)
         self._n_ctx = n_ctx
         self._bos_text = vocabulary.text(vocabulary.bos)
         self._openings = _openings(templates.answer_format)
@@ -242,6 +250,15 @@ class PromptBuilder:
             else:
                 low = middle + 1
         return fewest
+
+
+def _end_mark(vocabulary: Vocabulary, template: str | None) -> str:
+    """A template that the model brings was chosen for its vocabulary, in which the mark is a token
+    that ends the answer. Ours is guessed: a base model spells out what it read in the prompt."""
+    if template not in (None, CHATML_TEMPLATE):
+        return ""
+    tokens = vocabulary.tokenize(CHATML_END, special=True, add_special=False)
+    return "" if len(tokens) == 1 else CHATML_END
 
 
 def _openings(answer_format: AnswerFormat) -> tuple[str, ...]:

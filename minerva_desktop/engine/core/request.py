@@ -50,6 +50,7 @@ class RunningRequest:
         self.detokenizer = IncrementalDetokenizer(
             prepared.stop, prepared.prompt.opening, prepared.prompt.begun
         )
+        self._asked_stops = request.sampling.stop
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
@@ -99,6 +100,7 @@ class RunningRequest:
         started = self._started or now
         first = self._first_token or now
         last = self._last_token or first
+        stop_string = self.detokenizer.stop_string
         timings = Timings(
             queue_ms=(started - self._added) * 1000.0,
             prompt_tokens=self.sequence.n_prompt,
@@ -123,6 +125,6 @@ class RunningRequest:
             drafted_tokens=self.n_drafted,
             accepted_tokens=self.n_accepted,
             restored_tokens=self.n_restored,
-            stop_string=self.detokenizer.stop_string,
+            stop_string=stop_string if stop_string in self._asked_stops else None,
             full_context=len(self.sequence.tokens) if is_full else 0,
         )

@@ -73,6 +73,7 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
         "t_max_predict_ms": (0, -1),
         "t_max_prompt_ms": (0, -1),
         "thinking_budget_tokens": (-1,),
+        "truncate_prompt_tokens": (),
         "ttl": (),
         "use_beam_search": (False,),
     }

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from minerva_desktop.chat.completion import TokenLogprob
+from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.answer_parser import (
     AnswerPart,
     ContentDelta,
@@ -123,7 +124,7 @@ class ChatAnswer:
             system_fingerprint=self._fingerprint,
             choices=tuple(self._choice(answer) for answer in answers),
             usage=_usage([answer.ended for answer in answers]),
-            timings=AnswerTimings.of_completion(first),
+            timings=AnswerTimings.of_all([answer.ended.completion for answer in answers]),
             dropped_messages=first.dropped_turns or UNSET,
             shifted_tokens=first.shifted_tokens or UNSET,
         )
@@ -178,7 +179,10 @@ class ChatAnswer:
     # -- chunks ----------------------------------------------------------------------------
 
     def _first_chunk(self, choice: int) -> bytes:
-        return self._chunk(ChunkChoice(index=choice, delta=Delta(role="assistant", content="")))
+        # Null, as OpenAI has it, where nothing can be said: the answer has to be calls.
+        content = None if self._parameters.chat.mode is ToolMode.REQUIRED else ""
+        delta = Delta(role="assistant", content=content)
+        return self._chunk(ChunkChoice(index=choice, delta=delta))
 
     def _chunks(self, event: GenerationEvent, running: RunningGeneration) -> list[bytes]:
         match event:

@@ -112,12 +112,12 @@ class CompletionAnswer:
             answers = await collect(running, self._n_choices)
             choices = [await self._choice(answer, running) for answer in answers]
         self._ended = [answer.ended for answer in answers]
-        first = self._ended[0].completion
+        completions = [ended.completion for ended in self._ended]
         return self._answer(
             tuple(choices),
             usage=self._usage(),
-            timings=AnswerTimings.of_completion(first),
-            n_shifted=first.shifted_tokens,
+            timings=AnswerTimings.of_all(completions),
+            n_shifted=sum(completion.shifted_tokens for completion in completions),
         )
 
     async def stream(self, sink: EventSink) -> None:

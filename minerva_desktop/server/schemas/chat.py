@@ -17,13 +17,13 @@ from minerva_desktop.server.schemas.common import (
     JsonObject,
     Metadata,
     OptionalModel,
+    PositiveTokenLimit,
     RequestModel,
     RunFields,
     SamplingFields,
     StreamOptions,
     Text,
     TextOrObject,
-    TokenLimit,
     TopLogprobs,
     Usage,
     one_of,
@@ -216,9 +216,9 @@ class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     """Body of ``POST /v1/chat/completions``: the fields that are obeyed."""
 
     model: OptionalModel = None
-    max_tokens: TokenLimit = None
-    max_completion_tokens: TokenLimit = None
-    n_predict: TokenLimit = None
+    max_tokens: PositiveTokenLimit = None
+    max_completion_tokens: PositiveTokenLimit = None
+    n_predict: PositiveTokenLimit = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     logprobs: bool | None = None
@@ -302,7 +302,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is not streamed. ``timings`` are those of the first choice.
+    """An answer that is not streamed. ``timings`` are there where it is a single choice.
 
     ``dropped_messages`` oldest ones were left out of the prompt, and ``shifted_tokens`` forgotten
     on the way, where ``overflow`` allowed it.
@@ -315,7 +315,7 @@ class ChatCompletion(msgspec.Struct, frozen=True, kw_only=True):
     system_fingerprint: str
     choices: tuple[Choice, ...]
     usage: Usage
-    timings: AnswerTimings
+    timings: AnswerTimings | UnsetType = UNSET
     dropped_messages: int | UnsetType = UNSET
     shifted_tokens: int | UnsetType = UNSET
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -89,6 +89,9 @@ TokenLimit = Annotated[
     Int64 | None,
     number_from(UNLIMITED, MAX_TOKENS),
     Field(description="In tokens; -1 or null: until the model ends or the context is full."),
+]
+PositiveTokenLimit = Annotated[
+    TokenLimit, Field(description="In tokens, at least 1; -1 or null: no limit but the context.")
 ]
 TopLogprobs = Annotated[Int64 | None, number_from(0, MAX_TOP_LOGPROBS)]
 # OpenAI's bounds.
@@ -341,6 +344,12 @@ class AnswerTimings(msgspec.Struct, frozen=True, kw_only=True):
     def of_completion(cls, completion: Completion) -> AnswerTimings:
         """Those of an answer that is whole."""
         return cls.of(completion.timings, completion.drafted_tokens, completion.accepted_tokens)
+
+    @classmethod
+    def of_all(cls, completions: Sequence[Completion]) -> AnswerTimings | UnsetType:
+        """Those of the only answer. Several are computed side by side: no speed of one is that of
+        all, and times that overlap have no sum."""
+        return cls.of_completion(completions[0]) if len(completions) == 1 else UNSET
 
 
 def _ratio(value: float, by: float) -> float:

@@ -105,8 +105,9 @@ class TextChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers, or one event of them. ``timings`` are those of the first choice, in an event of
-    its own. In events ``usage`` is null until the last, and absent unless it was asked for.
+    """The answers, or one event of them. ``timings`` are there where it is a single choice, in
+    events with the end of each. In events ``usage`` is null until the last, and absent unless it
+    was asked for.
 
     ``shifted_tokens`` were forgotten on the way, where ``overflow`` allowed it.
     """

@@ -25,11 +25,11 @@ from minerva_desktop.server.schemas.common import (
     JsonObject,
     Metadata,
     OptionalModel,
+    PositiveTokenLimit,
     RequestModel,
     RunFields,
     SamplingFields,
     Text,
-    TokenLimit,
     TopLogprobs,
     one_of,
     one_of_types,
@@ -202,7 +202,7 @@ class ResponsesRequest(SamplingFields, RunFields):
     model: OptionalModel = None
     input: Input
     instructions: str | None = None
-    max_output_tokens: TokenLimit = None
+    max_output_tokens: PositiveTokenLimit = None
     max_tool_calls: Annotated[
         Int64 | None,
         Field(description="Of built-in tools, of which there are none here."),
