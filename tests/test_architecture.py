@@ -96,6 +96,7 @@ LATE_IMPORTS = {
     "load_choice.py",  # what knows the versions of packages
     "runtime.py",  # psutil, after the window's start
     "server/endpoint_switch.py",  # FastAPI, when the endpoint is switched on
+    "store/opening.py",  # temporary files, where chats are read from a copy
     "ui/answer_runs.py",  # what reads answers, with the first one
     "ui/chat_files_controller.py",  # Markdown and Pygments, when chats are exported
     "ui/lean_asyncio.py",  # asyncio, without what it would import

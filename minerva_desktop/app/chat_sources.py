@@ -7,7 +7,6 @@ thread beside the one that shows the window.
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 import zipfile
@@ -17,17 +16,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
+from minerva_desktop.app.folder_files import DATABASE_MAGIC, MAX_DEPTH, MAX_FILES, files_below
 from minerva_desktop.chat.import_values import FindAsset
 from minerva_desktop.errors import ChatFileError, os_reason
 from minerva_desktop.units import format_bytes
 
 MAX_JSON_BYTES = 1024**3  # of one file of chats; ChatGPT itself divides larger ones
 MAX_ASSET_BYTES = 64 * 1024**2  # of one image or text file
-MAX_FILES = 200_000  # of a folder or an archive
-MAX_DEPTH = 8  # of folders in each other
 MAX_RATIO = 200  # of unpacked to packed bytes, from `RATIO_MATTERS` on; JSON packs 5 to 50 times
 RATIO_MATTERS = 64 * 1024**2
-DATABASE_MAGIC = b"SQLite format 3\0"
 
 # ChatGPT's names of attachments begin with their ids: file-Ab12-cat.png, file_00ff-sanitized.png.
 _USER_FILES = "user-files"  # LM Studio's folder of attachments, beside that of its conversations
@@ -139,20 +136,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def files_below(folder: Path, depth: int) -> Iterator[Path]:
-    """Files below a folder, those of further folders only up to ``depth``. Raises `ChatFileError`
-    where they are too many."""
-    n_files = 0
-    for place, folders, names in os.walk(folder):
-        if len(Path(place).relative_to(folder).parts) >= depth:
-            folders.clear()
-        for name in names:
-            n_files += 1
-            if n_files > MAX_FILES:
-                raise ChatFileError(f"{folder} holds over {MAX_FILES:,} files")
-            yield Path(place, name)
 
 
 def _reader(path: Path) -> ReadFile:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minerva_desktop.app.chat_sources import DATABASE_MAGIC, MAX_DEPTH, files_below
+from minerva_desktop.app.folder_files import DATABASE_MAGIC, MAX_DEPTH, files_below
 
 MODEL_SUFFIX = ".gguf"
 ARCHIVE_SUFFIX = ".zip"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -332,6 +331,8 @@ def _opened_to_read(path: Path) -> Iterator[apsw.Connection]:
             opened.enter_context(closing(source))
             schema_version(source)
         except (apsw.CantOpenError, apsw.ReadOnlyError):
+            import tempfile  # late: it brings OpenSSL's library
+
             folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="minerva-chats-"))
             copy = Path(folder, path.name)
             for original, name in ((path, copy), (log_of(path), log_of(copy))):

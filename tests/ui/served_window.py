@@ -93,6 +93,10 @@ class Desk:
         column = model.columnCount() - 1
         return [model.index(row, column).data() for row in range(model.rowCount())]
 
+    def has_row(self, beginning: str) -> bool:
+        """Whether the newest request in the list is told of in words that begin so."""
+        return bool(self.rows) and self.rows[0].startswith(beginning)
+
     def ask(self, n: int = 1, model: str | None = None) -> list[Client]:
         """Let so many programs be answered."""
         asked = [Client(self.url, model) for _ in range(n)]

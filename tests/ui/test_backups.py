@@ -226,6 +226,7 @@ class _Closing(QObject):
     closing = Signal()
     stayed = Signal()
     action_triggered = Signal(str)
+    closed = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
