@@ -5,7 +5,7 @@
     minerva serve             the HTTP endpoint without a window
     minerva keys …            the endpoint's API keys: list, create, revoke
     minerva models …          the library: list, show, add, remove, alias
-    minerva chats …           the history: list, show, search, export, import, backup
+    minerva chats …           the history: list, show, search, export, import, backup, restore
     minerva selftest          does it work here?
     --engine-child            an engine child (how the frozen app starts its own)
     --window-check            draws the window unseen (how the self-test looks at it)

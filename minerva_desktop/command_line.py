@@ -15,7 +15,7 @@ commands:
   minerva serve [...]           serve the models to OpenAI clients; --help tells more
   minerva keys [...]            list, create or revoke API keys; --help tells more
   minerva models [...]          list, show, add, remove or name models; --help tells more
-  minerva chats [...]           list, show, search, export, import or back up chats
+  minerva chats [...]           list, show, search, export, import, back up or restore chats
   minerva selftest              check that all of it works here; --help tells more
 
 MINERVA_HOME puts all settings, chats and logs into one folder.

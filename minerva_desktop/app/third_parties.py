@@ -175,6 +175,7 @@ class _Component(msgspec.Struct, frozen=True):
     author: str = "unnamed"
     purl: str = ""
     licenses: tuple[_Terms, ...] = ()
+    scope: str = ""  # "excluded" is what only builds it
 
 
 class _Bill(msgspec.Struct, frozen=True):
@@ -221,6 +222,7 @@ def _within(package: Distribution) -> tuple[PartWithin, ...]:
             address=part.purl,
         )
         for part in sorted(found, key=lambda part: (part.name, part.version))
+        if part.scope != "excluded"
     )
 
 

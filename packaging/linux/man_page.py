@@ -48,7 +48,7 @@ A folder for all settings, chats and logs, in place of the usual ones.
 A key that clients of \\fBminerva serve\\fR may send.
 .SH EXIT STATUS
 0 where all went well, 1 where something failed, which is said, and 2 where the command line is
-wrong. 130 where Ctrl+C ended it.
+wrong. 130 where Ctrl+C broke it off; \\fBminerva serve\\fR, which Ctrl+C ends, gives 0.
 """
 
 
