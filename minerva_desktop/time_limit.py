@@ -25,26 +25,31 @@ class _Limit:
         self._error = error
         self._is_wanted = is_wanted
         self._thread = threading.get_ident()
-        self._begun = threading.Event()
-        self._over = threading.Event()
-        self._watched = threading.Event()
+        # Bare locks, taken until there is what they stand for: an error that is raised within an
+        # `Event`, which is Python code, leaves the lock of that taken for good.
+        self._begun, self._over, self._watched = (threading.Lock() for _ in range(3))
+        for lock in (self._begun, self._over, self._watched):
+            lock.acquire()
+        self._is_begun = self._is_watched = False
         self._n_raised = 0
         self._watcher = threading.Thread(target=self._watch, args=(seconds,), daemon=True)
 
     def begin(self) -> None:
         """The time runs from now on; it may be up before this returns."""
         self._watcher.start()  # whole: what is raised half-way upsets `threading` itself
-        self._begun.set()
+        self._is_begun = True
+        self._begun.release()
 
     def _watch(self, seconds: float) -> None:
-        self._begun.wait()
+        self._begun.acquire()
         try:
             while not self._is_over_within(seconds) and self._n_raised < MAX_RAISED:
                 self._n_raised += 1
                 self._raise_later(ctypes.py_object(self._error))
                 seconds = AGAIN_SECONDS
         finally:
-            self._watched.set()
+            self._is_watched = True
+            self._watched.release()
 
     def _is_over_within(self, seconds: float) -> bool:
         """Wait until the thread has had ``seconds`` more, or is not wanted to go on; whether the
@@ -52,7 +57,8 @@ class _Limit:
         spent, latest = _spent(self._thread), time.monotonic() + BUSY * seconds
         wait = seconds
         while wait > 0:
-            if self._over.wait(wait if self._is_wanted is None else min(wait, LOOK_SECONDS)):
+            look = wait if self._is_wanted is None else min(wait, LOOK_SECONDS)
+            if self._over.acquire(timeout=look):
                 return True
             if self._is_wanted is not None and not self._is_wanted():
                 return False
@@ -69,9 +75,11 @@ class _Limit:
         """No more raising; what was not raised yet is taken back."""
         while True:
             try:  # around all of it, and no `suppress`: any call may be where it is raised
-                self._over.set()
-                if self._begun.is_set():
-                    self._watched.wait()  # not `join`, which forgets a thread where it is cut short
+                if self._over.locked():
+                    self._over.release()
+                # Not `join`, which forgets a thread where it is cut short.
+                while self._is_begun and not self._is_watched:
+                    self._watched.acquire(timeout=AGAIN_SECONDS)
                 self._raise_later(None)
             except self._error:
                 continue

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -73,3 +74,20 @@ def test_what_nobody_wants_any_more_is_ended() -> None:
         for_ever(object, 60.0, is_wanted)
     assert len(looks) >= 2
     assert time.thread_time() - began < 5.0
+
+
+def test_a_block_may_end_in_the_moment_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minerva_desktop.time_limit.LEAST_WAIT", 0.00002)
+    limit, n_blocks, n_ended = 0.0003, 1_000, 0
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)  # as in an engine child
+    try:
+        for number in range(n_blocks):
+            ends = time.thread_time() + number % 50 * limit / 8
+            with suppress(TimeoutError), time_limit(limit, TimeoutError):
+                while time.thread_time() < ends:
+                    pass
+                n_ended += 1
+    finally:
+        sys.setswitchinterval(usual)
+    assert 0 < n_ended < n_blocks  # and none stood still
