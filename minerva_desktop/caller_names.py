@@ -35,7 +35,14 @@ def browser_origin(origin: str) -> str:
 
 
 def _ascii(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode()
+    """Raises `ValueError` for a name that Python, which follows the rules of 2003, takes for
+    another than browsers do (``faß.de`` for ``fass.de``): it can be written as ``xn--…``."""
+    if host.isascii():
+        return host
+    made = host.encode("idna")
+    if made.decode("idna") != host:
+        raise ValueError(host)
+    return made.decode()
 
 
 def check_host(name: str) -> None:

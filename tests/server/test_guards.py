@@ -254,6 +254,7 @@ async def test_the_key_opens_and_health_needs_none() -> None:
         (EndpointConfig(allowed_origins=("null",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://app.example/",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://*.example",)), "allowed_origins"),
+        (EndpointConfig(allowed_origins=("https://faß.example",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://me@app.example",)), "allowed_origins"),
         (EndpointConfig(allowed_origins=("https://app.example:70000",)), "allowed_origins"),
     ],

@@ -116,7 +116,7 @@ class ChatAnswer:
         async with self._running() as running:
             self._fingerprint = running.fingerprint
             answers = await collect(running, self._parameters.run.n)
-        first = answers[0].ended.completion
+        completions = [answer.ended.completion for answer in answers]
         return ChatCompletion(
             id=self._id,
             created=self._created,
@@ -124,9 +124,9 @@ class ChatAnswer:
             system_fingerprint=self._fingerprint,
             choices=tuple(self._choice(answer) for answer in answers),
             usage=_usage([answer.ended for answer in answers]),
-            timings=AnswerTimings.of_all([answer.ended.completion for answer in answers]),
-            dropped_messages=first.dropped_turns or UNSET,
-            shifted_tokens=first.shifted_tokens or UNSET,
+            timings=AnswerTimings.of_all(completions),
+            dropped_messages=completions[0].dropped_turns or UNSET,
+            shifted_tokens=sum(each.shifted_tokens for each in completions) or UNSET,
         )
 
     async def stream(self, sink: EventSink) -> None:
