@@ -21,6 +21,12 @@ class ChatGrowth:
         self._blobs = imported.blobs
         self._imported = imported.conversation
 
+    def is_other(self) -> bool:
+        """Whether a message that is here says another thing in the import. LM Studio's messages
+        have no ids, theirs come from their places: behind such a one, what is new is not new."""
+        here = self._here
+        return any(not _is_same(here[each.id], each) for each in self._imported if each.id in here)
+
     async def run(self) -> int:
         """How many messages came. What was deleted here stays deleted. Where the end of the branch
         that is shown is one of the import's, its new end is shown. Raises `StoreError`."""
@@ -66,3 +72,10 @@ class ChatGrowth:
         while message_id is not None and message_id not in self._here:
             message_id = self._imported[message_id].parent_id
         return message_id
+
+
+def _is_same(here: Message, imported: Message) -> bool:
+    """It may have gone on since, on either side, and a word for a missing attachment may stand at
+    one of its ends."""
+    short, long = sorted((here.text, imported.text), key=len)
+    return here.role is imported.role and (long.startswith(short) or long.endswith(short))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.chat_session import ChatSession
 
 KNOWN = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM Studio's"
+CHANGED = "messages of it say other things than here, so the chat here is left as it is"
 
 
 @dataclass
@@ -30,7 +31,7 @@ class ImportReport:
     already, and got messages that are new; ``n_present`` were there and have all, or are in the
     trash, as ``n_in_trash`` of them; ``n_missing`` attachments were not in the files; ``n_empty``
     chats had nothing in them.
-    ``problems``: a sentence for each file and each chat that could not be read."""
+    ``problems``: a sentence for each file and each chat that could not be imported."""
 
     formats: set[ChatFormat] = field(default_factory=set)
     imported_ids: list[str] = field(default_factory=list)
@@ -162,7 +163,7 @@ class ChatImport:
             self.report.n_in_trash += 1
             return
         if conversation.id in self._there:
-            await self._grow(outcome)
+            await self._grow(file_name, outcome)
             return
         try:
             await self._store_chat(outcome)
@@ -170,20 +171,26 @@ class ChatImport:
             if not error.detail.startswith("ConstraintError"):
                 raise
             # A message's id belongs to another chat: somebody has edited the file.
-            name = conversation.title or conversation.id
-            problem = "a message of it is in another chat already"
-            self.report.problems.append(f"{file_name}, “{name}”: {problem}")
+            self._refuse(file_name, outcome, "a message of it is in another chat already")
             return
         self._refuse_trouble()  # and this chat, too, is not on the disk
         self._there.add(conversation.id)
         self.report.imported_ids.append(conversation.id)
         self.report.n_missing += outcome.n_missing
 
-    async def _grow(self, chat: ImportedChat) -> None:
+    def _refuse(self, file_name: str, chat: ImportedChat, problem: str) -> None:
+        name = chat.conversation.title or chat.conversation.id
+        self.report.problems.append(f"{file_name}, “{name}”: {problem}")
+
+    async def _grow(self, file_name: str, chat: ImportedChat) -> None:
         chat_id = chat.conversation.id
         session = self._opened(chat_id)
         here = await self._store.load(chat_id) if session is None else session.conversation
-        if await ChatGrowth(self._store, here, chat).run():
+        growth = ChatGrowth(self._store, here, chat)
+        if growth.is_other():
+            self._refuse(file_name, chat, CHANGED)
+            return
+        if await growth.run():
             self.report.grown_ids.append(chat_id)
             if session is not None and here.active_leaf_id is not None:
                 await session.select(here.active_leaf_id)  # so it is shown

@@ -235,7 +235,7 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
         parts.append(report.problems[0])
     elif report.problems:
         things = "file or chat" if len(report.problems) == 1 else "files or chats"
-        parts.append(f"{len(report.problems):,} {things} could not be read")
+        parts.append(f"{len(report.problems):,} {things} could not be imported")
     kind = NoticeKind.WARNING if report.problems else NoticeKind.INFO
     actions: tuple[NoticeAction, ...] = ()
     changed = [*report.imported_ids, *report.grown_ids]

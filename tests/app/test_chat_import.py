@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from minerva_desktop.app import chat_sources
-from minerva_desktop.app.chat_import import ChatImport, ImportProgress, ImportReport
+from minerva_desktop.app.chat_import import CHANGED, ChatImport, ImportProgress, ImportReport
 from minerva_desktop.chat.conversation import Folder
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import ChatFormat
@@ -24,6 +24,7 @@ from tests.app.chat_exports import (
     chatgpt_chat,
     chatgpt_grown,
     lm_studio_file,
+    lm_studio_talk,
 )
 from tests.chat.samples import make_conversation
 
@@ -132,6 +133,26 @@ async def test_a_later_export_leaves_alone_what_was_done_here(
         "And then?": question.id,  # what it replied to is not there
     }
     assert (await take(store, june)).grown_ids == []
+
+
+async def test_what_lm_studio_changed_is_not_mixed_with_what_is_here(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    """Its last exchange was deleted there and the chat went on: the answers to that would stand
+    behind the questions that were asked before."""
+    path = tmp_path / "1.conversation.json"
+    first = ("Q", "A", "Rome?", "Rome is hot")
+    (chat_id,) = (await take(store, lm_studio_talk(path, *first))).imported_ids
+    lm_studio_talk(path, "Q", "A", "Oslo?", "Oslo is cold", "What to pack?", "A coat")
+    report = await take(store, path)
+    assert (report.grown_ids, report.n_present) == ([], 0)
+    assert report.problems == [f"1.conversation.json, “Trip”: {CHANGED}"]
+    chat = await store.load(chat_id)
+    assert [message.text for message in chat] == list(first)
+    lm_studio_talk(path, *first[:3], "Rome is hot, and dry", "What to pack?", "A hat")
+    assert (await take(store, path)).grown_ids == [chat_id]
+    chat = await store.load(chat_id)
+    assert [each.text for each in chat.active_branch()] == [*first, "What to pack?", "A hat"]
 
 
 async def test_an_unpacked_export_and_a_folder_of_lm_studios(
