@@ -29,7 +29,8 @@ class ChatGrowth:
 
     async def run(self) -> int:
         """How many messages came. What was deleted here stays deleted. Where the end of the branch
-        that is shown is one of the import's, its new end is shown. Raises `StoreError`."""
+        that is shown is one of the import's, and the chat does not go on meanwhile, its new end is
+        shown. Raises `StoreError`."""
         here, imported = self._here, self._imported
         new = [message for message in imported if message.id not in here]
         if not new:
@@ -37,12 +38,13 @@ class ChatGrowth:
         for content in self._blobs.values():
             await self._store.store_blob(content)
         shown = {message.id for message in imported.active_branch()}
-        follows = here.active_leaf_id is None or here.active_leaf_id in shown
+        before = here.active_leaf_id
+        follows = before is None or before in shown
         n_new = 0
         for message in new:
             n_new += await self._add(message)
         end = self._nearest(imported.active_leaf_id)
-        if n_new and follows and end is not None:
+        if n_new and follows and end is not None and here.active_leaf_id == before:
             here.branch_from(end)
         if n_new:
             await self._store.save_details(here)
