@@ -56,10 +56,7 @@ class ChatGrowth:
         parent_id = self._nearest(message.parent_id)
         added = msgspec.structs.replace(message, parent_id=parent_id)
         here.add(added)
-        if leaf_id is None:
-            here.begin_branch()
-        else:
-            here.branch_from(leaf_id)
+        here.branch_from(leaf_id)
         try:
             await self._store.add_message(here.id, added)
         except StoreError as error:
