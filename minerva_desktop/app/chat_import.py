@@ -185,7 +185,11 @@ class ChatImport:
     async def _grow(self, file_name: str, chat: ImportedChat) -> None:
         chat_id = chat.conversation.id
         session = self._opened(chat_id)
-        here = await self._store.load(chat_id) if session is None else session.conversation
+        try:
+            here = await self._store.load(chat_id) if session is None else session.conversation
+        except StoreError as error:
+            self._refuse(file_name, chat, f"it is here, but cannot be read: {error.message}")
+            return
         growth = ChatGrowth(self._store, here, chat)
         if growth.is_other():
             self._refuse(file_name, chat, CHANGED)

@@ -11,12 +11,13 @@ import pytest
 
 from minerva_desktop.app import chat_sources
 from minerva_desktop.app.chat_import import CHANGED, ChatImport, ImportProgress, ImportReport
-from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.chat.conversation import Conversation, Folder
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import ChatFormat
 from minerva_desktop.chat.import_values import digest_of
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.chat.parts import ImagePart
+from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import (
     PNG,
@@ -281,6 +282,27 @@ async def test_files_beyond_the_bound(
     report = await take(store, path, archive)
     assert report.problems[0] == f"{path} is larger than 10 bytes"
     assert report.problems[1] == "conversations-000.json in export.zip is larger than 10 bytes"
+
+
+async def test_a_chat_that_cannot_be_read_here_costs_no_more(
+    store: ChatStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = (chatgpt_chat(number, number) for number in "123")
+    first = await take(store, exported(tmp_path / "may.json", one, two))
+    load = store.load
+
+    async def first_is_damaged(chat_id: str) -> Conversation:
+        if chat_id == first.imported_ids[0]:
+            raise StoreError("its page is damaged", detail="CorruptError: malformed")
+        return await load(chat_id)
+
+    monkeypatch.setattr(store, "load", first_is_damaged)
+    grown = (chatgpt_grown(one, "And then?"), chatgpt_grown(two, "And then?"))
+    report = await take(store, exported(tmp_path / "june.json", *grown, three))
+    assert (len(report.imported_ids), report.grown_ids) == (1, first.imported_ids[1:])
+    problem = "june.json, “Chat 1”: it is here, but cannot be read: its page is damaged"
+    assert report.problems == [problem]
+    assert await titles(store) == ["Chat 1", "Chat 2", "Chat 3"]
 
 
 async def test_an_empty_chat_is_no_problem(store: ChatStore, tmp_path: Path) -> None:
