@@ -114,7 +114,7 @@ class ChatImport:
             n = len(self.report.imported_ids)
             raise StoreError(
                 f"The import ended after {n:,} {'chat' if n == 1 else 'chats'}: {trouble.reason}."
-                f" {trouble.remedy} and import the files again: what is here already is left alone"
+                f" {trouble.remedy} and import the files again: what is here does not come twice"
             )
 
     def _outcomes(self, path: Path) -> Iterator[tuple[str, Outcome]]:
@@ -196,6 +196,7 @@ class ChatImport:
             return
         if await growth.run():
             self.report.grown_ids.append(chat_id)
+            self.report.n_missing += chat.n_missing
             if session is not None and here.active_leaf_id is not None:
                 await session.select(here.active_leaf_id)  # so it is shown
         else:

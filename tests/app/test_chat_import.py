@@ -111,6 +111,22 @@ async def test_a_later_export_brings_what_is_new(store: ChatStore, tmp_path: Pat
     assert (again.grown_ids, again.n_present) == ([], 2)
 
 
+async def test_a_later_export_tells_what_its_new_messages_lack(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    one = chatgpt_chat("1", "one")
+    await take(store, exported(tmp_path / "may.json", one))
+    grown = chatgpt_grown(one, "And this?")
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://file_gone"}
+    content = {"content_type": "multimodal_text", "parts": ["And this?", image]}
+    grown["mapping"]["more-0"]["message"]["content"] = content
+    june = exported(tmp_path / "june.json", grown)
+    report = await take(store, june)
+    assert (len(report.grown_ids), report.n_missing) == (1, 1)
+    report = await take(store, june)
+    assert (report.n_present, report.n_missing) == (1, 0)
+
+
 async def test_a_later_export_leaves_alone_what_was_done_here(
     store: ChatStore, tmp_path: Path
 ) -> None:
