@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,14 +64,15 @@ class ChatImport:
         self,
         store: ChatStore,
         on_progress: Callable[[ImportProgress], None] = lambda _: None,
-        opened: Callable[[str], ChatSession | None] = lambda _: None,
+        open_session: Callable[[str], Awaitable[ChatSession]] | None = None,
     ) -> None:
         """``on_progress`` is told at the beginning, after each chat and at the end, on the loop's
-        thread. ``opened`` gives the session of a chat that somebody has open."""
+        thread. ``open_session`` gives the session of a chat that is here, where somebody else may
+        have it, too; it raises `StoreError`."""
         self.report = ImportReport()
         self._store = store
         self._on_progress = on_progress
-        self._opened = opened
+        self._open_session = open_session
         self._n_seen = 0
         self._n_bytes = 0.0  # that are done
         self._of_bytes = 0
@@ -184,9 +185,10 @@ class ChatImport:
 
     async def _grow(self, file_name: str, chat: ImportedChat) -> None:
         chat_id = chat.conversation.id
-        session = self._opened(chat_id)
         try:
-            here = await self._store.load(chat_id) if session is None else session.conversation
+            # Also where nobody has it open yet: who opens it meanwhile has the same one.
+            session = await self._open_session(chat_id) if self._open_session else None
+            here = session.conversation if session else await self._store.load(chat_id)
         except StoreError as error:
             self._refuse(file_name, chat, f"it is here, but cannot be read: {error.message}")
             return

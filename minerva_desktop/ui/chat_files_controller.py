@@ -170,7 +170,7 @@ class ChatFilesController(QObject):
             self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
         self._imported = []
-        work = ChatImport(library.store, on_progress, library.opened)
+        work = ChatImport(library.store, on_progress, library.open_session)
         try:
             await work.run(paths)
         except asyncio.CancelledError:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from minerva_desktop.app.chat_import import ChatImport
+from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.message import Message
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import chatgpt_chat, chatgpt_grown
@@ -59,7 +60,7 @@ async def test_an_import_does_not_turn_away_from_an_answer_that_began_meanwhile(
 ) -> None:
     session = await desk.library.open_session(await imported(desk, tmp_path / "may.json"))
     after_first_message(desk, monkeypatch, lambda: session.send("Mine", MODEL))
-    work = ChatImport(desk.store, opened=desk.library.opened)
+    work = ChatImport(desk.store, open_session=desk.library.open_session)
     report = await work.run([exported(tmp_path / "june.json", JUNE)])
     assert (report.grown_ids, session.is_answering) == ([session.conversation.id], True)
     await desk.says(session, "The answer")
@@ -69,3 +70,25 @@ async def test_an_import_does_not_turn_away_from_an_answer_that_began_meanwhile(
     on_disk = await desk.store.load(session.conversation.id)
     assert [each.text for each in on_disk.active_branch()] == shown
     assert {each.text for each in on_disk} == {*shown, "And then?", "Then that."}
+
+
+async def test_a_chat_that_is_opened_while_it_grows_has_all_that_came(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It kept what was on disk when it was opened, and wrote its old end there."""
+    chat_id = await imported(desk, tmp_path / "may.json")
+    opened: list[ChatSession] = []
+
+    async def open_it() -> None:
+        opened.append(await desk.library.open_session(chat_id))
+
+    after_first_message(desk, monkeypatch, open_it)
+    work = ChatImport(desk.store, open_session=desk.library.open_session)
+    report = await work.run([exported(tmp_path / "june.json", JUNE)])
+    assert report.grown_ids == [chat_id]
+    (session,) = opened
+    texts = ["one", "About one", "And then?", "Then that."]
+    assert [each.text for each in session.conversation.active_branch()] == texts
+    await session.rename("Mine")
+    on_disk = await desk.store.load(chat_id)
+    assert [each.text for each in on_disk.active_branch()] == texts
