@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.import_attachments import without_missing
 from minerva_desktop.chat.import_values import ImportedChat
 from minerva_desktop.chat.message import Message
 from minerva_desktop.errors import StoreError
@@ -74,7 +75,10 @@ class ChatGrowth:
 
 
 def _is_same(here: Message, imported: Message) -> bool:
-    """It may have gone on since, on either side, and a word for a missing attachment may stand at
-    one of its ends."""
-    short, long = sorted((here.text, imported.text), key=len)
-    return here.role is imported.role and (long.startswith(short) or long.endswith(short))
+    """It may have gone on since, on either side, and an attachment may have been missing."""
+    if here.role is not imported.role:
+        return False
+    if here.text == imported.text:
+        return True
+    short, long = sorted((without_missing(here.text), without_missing(imported.text)), key=len)
+    return long.startswith(short)

@@ -164,6 +164,8 @@ async def test_what_lm_studio_changed_is_not_mixed_with_what_is_here(
     report = await take(store, path)
     assert (report.grown_ids, report.n_present) == ([], 0)
     assert report.problems == [f"1.conversation.json, “Trip”: {CHANGED}"]
+    report = await take(store, lm_studio_talk(path, "Q", "A", "Hot Rome?", "Rome is hot", "So?"))
+    assert report.problems == [f"1.conversation.json, “Trip”: {CHANGED}"]
     chat = await store.load(chat_id)
     assert [message.text for message in chat] == list(first)
     lm_studio_talk(path, *first[:3], "Rome is hot, and dry", "What to pack?", "A hat")
@@ -203,6 +205,9 @@ async def test_attachments_of_lm_studio_and_nothing_else_that_lies_about(
     assert [type(part) for part in message.parts] == [ImagePart]
     assert message.text == "[secret.txt: not in the export]\n\nHello"
     assert report.n_missing == 1
+    (files / "secret.txt").write_text("no secret any more")
+    report = await take(store, path)
+    assert (report.n_present, report.problems) == (1, [])
 
 
 async def test_our_own_export_with_its_folder(store: ChatStore, tmp_path: Path) -> None:
