@@ -161,7 +161,8 @@ class ChatCommands:
             )
 
     async def import_files(self, paths: Sequence[Path]) -> bool:
-        """Take chats in and have them be found; whether all that was in the files could be read."""
+        """Take chats in and have them be found; whether all that was in the files could be
+        imported."""
         with TerminalCounter("chats") as counter:
 
             def show(done: ImportProgress) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.import_attachments import without_missing
 from minerva_desktop.chat.import_values import ImportedChat
 from minerva_desktop.chat.message import Message
 from minerva_desktop.errors import StoreError
@@ -21,9 +22,16 @@ class ChatGrowth:
         self._blobs = imported.blobs
         self._imported = imported.conversation
 
+    def is_other(self) -> bool:
+        """Whether a message that is here says another thing in the import. LM Studio's messages
+        have no ids, theirs come from their places: behind such a one, what is new is not new."""
+        here = self._here
+        return any(not _is_same(here[each.id], each) for each in self._imported if each.id in here)
+
     async def run(self) -> int:
         """How many messages came. What was deleted here stays deleted. Where the end of the branch
-        that is shown is one of the import's, its new end is shown. Raises `StoreError`."""
+        that is shown is one of the import's, and the chat does not go on meanwhile, its new end is
+        shown. Raises `StoreError`."""
         here, imported = self._here, self._imported
         new = [message for message in imported if message.id not in here]
         if not new:
@@ -31,12 +39,13 @@ class ChatGrowth:
         for content in self._blobs.values():
             await self._store.store_blob(content)
         shown = {message.id for message in imported.active_branch()}
-        follows = here.active_leaf_id is None or here.active_leaf_id in shown
+        before = here.active_leaf_id
+        follows = before is None or before in shown
         n_new = 0
         for message in new:
             n_new += await self._add(message)
         end = self._nearest(imported.active_leaf_id)
-        if n_new and follows and end is not None:
+        if n_new and follows and end is not None and here.active_leaf_id == before:
             here.branch_from(end)
         if n_new:
             await self._store.save_details(here)
@@ -48,10 +57,7 @@ class ChatGrowth:
         parent_id = self._nearest(message.parent_id)
         added = msgspec.structs.replace(message, parent_id=parent_id)
         here.add(added)
-        if leaf_id is None:
-            here.begin_branch()
-        else:
-            here.branch_from(leaf_id)
+        here.branch_from(leaf_id)
         try:
             await self._store.add_message(here.id, added)
         except StoreError as error:
@@ -66,3 +72,13 @@ class ChatGrowth:
         while message_id is not None and message_id not in self._here:
             message_id = self._imported[message_id].parent_id
         return message_id
+
+
+def _is_same(here: Message, imported: Message) -> bool:
+    """It may have gone on since, on either side, and an attachment may have been missing."""
+    if here.role is not imported.role:
+        return False
+    if here.text == imported.text:
+        return True
+    short, long = sorted((without_missing(here.text), without_missing(imported.text)), key=len)
+    return long.startswith(short)

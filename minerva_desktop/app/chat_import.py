@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.chat_session import ChatSession
 
 KNOWN = "Minerva's own (JSON), ChatGPT's (conversations.json or the .zip) and LM Studio's"
+CHANGED = "messages of it say other things than here, so the chat here is left as it is"
 
 
 @dataclass
@@ -30,7 +31,7 @@ class ImportReport:
     already, and got messages that are new; ``n_present`` were there and have all, or are in the
     trash, as ``n_in_trash`` of them; ``n_missing`` attachments were not in the files; ``n_empty``
     chats had nothing in them.
-    ``problems``: a sentence for each file and each chat that could not be read."""
+    ``problems``: a sentence for each file and each chat that could not be imported."""
 
     formats: set[ChatFormat] = field(default_factory=set)
     imported_ids: list[str] = field(default_factory=list)
@@ -63,14 +64,15 @@ class ChatImport:
         self,
         store: ChatStore,
         on_progress: Callable[[ImportProgress], None] = lambda _: None,
-        opened: Callable[[str], ChatSession | None] = lambda _: None,
+        open_session: Callable[[str], Awaitable[ChatSession]] | None = None,
     ) -> None:
         """``on_progress`` is told at the beginning, after each chat and at the end, on the loop's
-        thread. ``opened`` gives the session of a chat that somebody has open."""
+        thread. ``open_session`` gives the session of a chat that is here, where somebody else may
+        have it, too; it raises `StoreError`."""
         self.report = ImportReport()
         self._store = store
         self._on_progress = on_progress
-        self._opened = opened
+        self._open_session = open_session
         self._n_seen = 0
         self._n_bytes = 0.0  # that are done
         self._of_bytes = 0
@@ -113,7 +115,7 @@ class ChatImport:
             n = len(self.report.imported_ids)
             raise StoreError(
                 f"The import ended after {n:,} {'chat' if n == 1 else 'chats'}: {trouble.reason}."
-                f" {trouble.remedy} and import the files again: what is here already is left alone"
+                f" {trouble.remedy} and import the files again: what is here does not come twice"
             )
 
     def _outcomes(self, path: Path) -> Iterator[tuple[str, Outcome]]:
@@ -162,7 +164,7 @@ class ChatImport:
             self.report.n_in_trash += 1
             return
         if conversation.id in self._there:
-            await self._grow(outcome)
+            await self._grow(file_name, outcome)
             return
         try:
             await self._store_chat(outcome)
@@ -170,21 +172,33 @@ class ChatImport:
             if not error.detail.startswith("ConstraintError"):
                 raise
             # A message's id belongs to another chat: somebody has edited the file.
-            name = conversation.title or conversation.id
-            problem = "a message of it is in another chat already"
-            self.report.problems.append(f"{file_name}, “{name}”: {problem}")
+            self._refuse(file_name, outcome, "a message of it is in another chat already")
             return
         self._refuse_trouble()  # and this chat, too, is not on the disk
         self._there.add(conversation.id)
         self.report.imported_ids.append(conversation.id)
         self.report.n_missing += outcome.n_missing
 
-    async def _grow(self, chat: ImportedChat) -> None:
+    def _refuse(self, file_name: str, chat: ImportedChat, problem: str) -> None:
+        name = chat.conversation.title or chat.conversation.id
+        self.report.problems.append(f"{file_name}, “{name}”: {problem}")
+
+    async def _grow(self, file_name: str, chat: ImportedChat) -> None:
         chat_id = chat.conversation.id
-        session = self._opened(chat_id)
-        here = await self._store.load(chat_id) if session is None else session.conversation
-        if await ChatGrowth(self._store, here, chat).run():
+        try:
+            # Also where nobody has it open yet: who opens it meanwhile has the same one.
+            session = await self._open_session(chat_id) if self._open_session else None
+            here = session.conversation if session else await self._store.load(chat_id)
+        except StoreError as error:
+            self._refuse(file_name, chat, f"it is here, but cannot be read: {error.message}")
+            return
+        growth = ChatGrowth(self._store, here, chat)
+        if growth.is_other():
+            self._refuse(file_name, chat, CHANGED)
+            return
+        if await growth.run():
             self.report.grown_ids.append(chat_id)
+            self.report.n_missing += chat.n_missing
             if session is not None and here.active_leaf_id is not None:
                 await session.select(here.active_leaf_id)  # so it is shown
         else:

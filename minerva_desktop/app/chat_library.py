@@ -148,10 +148,6 @@ class ChatLibrary:
         known = self._sessions.get(conversation_id)
         return known or self._session(conversation, is_saved=True)
 
-    def opened(self, conversation_id: str) -> ChatSession | None:
-        """The session of a chat that somebody has open."""
-        return self._sessions.get(conversation_id)
-
     async def branch_off(self, session: ChatSession, message_id: str) -> ChatSession:
         """A chat of its own with the messages up to ``message_id``, saved. Raises `StoreError`."""
         title = f"{session.conversation.title} (branch)".strip()

@@ -206,10 +206,6 @@ class Conversation:
         nothing, so that it becomes another first one; raises `KeyError`."""
         self._active_leaf_id = None if message_id is None else self._messages[message_id].id
 
-    def begin_branch(self) -> None:
-        """Show nothing, so that the next message becomes another first one."""
-        self._active_leaf_id = None
-
     def remove(self, message_id: str, *, with_replies: bool) -> Removal:
         """Take out a message, and all below it or not; its replies then reply to its parent.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from minerva_desktop.chat.import_media import image_facts, plain_text
@@ -9,6 +10,8 @@ from minerva_desktop.chat.import_values import FindAsset, digest_of
 from minerva_desktop.chat.parts import FilePart, ImagePart
 
 MAX_NAME = 255  # characters
+NOT_IN_EXPORT = "not in the export"
+_MISSING = re.compile(rf"\[[^\n\[]*: {NOT_IN_EXPORT}\]\s*")
 
 
 @dataclass
@@ -36,5 +39,10 @@ class Attachments:
         if content is not None and text is not None:
             return FilePart(label or "file", text, len(content))
         self.n_missing += 1
-        why = "not in the export" if content is None else "neither text nor an image"
+        why = NOT_IN_EXPORT if content is None else "neither text nor an image"
         return f"[{label or kind}: {why}]"
+
+
+def without_missing(text: str) -> str:
+    """``text`` without the words that stand for attachments which were not in an export."""
+    return _MISSING.sub("", text).strip()

@@ -170,7 +170,7 @@ class ChatFilesController(QObject):
             self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
         self._imported = []
-        work = ChatImport(library.store, on_progress, library.opened)
+        work = ChatImport(library.store, on_progress, library.open_session)
         try:
             await work.run(paths)
         except asyncio.CancelledError:
@@ -235,7 +235,7 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
         parts.append(report.problems[0])
     elif report.problems:
         things = "file or chat" if len(report.problems) == 1 else "files or chats"
-        parts.append(f"{len(report.problems):,} {things} could not be read")
+        parts.append(f"{len(report.problems):,} {things} could not be imported")
     kind = NoticeKind.WARNING if report.problems else NoticeKind.INFO
     actions: tuple[NoticeAction, ...] = ()
     changed = [*report.imported_ids, *report.grown_ids]

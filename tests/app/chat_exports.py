@@ -78,3 +78,20 @@ def lm_studio_file(path: Path, question: str = "Hello", files: tuple[str, ...] =
     }
     path.write_text(json.dumps(chat))
     return path
+
+
+def lm_studio_talk(path: Path, *texts: str) -> Path:
+    """A file of LM Studio's with questions and answers by turns."""
+
+    def version(number: int, text: str) -> dict[str, Any]:
+        content = [{"type": "text", "text": text}]
+        if number % 2 == 0:
+            return {"type": "singleStep", "role": "user", "content": content}
+        steps = [{"type": "contentBlock", "content": content}]
+        return {"type": "multiStep", "role": "assistant", "steps": steps}
+
+    places = [{"versions": [version(*each)], "currentlySelected": 0} for each in enumerate(texts)]
+    path.write_text(
+        json.dumps({"name": "Trip", "createdAt": 1_700_000_000_000, "messages": places})
+    )
+    return path

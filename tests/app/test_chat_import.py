@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from minerva_desktop.app import chat_sources
-from minerva_desktop.app.chat_import import ChatImport, ImportProgress, ImportReport
-from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.app.chat_import import CHANGED, ChatImport, ImportProgress, ImportReport
+from minerva_desktop.chat.conversation import Conversation, Folder
 from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import ChatFormat
 from minerva_desktop.chat.import_values import digest_of
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.chat.parts import ImagePart
+from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import (
     PNG,
@@ -24,6 +25,7 @@ from tests.app.chat_exports import (
     chatgpt_chat,
     chatgpt_grown,
     lm_studio_file,
+    lm_studio_talk,
 )
 from tests.chat.samples import make_conversation
 
@@ -109,6 +111,22 @@ async def test_a_later_export_brings_what_is_new(store: ChatStore, tmp_path: Pat
     assert (again.grown_ids, again.n_present) == ([], 2)
 
 
+async def test_a_later_export_tells_what_its_new_messages_lack(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    one = chatgpt_chat("1", "one")
+    await take(store, exported(tmp_path / "may.json", one))
+    grown = chatgpt_grown(one, "And this?")
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://file_gone"}
+    content = {"content_type": "multimodal_text", "parts": ["And this?", image]}
+    grown["mapping"]["more-0"]["message"]["content"] = content
+    june = exported(tmp_path / "june.json", grown)
+    report = await take(store, june)
+    assert (len(report.grown_ids), report.n_missing) == (1, 1)
+    report = await take(store, june)
+    assert (report.n_present, report.n_missing) == (1, 0)
+
+
 async def test_a_later_export_leaves_alone_what_was_done_here(
     store: ChatStore, tmp_path: Path
 ) -> None:
@@ -132,6 +150,28 @@ async def test_a_later_export_leaves_alone_what_was_done_here(
         "And then?": question.id,  # what it replied to is not there
     }
     assert (await take(store, june)).grown_ids == []
+
+
+async def test_what_lm_studio_changed_is_not_mixed_with_what_is_here(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    """Its last exchange was deleted there and the chat went on: the answers to that would stand
+    behind the questions that were asked before."""
+    path = tmp_path / "1.conversation.json"
+    first = ("Q", "A", "Rome?", "Rome is hot")
+    (chat_id,) = (await take(store, lm_studio_talk(path, *first))).imported_ids
+    lm_studio_talk(path, "Q", "A", "Oslo?", "Oslo is cold", "What to pack?", "A coat")
+    report = await take(store, path)
+    assert (report.grown_ids, report.n_present) == ([], 0)
+    assert report.problems == [f"1.conversation.json, “Trip”: {CHANGED}"]
+    report = await take(store, lm_studio_talk(path, "Q", "A", "Hot Rome?", "Rome is hot", "So?"))
+    assert report.problems == [f"1.conversation.json, “Trip”: {CHANGED}"]
+    chat = await store.load(chat_id)
+    assert [message.text for message in chat] == list(first)
+    lm_studio_talk(path, *first[:3], "Rome is hot, and dry", "What to pack?", "A hat")
+    assert (await take(store, path)).grown_ids == [chat_id]
+    chat = await store.load(chat_id)
+    assert [each.text for each in chat.active_branch()] == [*first, "What to pack?", "A hat"]
 
 
 async def test_an_unpacked_export_and_a_folder_of_lm_studios(
@@ -165,6 +205,9 @@ async def test_attachments_of_lm_studio_and_nothing_else_that_lies_about(
     assert [type(part) for part in message.parts] == [ImagePart]
     assert message.text == "[secret.txt: not in the export]\n\nHello"
     assert report.n_missing == 1
+    (files / "secret.txt").write_text("no secret any more")
+    report = await take(store, path)
+    assert (report.n_present, report.problems) == (1, [])
 
 
 async def test_our_own_export_with_its_folder(store: ChatStore, tmp_path: Path) -> None:
@@ -260,6 +303,27 @@ async def test_files_beyond_the_bound(
     report = await take(store, path, archive)
     assert report.problems[0] == f"{path} is larger than 10 bytes"
     assert report.problems[1] == "conversations-000.json in export.zip is larger than 10 bytes"
+
+
+async def test_a_chat_that_cannot_be_read_here_costs_no_more(
+    store: ChatStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = (chatgpt_chat(number, number) for number in "123")
+    first = await take(store, exported(tmp_path / "may.json", one, two))
+    load = store.load
+
+    async def first_is_damaged(chat_id: str) -> Conversation:
+        if chat_id == first.imported_ids[0]:
+            raise StoreError("its page is damaged", detail="CorruptError: malformed")
+        return await load(chat_id)
+
+    monkeypatch.setattr(store, "load", first_is_damaged)
+    grown = (chatgpt_grown(one, "And then?"), chatgpt_grown(two, "And then?"))
+    report = await take(store, exported(tmp_path / "june.json", *grown, three))
+    assert (len(report.imported_ids), report.grown_ids) == (1, first.imported_ids[1:])
+    problem = "june.json, “Chat 1”: it is here, but cannot be read: its page is damaged"
+    assert report.problems == [problem]
+    assert await titles(store) == ["Chat 1", "Chat 2", "Chat 3"]
 
 
 async def test_an_empty_chat_is_no_problem(store: ChatStore, tmp_path: Path) -> None:

@@ -333,8 +333,8 @@ def test_an_import_into_a_file_that_cannot_be_written(
     assert (code, out) == (1, "")
     assert said == (
         "minerva: The import ended after 0 chats: the file or its folder is read-only. Make the"
-        " file and its folder writable and import the files again: what is here already is left"
-        " alone\n"
+        " file and its folder writable and import the files again: what is here does not come"
+        " twice\n"
     )
 
 
