@@ -10,6 +10,7 @@
     ├── GenerationTimeout        408  generation_timeout
     ├── InferenceError           500  inference_failed
     ├── EngineDied               503  engine_died
+    │   └── AppReplaced          503  engine_died
     ├── ModelUnloaded            503  model_unloaded
     ├── QueueFull                503  queue_full
     ├── RequestCancelled         499  request_cancelled
@@ -128,6 +129,11 @@ class EngineDied(MinervaError):
 
     code = "engine_died"
     http_status = 503
+
+
+class AppReplaced(EngineDied):
+    """The engine child is of another version, for the app was updated while it runs. No load
+    succeeds before it is started again."""
 
 
 class ModelUnloaded(MinervaError):

@@ -221,7 +221,7 @@ class Runtime:
 
     async def fit_of(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
         """What loading a model would take, with which options, and what would go for it; see
-        `ModelPool.plan`. Raises `ModelNotFound` or `ModelLoadError`."""
+        `ModelPool.plan`. Raises `ModelNotFound`, `ModelLoadError` or `AppReplaced`."""
         return await self.pool.plan(path, options)
 
     async def devices(self) -> DeviceList:

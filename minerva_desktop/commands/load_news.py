@@ -12,6 +12,7 @@ from minerva_desktop.engine.pool_events import (
     ModelReady,
     PoolEvent,
 )
+from minerva_desktop.errors import AppReplaced
 from minerva_desktop.units import format_bytes
 
 
@@ -19,7 +20,8 @@ class LoadNews:
     """Listens to the events of a pool: a line for each model that is loaded, with the time that
     this took once there was memory for it, for what had to give for it, what to beware of, and what
     was unloaded for it; and for each that goes because nobody used it, or that could not be loaded
-    again after it had gone for a load that failed. The log says what memory pressure took."""
+    again after it had gone for a load that failed, or because the app was updated meanwhile. The
+    log says what memory pressure took."""
 
     def __init__(self, say: Callable[[str], None], id_of: Callable[[Path], str]) -> None:
         """``say`` gets a sentence; ``id_of``: what clients call a model, without a look at the
@@ -48,3 +50,5 @@ class LoadNews:
                     self._say(f"Unloaded {name}, which nobody used")
                 elif event.cause is GoneCause.LOST and event.error is not None:
                     self._say(f"{name} could not be loaded again: {event.error.message}")
+                elif isinstance(event.error, AppReplaced):
+                    self._say(event.error.message)

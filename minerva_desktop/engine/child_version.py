@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from minerva_desktop import __version__
 from minerva_desktop.engine.process_title import PLACEHOLDER
+from minerva_desktop.errors import AppReplaced
 
 OTHER_VERSION = 76  # an exit code that neither Python nor llama.cpp uses
 
@@ -28,3 +29,12 @@ def end_unless_of(arguments: Sequence[str]) -> None:
     if last == PLACEHOLDER and version != __version__:
         print(f"This engine is of Minerva {__version__}, what started it is not", file=sys.stderr)
         raise SystemExit(OTHER_VERSION)
+
+
+def app_replaced(last_words: str, model_name: str = "") -> AppReplaced:
+    """What a child that ended with `OTHER_VERSION` means, for the load of a model if one is named;
+    ``last_words`` are the child's on stderr."""
+    sentence = "Minerva was updated while it ran. Close it and start it again"
+    if model_name:
+        sentence = f"{model_name} cannot be loaded: {sentence}"
+    return AppReplaced(sentence, detail=last_words)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.limits import Wait
-from minerva_desktop.engine.child_version import OTHER_VERSION
+from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
 from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.heartbeat import Heartbeat
 from minerva_desktop.engine.memory_messages import LimitParking, Trim
@@ -347,7 +347,7 @@ class EngineConnection:
         self._deadlines.stop()
         self._given_up.clear()
         self._overdue.clear()
-        death = EngineDied(self._death_sentence(code), detail=self._child.last_words())
+        death = self._death(code)
         end: MinervaError = death
         if self._closing:
             end = ModelUnloaded(f"{self._model_name} was unloaded before the answer was finished")
@@ -361,15 +361,16 @@ class EngineConnection:
         if was_loaded and not self._closing and self._on_death is not None:
             self._on_death(death)
 
+    def _death(self, code: int) -> EngineDied:
+        words = self._child.last_words()
+        if code == OTHER_VERSION and not self._fault:
+            return app_replaced(words, self._model_name)
+        return EngineDied(self._death_sentence(code), detail=words)
+
     def _death_sentence(self, code: int) -> str:
         name = self._model_name
         if self._fault:
             return f"The engine that ran {name} {self._fault} and was ended"
-        if code == OTHER_VERSION:
-            return (
-                f"{name} cannot be loaded: Minerva was updated while it ran. Close it and start it"
-                " again"
-            )
         sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
         if code == -9:
             sentence += "; it was killed from outside, perhaps because memory ran out"

@@ -21,6 +21,7 @@ from minerva_desktop.devices.ledgers import NOTHING, DeviceLedgers, Needs
 from minerva_desktop.engine.messages import DevicesListed, ListDevices
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
+from minerva_desktop.errors import AppReplaced
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +115,8 @@ async def ask_devices(children: SpareChild) -> DeviceList:
         answer, child = await ask(children, ListDevices(), DevicesListed, ASK_SECONDS)
     except OSError as error:
         return _unknown(f"The engine process could not be started: {error}")
+    except AppReplaced as error:  # which is no fault of the driver
+        return _unknown(error.message, error.detail)
     except NoAnswerError as failure:
         return _unknown(f"The process that asked the GPU driver {failure}", failure.last_words)
     devices = answer.devices

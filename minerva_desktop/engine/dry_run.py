@@ -11,11 +11,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from minerva_desktop.engine.child_version import app_replaced
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.memory_messages import DryRun, SimulatedContext
 from minerva_desktop.engine.messages import DryRunDone
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
+from minerva_desktop.errors import AppReplaced
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +33,18 @@ async def dry_run(
     seconds: float = DRY_RUN_SECONDS,
 ) -> tuple[SimulatedContext, ...]:
     """What contexts of these ``lengths`` (tokens) would take with ``options``; nothing, and a
-    logged reason, when llama.cpp could not say within ``seconds``."""
+    logged reason, when llama.cpp could not say within ``seconds``.
+
+    Raises `AppReplaced`: no estimate helps a load that cannot succeed, and no other model should
+    go for it.
+    """
     request = DryRun(os.fsencode(path), options, tuple(lengths))
     try:
         answer, child = await ask(children, request, DryRunDone, seconds)
     except OSError as error:
         return _unknown(path, f"the engine process could not be started: {error}")
+    except AppReplaced as error:
+        raise app_replaced(error.detail, path.name) from error
     except NoAnswerError as failure:
         # Hundreds of lines: for the log file, not for whoever waits at a terminal.
         _log.info("What that process wrote: %s", failure.last_words)

@@ -18,7 +18,7 @@ from minerva_desktop.engine.pool_waiting import WaitingLoads
 from minerva_desktop.errors import OutOfMemory
 
 # How a model is best loaded, given what the models that have to stay hold; raises
-# `ModelLoadError` or `ModelNotFound`.
+# `ModelLoadError`, `ModelNotFound` or `AppReplaced`.
 Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
 from minerva_desktop.engine.messages import Event, Request
 from minerva_desktop.engine.process import ChildProcess, describe_exit
 from minerva_desktop.engine.spare import SpareChild
@@ -28,8 +29,8 @@ async def ask(
     """The answer to ``request``, of class ``kind``, and the child that gave it, which the caller
     puts back or closes.
 
-    Raises `OSError` when no child could be started, and `NoAnswerError` when it died or did not
-    answer within ``seconds``; then it was killed.
+    Raises `OSError` when no child could be started, `AppReplaced` when it is of another version,
+    and `NoAnswerError` when it died or did not answer within ``seconds``; then it was killed.
     """
     child = await children.take()
     answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
@@ -46,6 +47,8 @@ async def ask(
         hung = not end.done()
         child.kill()
         code = await end
+        if code == OTHER_VERSION:
+            raise app_replaced(child.last_words())
         how = f"did not answer for {seconds:.0f} s" if hung else f"died ({describe_exit(code)})"
         raise NoAnswerError(how, child.last_words())
     end.cancel()

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from minerva_desktop.errors import (
+    AppReplaced,
     ContextLimitExceeded,
     EndpointStopped,
     EngineDied,
@@ -138,8 +139,9 @@ class TooManyConnections(QueueFull):
 
 
 # The clients of OpenAI and Anthropic try again by themselves at any 408, 500 and 503. Each try
-# would be a load or as long as the first, or load at once what the person has just unloaded.
-_FINAL = (GenerationTimeout, ModelLoadError, OutOfMemory, ModelUnloaded)
+# would be a load or as long as the first, or load at once what the person has just unloaded; or
+# nothing can be loaded before the app is started again.
+_FINAL = (GenerationTimeout, ModelLoadError, OutOfMemory, ModelUnloaded, AppReplaced)
 # What an answer's ``error.code`` may be, but for the router's own and `internal_error`.
 ERRORS: tuple[type[MinervaError], ...] = (
     InvalidRequest,
@@ -291,7 +293,8 @@ def error_response(error: MinervaError) -> ErrorAnswer:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, QueueFull | MemoryInUse | EngineDied):
+    may_pass = isinstance(error, QueueFull | MemoryInUse | EngineDied)
+    if may_pass and not isinstance(error, AppReplaced):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, _FINAL) and not isinstance(error, ModelStillLoads):
         headers[SHOULD_RETRY_HEADER] = "false"

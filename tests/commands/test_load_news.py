@@ -15,7 +15,7 @@ from minerva_desktop.engine.pool_events import (
     ModelReady,
     Unloaded,
 )
-from minerva_desktop.errors import EngineDied, ModelNotFound
+from minerva_desktop.errors import AppReplaced, EngineDied, ModelNotFound
 from tests.fakes import context_info
 
 A = Path("/models/a-00001-of-00002.gguf")
@@ -36,11 +36,13 @@ def test_what_is_told_of_a_model() -> None:
     news(READY)
     news(ModelGone(A, cause=GoneCause.IDLE))
     news(ModelGone(A, EngineDied("No"), GoneCause.FAILED))
+    news(ModelGone(A, AppReplaced("Start it again"), GoneCause.FAILED))
     news(ModelGone(B, ModelNotFound("It is gone"), GoneCause.LOST))
     news(replace(READY, seconds=0.0, unloaded=(Unloaded(B, 7),)))
     assert said == [
         "Loaded a in 2.2 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded a, which nobody used",
+        "Start it again",
         "old/a could not be loaded again: It is gone",
         "Loaded a in 0.0 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded old/a for it",

@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from minerva_desktop import __version__
+from minerva_desktop.devices.device_list import DeviceList
+from minerva_desktop.engine.device_query import ask_devices
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.process import child_command
-from minerva_desktop.errors import EngineDied
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.pool_events import ModelGone, PoolEvent
+from minerva_desktop.engine.process import ChildProcess, child_command
+from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.errors import AppReplaced
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.load_choice import model_needs
+from minerva_desktop.runtime import Runtime
+
+UPDATED = "Minerva was updated while it ran. Close it and start it again"
+WORDS = f"This engine is of Minerva {__version__}, what started it is not"
+
+
+def of_another_version(command: Sequence[str]) -> tuple[str, ...]:
+    *start, version, last = command
+    assert version == __version__
+    return (*start, f"{version}.1", last)
 
 
 async def test_an_engine_of_another_version_says_what_to_do(small_path: Path) -> None:
     """It was killed for the first message that could not be read, with all its answers."""
-    *command, version, last = child_command()
-    assert version == __version__
-    engine = LlamaEngine(small_path, command=[*command, f"{version}.1", last])
-    with pytest.raises(EngineDied) as died:
+    engine = LlamaEngine(small_path, command=of_another_version(child_command()))
+    with pytest.raises(AppReplaced) as died:
         await engine.load()
-    assert died.value.message == (
-        f"{small_path.name} cannot be loaded: Minerva was updated while it ran. Close it and start"
-        " it again"
-    )
-    words = f"This engine is of Minerva {__version__}, what started it is not"
-    assert died.value.detail == words
+    assert died.value.message == f"{small_path.name} cannot be loaded: {UPDATED}"
+    assert died.value.detail == WORDS
+
+
+async def test_no_loaded_model_goes_for_a_load_that_cannot_succeed(
+    catalog: Catalog, small_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = LoadOptions(n_ctx=256)
+    other = tmp_path / "other.gguf"
+    shutil.copy(small_path, other)
+    catalog.add(other)
+    events: list[PoolEvent] = []
+    room = sum(model_needs(small_path, options).values()) + 10**6  # for one of the two
+    runtime = Runtime(catalog, options, memory_bytes=room, on_event=events.append)
+    runtime.keeps_spare = False  # it would be of this version, and would do
+    start = ChildProcess.start
+    async with runtime.pool.lease(small_path):
+        pass
+    monkeypatch.setattr(ChildProcess, "start", lambda command: start(of_another_version(command)))
+    with pytest.raises(AppReplaced) as failed:
+        async with runtime.pool.lease(other):
+            pass
+    assert failed.value.message == f"other.gguf cannot be loaded: {UPDATED}"
+    assert list(runtime.pool.loaded()) == [small_path]
+    assert [event.path for event in events if isinstance(event, ModelGone)] == [other]
+    await runtime.close()
+
+
+async def test_the_driver_is_not_blamed_for_an_update(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await ask_devices(SpareChild(of_another_version(child_command())))
+    assert answer == DeviceList(None, f"{UPDATED}.")
+    assert answer.problem in caplog.text

@@ -11,6 +11,7 @@ from anthropic.types import ErrorResponse
 from starlette.types import Receive
 
 from minerva_desktop.errors import (
+    AppReplaced,
     ContextLimitExceeded,
     EngineDied,
     Forbidden,
@@ -113,6 +114,7 @@ async def test_clients_are_told_where_no_second_try_helps() -> None:
         GenerationTimeout,
         ModelUnloaded,  # by a person, as a load is cancelled: that counts
         LoadCancelled,
+        AppReplaced,  # though it is an `EngineDied`
     ):
         _, headers, _ = await answer(final("No"), "/v1/responses")
         assert headers["x-should-retry"] == "false"
