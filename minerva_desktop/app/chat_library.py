@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -259,15 +260,6 @@ class ChatLibrary:
         for conversation_id in conversation_ids:
             self._sessions.pop(conversation_id, None)
 
-    async def configure(
-        self, session: ChatSession, system_prompt: str, sampling: SamplingParameters
-    ) -> None:
-        """As `ChatSession.configure`."""
-        is_other = system_prompt != session.conversation.system_prompt
-        await session.configure(system_prompt, sampling)
-        if is_other:
-            await self.states.outdate(session.conversation.id)
-
     async def restore(self, conversation_ids: Sequence[str]) -> None:
         """Take chats out of the trash."""
         await self._store.restore(conversation_ids)
@@ -363,7 +355,8 @@ class ChatLibrary:
         self._keep_busy()
         store = None if is_temporary else self._store
         on_failed = self._listener.on_store_failed
-        keeper = SessionKeeper(conversation, store, on_failed, is_saved=is_saved)
+        outdate = partial(self.states.outdate, conversation.id)
+        keeper = SessionKeeper(conversation, store, on_failed, outdate, is_saved=is_saved)
         session = ChatSession(
             conversation,
             keeper=keeper,

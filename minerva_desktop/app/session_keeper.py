@@ -11,9 +11,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Files, Part
+from minerva_desktop.chat.turns import sent
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 
@@ -22,19 +24,23 @@ _log = logging.getLogger(__name__)
 
 class SessionKeeper:
     """Without a ``store`` nothing is ever written: a temporary chat. ``on_failed`` is told what the
-    disk says. ``is_saved`` False: the conversation is written with its first message."""
+    disk says, ``on_begun_anew`` that what a model is given begins otherwise now.
+    ``is_saved`` False: the conversation is written with its first message."""
 
     def __init__(
         self,
         conversation: Conversation,
         store: ChatStore | None,
         on_failed: Callable[[StoreError], None],
+        on_begun_anew: Callable[[], Awaitable[None]],
         *,
         is_saved: bool,
     ) -> None:
         self._conversation = conversation
         self._store = store
         self._on_failed = on_failed
+        self._on_begun_anew = on_begun_anew
+        self._beginning = _beginning(conversation)
         self._is_saved = is_saved
         self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
         # The beginning of an answer reaches the disk before its end, however soon that comes.
@@ -62,6 +68,7 @@ class SessionKeeper:
     async def save(self) -> bool:
         """Write the messages that are not on disk yet, oldest first, and the conversation's details
         behind them; False when the disk does not take them."""
+        self._beginning = _beginning(self._conversation)  # it is about to be answered to
         async with self._writing:
             store = self._store
             return store is not None and await self._save(store)
@@ -69,6 +76,7 @@ class SessionKeeper:
     async def save_details(self) -> None:
         """Write title, parameters, active branch and the like; with the first message, where there
         is none on disk yet."""
+        await self._compare_beginning()
         async with self._writing:
             store = self._store
             if store is not None and self._is_saved:
@@ -83,6 +91,7 @@ class SessionKeeper:
 
     async def save_removal(self, removal: Removal, *, is_undone: bool) -> None:
         """Write that messages went, or came back."""
+        await self._compare_beginning()
         async with self._writing:
             store = self._store
             if store is None or not await self._save_missing(store):
@@ -114,6 +123,11 @@ class SessionKeeper:
             scroll = self._conversation.scroll
             await self._kept(self._store.save_scroll(self._conversation.id, scroll))
 
+    async def _compare_beginning(self) -> None:
+        before, self._beginning = self._beginning, _beginning(self._conversation)
+        if self._store is not None and self._is_saved and before != self._beginning:
+            await self._on_begun_anew()
+
     async def _save(self, store: ChatStore) -> bool:
         if not await self._save_missing(store):
             return False
@@ -142,3 +156,10 @@ class SessionKeeper:
             self._on_failed(error)
             return False
         return True
+
+
+def _beginning(conversation: Conversation) -> tuple[str, ContextCut | None, str | None]:
+    """What tells prompts apart that begin otherwise, without all of their text."""
+    cut = conversation.active_cut()
+    given = sent(conversation.active_branch(), cut)
+    return conversation.system_prompt, cut, given[0].id if given else None

@@ -195,7 +195,7 @@ class Application(QObject):
         self.window.closing.connect(instance.close)
         self.window.closing.connect(first.release)
         self.window.stayed.connect(first.take)
-        self.window.stayed.connect(instance.listen)
+        self.window.stayed.connect(lambda: first.write_down(instance.listen()))
 
     @Slot(str, list)
     def _on_called(self, token: str, files: list[Path]) -> None:
@@ -338,7 +338,8 @@ def run_window(services: Services, make_runtime: RuntimeFactory, files: Sequence
     if first.is_taken_over(files, os.environ):
         return 0
     instance = SingleInstance(services.paths.data, qt)
-    instance.listen()  # now: another start waits for it, and for the answer until the loop runs
+    # Now: another start waits for it, and for the answer until the loop runs.
+    first.write_down(instance.listen())
     loop = qasync.QEventLoop(qt)
     # qasync's own executor starts ten threads at its first use.
     loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="minerva-files"))

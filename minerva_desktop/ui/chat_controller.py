@@ -227,8 +227,8 @@ class ChatController(QObject):
     @Slot()
     def _on_parameters(self) -> None:
         system_prompt, sampling = self._window.parameters.values()
-        if self._session is not None and self._library is not None:
-            self._tasks.start(self._library.configure(self._session, system_prompt, sampling))
+        if self._session is not None:
+            self._tasks.start(self._session.configure(system_prompt, sampling))
         self._counter.count_soon()
 
     # -- the open session ------------------------------------------------------------------

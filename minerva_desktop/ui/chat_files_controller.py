@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PROGRESS = "chat-files"
 STOP = "chat-files-stop"
-UNDO_IMPORT = "undo-import"
+UNDO_IMPORT = "undo-import:"
 OPEN_IMPORTED = "open-imported:"
 # The dialog's filters, by what they make.
 FILTERS = {
@@ -60,7 +60,7 @@ class ChatFilesController(QObject):
         self._library = library
         self._on_imported = on_imported
         self._running: asyncio.Task[None] | None = None
-        self._imported: list[str] = []  # by the last import
+        self._imported: dict[str, list[str]] = {}  # new chats, by the callback id of their Undo
         window.notifications.action_triggered.connect(self._on_action)
         CodeSaver(window, tasks)  # the other thing of a chat that goes to a file; the window's own
 
@@ -169,17 +169,24 @@ class ChatFilesController(QObject):
             share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
             self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
-        self._imported = []
         work = ChatImport(library.store, on_progress, library.open_session)
         try:
             await work.run(paths)
         except asyncio.CancelledError:
-            self._tell(_report_notice(work.report, "Stopped. "))
+            self._tell_report(work.report, "Stopped. ")
             raise
         finally:
-            self._imported = work.report.imported_ids
             self._on_imported()  # what came before an end of any kind stays
-        self._tell(_report_notice(work.report))
+        self._tell_report(work.report)
+
+    def _tell_report(self, report: ImportReport, begin: str = "") -> None:
+        """Ctrl+Z deletes the new chats, also when the notice is gone."""
+        undo = f"{UNDO_IMPORT}{len(self._imported)}" if report.imported_ids else ""
+        notice = _report_notice(report, undo, begin)
+        self._tell(notice)
+        if undo:
+            self._imported[undo] = report.imported_ids
+            self._window.notifications.undo_steps.add(notice.text, undo, notice.identity)
 
     # -- what runs -------------------------------------------------------------------------
 
@@ -205,8 +212,8 @@ class ChatFilesController(QObject):
     def _on_action(self, callback_id: str) -> None:
         if callback_id == STOP and self._running is not None:
             self._running.cancel()
-        elif callback_id == UNDO_IMPORT:
-            self._window.sidebar.chat_actions.delete.emit(self._imported)
+        elif callback_id in self._imported:
+            self._window.sidebar.chat_actions.delete.emit(self._imported[callback_id])
         elif callback_id.startswith(OPEN_IMPORTED):
             self._window.sidebar.opened.emit(callback_id.removeprefix(OPEN_IMPORTED), "")
 
@@ -218,7 +225,8 @@ class ChatFilesController(QObject):
         self._window.notifications.show_notice(notice)
 
 
-def _report_notice(report: ImportReport, begin: str = "") -> Notice:
+def _report_notice(report: ImportReport, undo: str, begin: str) -> Notice:
+    """``undo`` is the callback id of what deletes the new chats, where there are some."""
     n_new = len(report.imported_ids)
     parts = [f"{_chats(n_new)} imported"] if n_new or not report.problems else []
     n_grown = len(report.grown_ids)
@@ -241,10 +249,12 @@ def _report_notice(report: ImportReport, begin: str = "") -> Notice:
     changed = [*report.imported_ids, *report.grown_ids]
     if len(changed) == 1:
         actions = (NoticeAction("Open", OPEN_IMPORTED + changed[0]),)
-    if n_new:
-        actions += (NoticeAction("Undo", UNDO_IMPORT),)
+    if undo:
+        label = "Undo the new chats" if n_grown else "Undo"  # what chats grew by stays
+        actions += (NoticeAction(label, undo),)
     text = begin + "; ".join(parts).rstrip(".") + "."
-    return Notice(kind, text, "\n".join(report.problems), actions, key=PROGRESS)
+    detail = "\n".join(report.problems)
+    return Notice(kind, text, detail, actions, key=PROGRESS, is_last_chance=bool(undo))
 
 
 def _chats(count: int) -> str:

@@ -1,4 +1,5 @@
 """Enter presses the button that has the focus: Qt's own buttons take Space only, outside dialogs.
+Check boxes and radio buttons, which are set and not pressed, stay with Space.
 
 Main thread.
 """
@@ -7,7 +8,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QCheckBox,
+    QDialog,
+    QRadioButton,
+    QWidget,
+)
 
 ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
@@ -29,6 +37,8 @@ class EnterKey(QObject):
     def _on_focus_changed(self, old: QWidget | None, now: QWidget | None) -> None:
         if isinstance(old, QAbstractButton):
             old.removeEventFilter(self)
+        if isinstance(now, QCheckBox | QRadioButton):
+            return
         if isinstance(now, QAbstractButton) and not isinstance(now.window(), QDialog):
             now.installEventFilter(self)
 
@@ -36,6 +46,8 @@ class EnterKey(QObject):
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
             return False
         if event.key() not in ENTER_KEYS or not isinstance(watched, QAbstractButton):
+            return False
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:  # a shortcut of somebody's
             return False
         if not event.isAutoRepeat():  # held down, it presses once
             watched.click()

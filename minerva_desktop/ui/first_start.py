@@ -68,6 +68,16 @@ class FirstStart:
             os.close(file)
         return is_free
 
+    def write_down(self, place: bytes) -> None:
+        """Tell other starts where this one hears (`SingleInstance.listen`), if it holds the right:
+        otherwise the file is about the one who does."""
+        if self._file is None or not place:
+            return
+        with suppress(OSError):  # others look where they would hear
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, place)
+
     def _is_deaf(self) -> bool:
         """Whether the one who has the right says that nobody can call it."""
         with suppress(OSError):

@@ -31,15 +31,17 @@ class SingleInstance(QObject):
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connection)
 
-    def listen(self) -> None:
+    def listen(self) -> bytes:
         """Begin to hear; called once `handed_over` found that nobody else does. Where that cannot
-        be, a second start says that the chats are in use."""
+        be, a second start says that the chats are in use. Nothing is to be told to other starts:
+        they know the pipe's name."""
         if self._server.listen(self._name):
-            return
+            return b""
         # What a killed instance left behind is in the way.
         QLocalServer.removeServer(self._name)
         if not self._server.listen(self._name):
             _log.warning("Other starts cannot be heard: %s", self._server.errorString())
+        return b""
 
     def close(self) -> None:
         """Hear no more; another start opens its own window."""

@@ -59,6 +59,7 @@ class PresetController(QObject):
         self._row = window.parameters.presets
         self._chosen: dict[str, str] = {}  # the preset's name by the chat's id
         self._shown: str | None = None  # id of the chat in the panel
+        self._is_kept: Callable[[], bool] = bool  # whether that chat can be opened again
         self._is_touched = False  # whether the person set something in that chat
         self._open_chat = open_chat
         self._offers = Offers("undo-preset:", window.notifications, tasks)
@@ -114,6 +115,11 @@ class PresetController(QObject):
         name = self._chosen.get(self._shown or "")
         return None if name is None else self._library.preset(name)
 
+    @property
+    def _choice(self) -> str:
+        """The key of the notice that a preset replaced what the open chat had."""
+        return f"{CHOICE}:{self._shown}"
+
     def _in_force(
         self, values: tuple[str, SamplingParameters], base: Preset | None
     ) -> Preset | None:
@@ -144,8 +150,10 @@ class PresetController(QObject):
         shown = None if session is None else session.conversation.id
         if session is not None and shown != self._shown:
             kept = None if session.is_temporary else self._services.settings.current.new_chat_setup
+            # What is offered is about the other chat, which may be there no more.
+            (self._offers.hide if self._is_kept() else self._offers.dismiss)(self._choice)
             self._shown, self._is_touched = shown, kept is not None
-            self._offers.hide(CHOICE)  # it is about the other chat
+            self._is_kept = lambda: not session.is_temporary and len(session.conversation) > 0
             if not len(session.conversation) and not self._is_touched:
                 self._note_default()
         self.refresh()
@@ -180,18 +188,22 @@ class PresetController(QObject):
             self._panel.apply("", SamplingParameters())
         else:
             self._panel.apply(*preset.applied_to(*values))
+        after = self._panel.values()
 
         async def undo() -> None:
             if chat_id is not None and chat_id != self._shown:
                 await self._open_chat(chat_id)
+            if self._panel.values() != after:  # what was typed since would be lost
+                self._tell("The settings were changed since, so they stay as they are.", True)
+                return
             self._note_chosen(before)
             self._panel.apply(*values)
             self.refresh()
 
-        if is_custom and self._panel.values() != values:
+        if is_custom and after != values:
             what = "The defaults" if preset is None else f"“{preset.name}”"
             words = f"{what} replaced the settings of this chat."
-            self._offers.undo(words, undo, CHOICE, is_last_chance=True)
+            self._offers.undo(words, undo, self._choice, is_last_chance=True)
 
     @Slot(str, bool, bool)
     def _on_new_named(self, name: str, keeps_prompt: bool, keeps_sampling: bool) -> None:

@@ -193,12 +193,13 @@ class Sidebar(QWidget):
         if index.isValid():
             self._list.scrollTo(index)
 
-    def edit_name(self, row_id: str) -> None:
-        """Let the person edit the title of a chat, or the name of a folder, in place."""
+    def edit_name(self, row_id: str) -> bool:
+        """Let the person edit a chat's title, or a folder's name, in place; whether that began."""
         index = self._model.index_of(row_id)
         if index.isValid():
             self._list.setCurrentIndex(index)
             self._list.edit(index)
+        return index.isValid() and self._list.is_editing
 
     def edit_tags(self, chat_ids: Sequence[str], known: Sequence[str]) -> TagEditor | None:
         """Open the tag editor beside the first of these chats; ``known`` are the tags of all."""

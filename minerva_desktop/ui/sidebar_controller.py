@@ -224,7 +224,8 @@ class SidebarController(QObject):
             await self._listed.library.set_folder(chat_ids, folder.id)
         await self._listed.refresh()
         self._unnamed = (folder.id, before)
-        self._sidebar.edit_name(folder.id)
+        if not self._sidebar.edit_name(folder.id):
+            self._unnamed = None  # it keeps the name that it has: no later Esc is about it
 
     @Slot(str, bool)
     def _on_name_edited(self, row_id: str, is_kept: bool) -> None:

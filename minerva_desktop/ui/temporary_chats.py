@@ -46,7 +46,7 @@ class TemporaryChats(QObject):
         text = f"The temporary chat is closed{f' ({lost})' if lost else ''}. Nothing of it is kept."
         actions = (NoticeAction("Undo", GO_BACK),)
         self._window.notifications.show_notice(
-            Notice(NoticeKind.INFO, text, actions=actions, key=LEFT)
+            Notice(NoticeKind.INFO, text, actions=actions, key=LEFT, is_last_chance=True)
         )
 
     def must_stay(self) -> bool:

@@ -35,14 +35,14 @@ class SingleInstance(QObject):
     def __init__(self, data: Path, parent: QObject | None = None) -> None:
         """``data`` is the folder that the instances would share."""
         super().__init__(parent)
-        self._data = data
         self._path = _socket_path(data)
         self._socket: socket.socket | None = None
         self._notifier: QSocketNotifier | None = None
 
-    def listen(self) -> None:
-        """Begin to hear; called once `handed_over` found that nobody else does. Where that cannot
-        be, a second start is told at once, and says that the chats are in use."""
+    def listen(self) -> bytes:
+        """Begin to hear; called once `handed_over` found that nobody else does. What
+        `FirstStart.write_down` is to tell other starts: where it hears, or that it cannot (`DEAF`):
+        then a second start says at once that the chats are in use."""
         ear = socket.socket(socket.AF_UNIX)
         try:
             ear.setblocking(False)
@@ -51,17 +51,12 @@ class SingleInstance(QObject):
             ear.listen(BACKLOG)
         except OSError as error:
             ear.close()
-            self._write_down(DEAF)
             _log.warning("Other starts cannot be heard: %s", error)
-            return
-        self._write_down(os.fsencode(self._path))
+            return DEAF
         self._socket = ear
         self._notifier = QSocketNotifier(ear.fileno(), QSocketNotifier.Type.Read, self)
         self._notifier.activated.connect(self._on_connection)
-
-    def _write_down(self, place: bytes) -> None:
-        with suppress(OSError):  # one that may only be read: others look where they would hear
-            (self._data / LOCK_NAME).write_bytes(place)
+        return os.fsencode(self._path)
 
     def _bind(self, ear: socket.socket) -> None:
         try:

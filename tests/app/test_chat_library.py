@@ -12,6 +12,7 @@ import pytest
 
 from minerva_desktop.app.computed_states import forget_states_of
 from minerva_desktop.app.trash_care import DAY_SECONDS, TrashCare
+from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import InvalidRequest, StoreError
@@ -223,9 +224,9 @@ async def test_a_state_of_another_system_prompt_goes(desk: Desk) -> None:
         session.conversation.system_prompt,
         msgspec.structs.replace(sampling, temperature=1),
     )
-    await desk.library.configure(session, prompt, hot)
+    await session.configure(prompt, hot)
     assert await desk.library.states.by_model() == {"one.gguf": {chat}}
-    await desk.library.configure(session, "Rhyme.", sampling)
+    await session.configure("Rhyme.", sampling)
     assert await desk.library.states.by_model() == {"one.gguf": set()}
     assert not state.exists()
     state.write_bytes(b"state")  # as an engine does a while after an answer: still of the old one
@@ -234,6 +235,32 @@ async def test_a_state_of_another_system_prompt_goes(desk: Desk) -> None:
     await desk.answered(session, "two", "TWO")
     state.write_bytes(b"state")
     assert await desk.library.states.by_model() == {"one.gguf": {chat}}
+
+
+async def test_a_state_goes_where_the_chat_begins_otherwise(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    await desk.answered(session, "two", "TWO")
+    chat = session.conversation.id
+    first, _, second, last = (each.id for each in session.conversation)
+    state = desk.snapshots.path("1", chat)
+    state.parent.mkdir(parents=True)
+    desk.snapshots.label("1", "one.gguf")
+
+    state.write_bytes(b"state")
+    await session.remove(last, with_replies=True)
+    assert await desk.library.states.by_model() == {"one.gguf": {chat}}
+    await session.cut((ContextCut(first_id=second, created_at=1.0, summary="Of one."),))
+    assert not state.exists()
+    await desk.answered(session, "three", "THREE")
+    state.write_bytes(b"state")
+    await session.cut(())
+    assert not state.exists()
+    await desk.answered(session, "four", "FOUR")
+    state.write_bytes(b"state")
+    await session.remove(first, with_replies=False)
+    assert await desk.library.states.by_model() == {"one.gguf": set()}
+    assert not state.exists()
 
 
 async def test_the_states_of_one_model_are_forgotten(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -126,7 +127,8 @@ class RecordingKeeper(SessionKeeper):
     """Notes what would be written of a running answer."""
 
     def __init__(self) -> None:
-        super().__init__(make_conversation(), None, lambda _: None, is_saved=False)
+        nothing = partial(asyncio.sleep, 0)
+        super().__init__(make_conversation(), None, lambda _: None, nothing, is_saved=False)
         self.flushed: list[tuple[str, tuple[Part, ...]]] = []
 
     async def flush(self, _message_id: str, text: str, parts: tuple[Part, ...]) -> None:

@@ -130,6 +130,29 @@ def test_an_import_can_be_undone(opened: OpenWindow, tmp_path: Path) -> None:
     opened.until("report", lambda: opened.notice == words)
 
 
+def test_ctrl_z_takes_back_each_import_and_says_what_stays(
+    opened: OpenWindow, tmp_path: Path
+) -> None:
+    bar = opened.window.notifications
+    file = tmp_path / "conversations.json"
+    first, second = chatgpt_chat("1", "one"), chatgpt_chat("2", "two")
+    file.write_text(json.dumps([first]))
+    opened.drop(file)
+    opened.until("report", lambda: opened.notice == "1 chat imported.")
+    file.write_text(json.dumps([chatgpt_grown(first, "And then?"), second]))
+    opened.drop(file)
+    opened.until("report", lambda: opened.notice == "1 chat imported; 1 has new messages.")
+    assert bar.shown is not None
+    assert [each.label for each in bar.shown.actions] == ["Undo the new chats"]
+    assert bar.shown.is_last_chance
+    assert bar.undo_last()
+    opened.until("second undone", lambda: opened.notice == "Chat deleted")
+    assert sorted(titles(opened)) == ["Chat 1", "Sea a", "Sea b"]
+    assert bar.undo_last()  # the deletion
+    assert bar.undo_last()  # the first import
+    opened.until("first undone", lambda: sorted(titles(opened)) == ["Chat 2", "Sea a", "Sea b"])
+
+
 def test_a_file_without_chats_says_so(opened: OpenWindow, tmp_path: Path) -> None:
     file = tmp_path / "package.json"
     file.write_text('{"name": "x"}')

@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.conversation import Folder
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.tag_editor import TagEditor
 from tests.chat.samples import make_conversation
@@ -104,6 +105,29 @@ def test_esc_takes_a_folder_back_that_has_no_name_yet(desk: ListDesk) -> None:
     desk.choose("Home", "Rename")  # and one that has its name stays
     desk.type_name("House")
     desk.until(lambda: desk.rows[:2] == ["Folders", "House"])
+
+
+def test_a_new_folder_that_is_not_shown_for_its_name_stays(
+    desk: ListDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = desk.library.create_folder
+
+    async def and_look_elsewhere(name: str) -> Folder:
+        folder = await create(name)
+        desk.go_to("trashButton")
+        return folder
+
+    monkeypatch.setattr(desk.library, "create_folder", and_look_elsewhere)
+    desk.window.sidebar.chat_actions.move_to_new.emit([])
+    desk.until(lambda: bool(desk.run(desk.library.folders())) and desk.rows == [])
+    desk.go_to("trashButton")
+    desk.until(lambda: "New folder" in desk.rows)
+    desk.choose("New folder", "Rename")
+    desk.until(lambda: desk.view.is_editing)
+    _press_escape(desk)
+    desk.choose("New folder", "Rename")
+    desk.type_name("Attic")
+    desk.until(lambda: desk.rows[:2] == ["Folders", "Attic"])
 
 
 def test_a_closed_folder_is_remembered(desk: ListDesk) -> None:

@@ -36,7 +36,7 @@ for line in sys.stdin:
     instance = SingleInstance(data)
     instance.called.connect(lambda _token, files: heard.extend(files))
     instance.called.connect(qt.quit)
-    instance.listen()
+    first.write_down(instance.listen())
     QTimer.singleShot(5000, instance, qt.quit)
     qt.exec()
     instance.close()
@@ -114,6 +114,21 @@ def test_where_no_lock_can_be_made_the_window_opens(tmp_path: Path) -> None:
     assert not missing.is_taken_over([], {})
     assert missing.take()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_one_with_the_right_writes_down_where_it_hears(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(call_words, "ANSWER_MS", 50)
+    first, second = FirstStart(tmp_path), FirstStart(tmp_path)
+    assert first.take()
+    first.write_down(b"/a/long/place")
+    assert not second.is_taken_over([], {})  # nobody answers there
+    second.write_down(b"/other")
+    assert (tmp_path / LOCK_NAME).read_bytes() == b"/a/long/place"
+    first.write_down(b"-")
+    assert (tmp_path / LOCK_NAME).read_bytes() == b"-"
+    first.release()
 
 
 def _starts_in(temporary: Path) -> subprocess.Popen[str]:

@@ -299,3 +299,38 @@ def test_ctrl_z_brings_back_a_prompt_that_a_preset_replaced_in_another_chat(
     opened.window.notifications.undo_last()
     opened.until("the chat again", lambda: "Say one" in opened.transcript)
     opened.until("prompt", lambda: panel.values()[0] == "Be kind.")
+
+
+def test_undo_of_a_choice_leaves_what_was_typed_since(opened: OpenWindow) -> None:
+    panel, prompt = opened.window.parameters, opened.part(QPlainTextEdit, "systemPrompt")
+    prompt.setPlainText("Be kind.")
+    choose(opened, "Poet")
+    prompt.setPlainText("My own words.")
+    opened.window.notifications.undo_last()
+    opened.until(
+        "word",
+        lambda: says(opened, "The settings were changed since, so they stay as they are."),
+    )
+    assert panel.values()[0] == "My own words."
+
+
+def test_a_choice_in_a_chat_that_was_never_sent_cannot_be_undone_from_another(
+    opened: OpenWindow,
+) -> None:
+    panel, prompt = opened.window.parameters, opened.part(QPlainTextEdit, "systemPrompt")
+    opened.send("Say one")
+    opened.until("answer", lambda: opened.is_answering)
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end of the answer", lambda: not opened.is_answering)
+    first = opened.settings.current.conversation_id
+    prompt.setPlainText("Be short.")
+    choose(opened, "Teacher")  # its step stays
+    opened.window.sidebar.new_chat.emit()
+    opened.until("new chat", lambda: "Say one" not in opened.transcript)
+    prompt.setPlainText("Be kind.")
+    choose(opened, "Poet")
+    opened.window.sidebar.opened.emit(first, "")
+    opened.until("the chat again", lambda: "Say one" in opened.transcript)
+    opened.window.notifications.undo_last()
+    opened.until("prompt", lambda: panel.values()[0] == "Be short.")
+    assert opened.notice == "Undo: “Teacher” replaced the settings of this chat."

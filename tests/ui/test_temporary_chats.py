@@ -60,6 +60,9 @@ def test_one_that_was_left_can_be_had_back(opened: OpenWindow) -> None:
     assert "A secret" not in opened.transcript
     told = "The temporary chat is closed (its answer is not finished). Nothing of it is kept."
     assert opened.notice == told
+    shown = opened.window.notifications.shown
+    assert shown is not None
+    assert shown.is_last_chance  # so it stays for longer
     _press(opened, "Undo")
     assert "A secret" in opened.transcript
     opened.until("end of the answer", lambda: not opened.is_answering)

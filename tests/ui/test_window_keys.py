@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QImage, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
+    QCheckBox,
     QLabel,
     QLineEdit,
     QMenu,
@@ -299,6 +300,22 @@ def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainW
     with qtbot.waitSignal(inside.clicked, timeout=1_000):
         press(Qt.Key.Key_Return)
     popup.close()
+
+
+def test_enter_sets_no_check_box_and_counts_without_modifiers_only(window: MainWindow) -> None:
+    trash = part_named(window, QPushButton, "trashButton")
+    trash.setFocus(Qt.FocusReason.TabFocusReason)
+    QTest.keyClick(trash, Qt.Key.Key_Return, CTRL | SHIFT)
+    assert not trash.isChecked()
+    QTest.keyClick(trash, Qt.Key.Key_Enter, Qt.KeyboardModifier.KeypadModifier)
+    assert trash.isChecked()
+    box = QCheckBox("Think", window.sidebar)
+    box.show()
+    box.setFocus(Qt.FocusReason.TabFocusReason)
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert not box.isChecked()
+    QTest.keyClick(box, Qt.Key.Key_Space)
+    assert box.isChecked()
 
 
 def test_what_a_field_leaves_of_its_enter_presses_nothing(window: MainWindow) -> None:
