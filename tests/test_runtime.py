@@ -75,6 +75,27 @@ async def test_a_port_is_left_and_come_back_to_while_a_request_there_has_its_gra
     assert _listening() == before
 
 
+async def test_a_start_that_goes_on_delays_no_end_by_its_grace(catalog: Catalog) -> None:
+    runtime, before = Runtime(catalog, LoadOptions()), _listening()
+    url = await runtime.endpoint.start(port=0)
+    port = int(url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    )
+    writer.write(f"{head}Content-Length: 9\r\n\r\n{{".encode())  # which it waits for
+    async with plain_client() as http:
+        assert (await http.get(f"{url}/health")).status_code == 200
+    again = asyncio.create_task(runtime.endpoint.start(port=port, grace_s=60))
+    await asyncio.sleep(0)  # it has the lock, and has stopped nothing yet
+    await asyncio.wait_for(runtime.endpoint.stop(), 5)
+    assert (await again).startswith("http://127.0.0.1:")
+    assert runtime.endpoint.url is None
+    writer.close()
+    await runtime.close()
+    assert _listening() == before
+
+
 async def test_what_cannot_be_served_leaves_what_was_served_as_it_is(
     catalog: Catalog, minerva_home: Path
 ) -> None:

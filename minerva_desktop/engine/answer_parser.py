@@ -17,6 +17,8 @@ import msgspec
 from minerva_desktop.chat.tools import ChatOptions, ToolMode, tool_schema
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat, ToolFormat
 from minerva_desktop.engine.answer_parts import (
+    MAX_ALIKE,
+    MAX_ALIKE_FORCED,
     AnswerPart,
     AnswerParts,
     ContentDelta,
@@ -68,7 +70,10 @@ class AnswerParser:
         self._format, self._chat = answer_format, chat
         self._text = AnswerText()
         self._is_forced = chat.mode is ToolMode.REQUIRED
-        self._parts = AnswerParts(most=None if chat.parallel else 1)
+        self._parts = AnswerParts(
+            most=None if chat.parallel else 1,
+            alike=MAX_ALIKE_FORCED if self._is_forced else MAX_ALIKE,
+        )
         tools = _schemas_of(chat) if schemas is None else schemas
         self._schemas = tools
         self._thought = THOUGHTS.get(answer_format.reasoning)

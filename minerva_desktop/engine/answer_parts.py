@@ -7,9 +7,10 @@ from collections import Counter
 import msgspec
 
 SPACE = " \t\r\n"
-# Two dice may be rolled. Small models, most of all where they must call, and larger ones that are
-# caught in a loop would roll up to the end of the context.
-MAX_ALIKE = 3
+# Five dice may be rolled, but a model that is caught in a loop would roll up to the end of the
+# context. Where they must call, small models repeat themselves at once.
+MAX_ALIKE = 16
+MAX_ALIKE_FORCED = 3
 
 
 class ContentDelta(msgspec.Struct, frozen=True):
@@ -41,11 +42,11 @@ class AnswerParts:
     """Collects parts; neighbours of one kind become one. White space at the edges is dropped or
     kept as the caller says, whenever it is known what stands behind it."""
 
-    def __init__(self, *, most: int | None = None) -> None:
+    def __init__(self, *, most: int | None = None, alike: int = MAX_ALIKE) -> None:
         """``most``: what comes behind so many calls is dropped. So are a call that was made
-        `MAX_ALIKE` times already and all behind it; what may become one is held back."""
+        ``alike`` times already and all behind it; what may become one is held back."""
         self._most = most
-        self._repeats = _RepeatWatch()
+        self._repeats = _RepeatWatch(alike)
         self.is_over = False  # something was dropped
         self._parts: list[AnswerPart] = []
         self._pieces: list[str] = []
@@ -156,7 +157,9 @@ class _RepeatWatch:
     """Compares each call with those before it, as it arrives. What may become one of them once too
     often is held back."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """``most``: how many may be alike."""
+        self._most = most
         self.is_held = False
         self._made: Counter[tuple[str, str]] = Counter()
         self._begun = ToolCallDelta(0)
@@ -171,7 +174,7 @@ class _RepeatWatch:
         self._alike = [
             arguments
             for (name, arguments), n_made in self._made.items()
-            if name == begun.name and n_made >= MAX_ALIKE
+            if name == begun.name and n_made >= self._most
         ]
         self.is_held = bool(self._alike)
         return self.is_held
@@ -188,7 +191,7 @@ class _RepeatWatch:
     def end(self) -> tuple[bool, ToolCallDelta | None]:
         """The call is whole. Whether it is a repeat, and what was held back where it is none."""
         call = (self._begun.name or "", "".join(self._pieces))
-        is_repeat = self.is_held and self._made[call] >= MAX_ALIKE
+        is_repeat = self.is_held and self._made[call] >= self._most
         self._made[call] += 1
         held = self._released() if self.is_held and not is_repeat else None
         self.is_held = False

@@ -297,9 +297,9 @@ class Activity:
         finally:
             self._users[model] -= 1
 
-    def n_using(self, model: Path | None = None) -> int:
-        """How many requests use that model, or any."""
-        return self._users.total() if model is None else self._users[model]
+    def n_using(self, model: Path) -> int:
+        """How many requests use the model whose file is at ``model``."""
+        return self._users[model]
 
     def snapshot(self) -> tuple[RequestRecord, ...]:
         """Those that run, the oldest first, then those that are over, the latest first."""

@@ -42,6 +42,7 @@ class EndpointSwitch:
         self._endpoint: Endpoint | None = None
         self._moved: list[tuple[Endpoint, asyncio.Task[None]]] = []
         self._switching = asyncio.Lock()  # starts and stops happen in the order they were asked for
+        self._n_hurried = 0  # stops without grace that run, or wait for their turn
 
     @property
     def url(self) -> str | None:
@@ -112,13 +113,21 @@ class EndpointSwitch:
         return await asyncio.to_thread(self._endpoint.network_urls)
 
     async def stop(self, grace_s: float = 0.0) -> None:
-        """Stop serving; running answers are cancelled after ``grace_s`` seconds. Idempotent."""
-        async with self._switching:
-            if grace_s == 0:
-                self._hurry_moved()
-            await self._forget_keys()
-            await self._stop_here(grace_s)
-            await self.moved()
+        """Stop serving; running answers are cancelled after ``grace_s`` seconds. Idempotent.
+        Without grace, what still runs or waits before it loses its own."""
+        is_hurried = grace_s == 0
+        self._n_hurried += is_hurried
+        try:
+            if is_hurried:
+                self.hurry()
+            async with self._switching:
+                if is_hurried:
+                    self._hurry_moved()  # what has moved by now
+                await self._forget_keys()
+                await self._stop_here(grace_s)
+                await self.moved()
+        finally:
+            self._n_hurried -= is_hurried
 
     def hurry(self) -> None:
         """End the grace of a stop that runs, and of a port that was left."""
@@ -157,7 +166,7 @@ class EndpointSwitch:
 
     async def _move(self, endpoint: Endpoint, grace_s: float) -> None:
         """Give its port back now, and let what runs there end for so many seconds."""
-        stop = asyncio.create_task(endpoint.stop(grace_s))
+        stop = asyncio.create_task(endpoint.stop(self._grace(grace_s)))
         self._moved = [each for each in self._moved if not each[1].done()]
         self._moved.append((endpoint, stop))
         await asyncio.sleep(0)  # its first step
@@ -165,8 +174,12 @@ class EndpointSwitch:
 
     async def _stop_here(self, grace_s: float) -> None:
         if self._endpoint is not None:
-            await self._endpoint.stop(grace_s)
+            await self._endpoint.stop(self._grace(grace_s))
             self._endpoint = None
+
+    def _grace(self, grace_s: float) -> float:
+        """The seconds that are left of those."""
+        return 0.0 if self._n_hurried else grace_s
 
     def _hurry_moved(self) -> None:
         for endpoint, _ in self._moved:

@@ -92,6 +92,8 @@ class Unloading(QObject):
         if purpose is None or when not in (NOW, WHEN_IDLE, KEEP):
             return  # somebody else's
         path = path_of(about)
+        if purpose is Purpose.UNLOAD and when != KEEP:
+            self._to_remove.discard(path)  # the later decision counts
         if when == NOW:
             self._tasks.start(self._unload(path, purpose))
         elif when == WHEN_IDLE:

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 
-from minerva_desktop.engine.answer_parts import MAX_ALIKE
+from minerva_desktop.engine.answer_parts import MAX_ALIKE_FORCED
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.server.config import EndpointConfig
@@ -63,7 +63,7 @@ async def test_forced_calls_are_whole_or_cut_and_never_content(
     )
     assert several.choices[0].finish_reason == "tool_calls"
     calls: Any = several.choices[0].message.tool_calls
-    assert max(Counter(call.function.arguments for call in calls).values()) <= MAX_ALIKE
+    assert max(Counter(call.function.arguments for call in calls).values()) <= MAX_ALIKE_FORCED
     named = await client.chat.completions.create(
         **asked | {"tool_choice": {"type": "function", "function": {"name": "day"}}},
         max_tokens=128,

@@ -289,7 +289,7 @@ async def test_who_has_a_file_read_uses_its_model_already(monkeypatch: pytest.Mo
         assert served.activity.n_using(MODEL.path) == 1
         may_go_on.set()
         assert (await asked).status_code == 200
-        assert served.activity.n_using() == 0
+        assert served.activity.n_using(MODEL.path) == 0
 
 
 async def test_a_model_that_is_not_there_is_told_before_a_file_is_read() -> None:

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import path_of, path_text
+from minerva_desktop.ui.unloading import Purpose, Unloading
 from tests.ui.served_window import click, serving
 
 # What the offscreen platform says about every dialog.
@@ -95,6 +96,27 @@ def test_a_model_that_other_programs_use_leaves_the_list_only_when_they_are_aske
         opened.until("removal", lambda: "mine.gguf" not in listed())
         client.leave()
         assert '"code":"model_unloaded"' in client.text
+
+
+def test_a_model_that_is_to_be_unloaded_after_all_is_not_removed(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        opened = desk.opened
+        current = opened.window.header.picker.current
+        assert current is not None
+        (client,) = desk.ask()
+        (unloading,) = opened.window.findChildren(Unloading)
+        with qtbot.assertNotEmitted(unloading.removable):
+            unloading.begin(small_path, Purpose.REMOVE)
+            desk.until_said("Removing it now breaks that off.")
+            desk.press_notice("Remove when it is done")
+            unloading.begin(small_path)
+            desk.until_said("Unloading it now breaks that off.")
+            desk.press_notice("Unload when it is done")
+            assert opened.notice == f"{current.name} is unloaded once nothing uses it any more."
+            client.leave()
+            opened.until("unloading", lambda: not opened.notice)
 
 
 def test_an_answer_in_the_window_is_broken_off_only_when_the_person_is_asked(
