@@ -57,7 +57,8 @@ class Unloading(QObject):
         self._worker = worker
         self._tasks = tasks
         self._shown_name = shown_name
-        self._to_remove: set[Path] = set()  # once nothing uses them
+        self._unwanted: set[Path] = set()  # once nothing uses them
+        self._to_remove: set[Path] = set()  # those of them that leave the list, too
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
 
@@ -78,9 +79,10 @@ class Unloading(QObject):
             await self._unload(path, purpose)
 
     async def _unload(self, path: Path, purpose: Purpose) -> None:
-        if purpose is Purpose.REMOVE:
-            self._to_remove.discard(path)  # told below, also where it was not loaded
+        self._unwanted.discard(path)
+        self._to_remove.discard(path)  # told below, also where it was not loaded
         await self._worker.unload(path)
+        self._notifications.dismiss(_key(path))
         if purpose is Purpose.REMOVE:
             self.removable.emit(path)
 
@@ -92,6 +94,7 @@ class Unloading(QObject):
         if purpose is None or when not in (NOW, WHEN_IDLE, KEEP):
             return  # somebody else's
         path = path_of(about)
+        self._unwanted.discard(path)
         if purpose is Purpose.UNLOAD and when != KEEP:
             self._to_remove.discard(path)  # the later decision counts
         if when == NOW:
@@ -101,6 +104,7 @@ class Unloading(QObject):
             self._notifications.show_notice(notice)
             if purpose is Purpose.REMOVE:
                 self._to_remove.add(path)
+            self._unwanted.add(path)
             self._worker.unload_when_idle(path)
         else:
             self._to_remove.discard(path)
@@ -108,7 +112,11 @@ class Unloading(QObject):
 
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
-        if state.phase is ModelPhase.GONE:
+        if state.phase is ModelPhase.READY and state.path in self._unwanted:
+            # Who uses it had yet to load it when that was decided: only a loaded one can be told.
+            self._worker.unload_when_idle(state.path)
+        elif state.phase is ModelPhase.GONE:
+            self._unwanted.discard(state.path)
             self._notifications.dismiss(_key(state.path))
             if state.path in self._to_remove:
                 self._to_remove.discard(state.path)
