@@ -48,17 +48,23 @@ async def test_a_taken_port_is_an_error_and_another_start_works(catalog: Catalog
     await first.close()
 
 
+async def _half_a_request(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection with a request that the endpoint waits for."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    )
+    writer.write(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+    return reader, writer
+
+
 async def test_a_port_is_left_and_come_back_to_while_a_request_there_has_its_grace(
     catalog: Catalog,
 ) -> None:
     runtime, before = Runtime(catalog, LoadOptions()), _listening()
     old = await runtime.endpoint.start(port=0)
     port = int(old.rpartition(":")[2])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = (
-        f"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    )
-    writer.write(f"{head}Content-Length: 9\r\n\r\n{{".encode())  # which it waits for
+    reader, writer = await _half_a_request(port)
     async with plain_client() as http:
         assert (await http.get(f"{old}/health")).status_code == 200
         new = await runtime.endpoint.start(port=0, grace_s=60)
@@ -79,11 +85,7 @@ async def test_a_start_that_goes_on_delays_no_end_by_its_grace(catalog: Catalog)
     runtime, before = Runtime(catalog, LoadOptions()), _listening()
     url = await runtime.endpoint.start(port=0)
     port = int(url.rpartition(":")[2])
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = (
-        f"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    )
-    writer.write(f"{head}Content-Length: 9\r\n\r\n{{".encode())  # which it waits for
+    _, writer = await _half_a_request(port)
     async with plain_client() as http:
         assert (await http.get(f"{url}/health")).status_code == 200
     again = asyncio.create_task(runtime.endpoint.start(port=port, grace_s=60))

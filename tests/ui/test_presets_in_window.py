@@ -282,14 +282,19 @@ def test_a_new_chat_has_nothing_from_the_one_before(opened: OpenWindow) -> None:
     assert panel.values() == ("", SamplingParameters())
 
 
-def test_ctrl_z_brings_back_a_prompt_that_a_preset_replaced_in_another_chat(
-    opened: OpenWindow,
-) -> None:
-    panel, prompt = opened.window.parameters, opened.part(QPlainTextEdit, "systemPrompt")
+def have_a_chat(opened: OpenWindow) -> None:
+    """With a message, whose answer is stopped."""
     opened.send("Say one")
     opened.until("answer", lambda: opened.is_answering)
     opened.press(Qt.Key.Key_Escape)
     opened.until("end of the answer", lambda: not opened.is_answering)
+
+
+def test_ctrl_z_brings_back_a_prompt_that_a_preset_replaced_in_another_chat(
+    opened: OpenWindow,
+) -> None:
+    panel, prompt = opened.window.parameters, opened.part(QPlainTextEdit, "systemPrompt")
+    have_a_chat(opened)
     prompt.setPlainText("Be kind.")
     choose(opened, "Poet")
     assert opened.notice == "“Poet” replaced the settings of this chat."
@@ -318,10 +323,7 @@ def test_a_choice_in_a_chat_that_was_never_sent_cannot_be_undone_from_another(
     opened: OpenWindow,
 ) -> None:
     panel, prompt = opened.window.parameters, opened.part(QPlainTextEdit, "systemPrompt")
-    opened.send("Say one")
-    opened.until("answer", lambda: opened.is_answering)
-    opened.press(Qt.Key.Key_Escape)
-    opened.until("end of the answer", lambda: not opened.is_answering)
+    have_a_chat(opened)
     first = opened.settings.current.conversation_id
     prompt.setPlainText("Be short.")
     choose(opened, "Teacher")  # its step stays
