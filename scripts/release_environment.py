@@ -98,6 +98,10 @@ def engine_flags(project: Project) -> str:
     if sys.platform == "darwin":
         # Else it would need the macOS that it is built on.
         flags.append(f"-DCMAKE_OSX_DEPLOYMENT_TARGET={oldest_macos(project)}")
+    if sys.platform != "win32":
+        # ggml's asserts say in which file they stand: from `llama.cpp` on, wherever this is built.
+        forget = f"-ffile-prefix-map={project.build}=llama.cpp"
+        flags += [f'-DCMAKE_{language}_FLAGS="{forget}"' for language in ("C", "CXX")]
     return ";".join(flags)
 
 
