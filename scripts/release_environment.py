@@ -92,7 +92,7 @@ def _install_engine(project: ReleaseProject, uv: Path, settings: Sequence[str]) 
         _install(project, uv, what, is_last=True)
 
 
-def engine_flags(project: Project) -> str:
+def engine_flags(project: ReleaseProject) -> str:
     """CMake's arguments: those of `pyproject.toml`, and those that make the build portable."""
     flags = [wanted_engine_flags(project)["cmake.args"], *PORTABLE]
     if sys.platform == "darwin":
