@@ -110,16 +110,9 @@ def _check_user_install(root: Path, installer: Path, log: Path) -> None:
     shutil.rmtree("/tmp/minerva-check", ignore_errors=True)
     uninstall = [*person, f"/{HOME}/.local/lib/{PACKAGE}/install.sh", "--uninstall"]
     run_step("Removing it again", uninstall, log)
-    left = {name for name in _files(home) if not _is_of_the_desktop(name)} - {installer.name}
+    left = _files(home) - {installer.name}
     if left != {".local/share/Minerva Desktop/chats.sqlite3"} or not before_use > left:
         raise environment.SetupError(f"Left behind by the installer: {sorted(left)}")
-
-
-def _is_of_the_desktop(name: str) -> bool:
-    """Whether a file in a home is what `update-mime-database` and `update-desktop-database` make
-    anew of all programs' files, these ones' no more."""
-    folder, _, file = name.rpartition("/")
-    return folder == ".local/share/mime" or file == "mimeinfo.cache"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import environment  # first: it refuses a Python that is too old for the rest
 # isort: split
 import datetime
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -71,58 +72,10 @@ Comment: The parts that others made, with their licences, are listed in
 """
 # How a library names the versions of glibc's functions that it calls.
 _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\0")
-# What a person runs; what follows the last line is the archive.
-SELF_EXTRACTING = """\
-#!/bin/sh
-# Minerva Desktop {version}: installs it for you alone, without root.
-#   sh {name}                    install
-#   sh {name} --extract FOLDER   only unpack
-set -eu
-usage() {{ sed -n '2,4s/^# //p;4q' "$0"; }}
-wrong() {{
-    echo "{name}: $1" >&2
-    usage >&2
-    exit 2
-}}
-archive() {{ tail -c +{offset} "$0"; }}
-if [ $# -gt 0 ]; then
-    case $1 in
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    --extract)
-        [ $# -eq 2 ] || wrong "--extract takes one folder"
-        mkdir -p "$2"
-        archive | tar -xzf - -C "$2"
-        exit 0
-        ;;
-    *) wrong "there is no option $1" ;;
-    esac
-fi
-refuse() {{ echo "Minerva Desktop is not installed: $1" >&2; exit 1; }}
-machine=$(uname -m)
-[ "$machine" = {machine} ] || refuse "this file is for {machine} processors, and here is $machine."
-libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>/dev/null | head -n 1)
-libc=${{libc##* }}
-case $libc in
-2.[0-9]*) minor=${{libc#2.}} minor=${{minor%%[!0-9]*}} ;;
-*) minor=0 libc="another library of C" ;;
-esac
-[ "$minor" -ge {glibc_minor} ] || refuse "it needs glibc 2.{glibc_minor}, and here is $libc."
-folder=
-trap 'rm -rf "$folder"' EXIT
-# Not every shell runs that one at a signal.
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-folder=$(mktemp -d "${{TMPDIR:-/tmp}}/minerva.XXXXXX")
-echo "Unpacking"
-archive | tar -xzf - -C "$folder"
-# By name: it may lie where no program may be started.
-sh "$folder/{folder}/install.sh"
-exit 0
-"""
+# What a person runs; the archive follows its last line.
+_SELF_EXTRACTING = Path(bundle_contents.__file__).parent / "linux" / "self_extracting.sh"
+_PLACE = re.compile(r"@([A-Z_\d]+)@")
+_BLOCK = 4096  # bytes: files take whole ones
 
 
 def desktop_files(project: ReleaseProject, version: str, epoch: int) -> Path:
@@ -279,9 +232,9 @@ def user_installer(
     environment.say("Packing the installer for one user …")
     _pack(work, archive)
     target = project.root / "dist" / f"{folder}-linux-{os.uname().machine}.run"
+    needs = Needs(os.uname().machine, newest_glibc(bundle), _kilobytes(work))
     with target.open("wb") as out, archive.open("rb") as packed:
-        needs = Needs(os.uname().machine, newest_glibc(bundle))
-        out.write(_header(target.name, folder, version, needs))
+        out.write(header(target.name, folder, version, needs, archive))
         shutil.copyfileobj(packed, out)
     target.chmod(0o755)
     return target
@@ -289,11 +242,18 @@ def user_installer(
 
 @dataclass(frozen=True)
 class Needs:
-    """What a system must have for the bundle: a processor, as `uname -m` names it, and a glibc 2,
-    of which this is the second number."""
+    """What a system must have for the bundle: a processor, as `uname -m` names it, a glibc 2, of
+    which this is the second number, and room to unpack it."""
 
     machine: str
     glibc_minor: int
+    kilobytes: int
+
+
+def _kilobytes(folder: Path) -> int:
+    """What the files below ``folder`` take on a disk."""
+    sizes = (path.lstat().st_size for path in folder.rglob("*"))
+    return sum(-(-size // _BLOCK) * _BLOCK for size in sizes) // 1024
 
 
 def newest_glibc(bundle: Path) -> int:
@@ -307,17 +267,26 @@ def newest_glibc(bundle: Path) -> int:
     return max(found, default=0)
 
 
-def _header(name: str, folder: str, version: str, needs: Needs) -> bytes:
-    """The script, which knows how long it is itself."""
+def header(name: str, folder: str, version: str, needs: Needs, archive: Path) -> bytes:
+    """The script that comes before ``archive`` and unpacks it; ``folder`` is the one in that. It
+    knows how long it is itself."""
+    template = _SELF_EXTRACTING.read_text(encoding="utf-8")
+    archive_bytes = archive.stat().st_size
+    with archive.open("rb") as packed:
+        sha256 = hashlib.file_digest(packed, "sha256").hexdigest()
+
+    def script(length: int) -> bytes:
+        values: dict[str, str | int] = {
+            "VERSION": version, "NAME": name, "FOLDER": folder, "SHA256": sha256,
+            "MACHINE": needs.machine, "GLIBC_MINOR": needs.glibc_minor,
+            "KILOBYTES": needs.kilobytes, "OFFSET": length + 1, "BYTES": length + archive_bytes,
+        }  # fmt: skip
+        return _PLACE.sub(lambda place: str(values[place[1]]), template).encode()
+
     length = 0
-    while True:
-        script = SELF_EXTRACTING.format(
-            version=version, name=name, folder=folder, offset=length + 1,
-            machine=needs.machine, glibc_minor=needs.glibc_minor,
-        ).encode()  # fmt: skip
-        if len(script) == length:
-            return script
-        length = len(script)
+    while (longer := len(script(length))) != length:
+        length = longer
+    return script(length)
 
 
 def _pack(folder: Path, archive: Path) -> None:

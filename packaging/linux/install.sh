@@ -8,17 +8,29 @@
 # and file type to ~/.local/share (or where XDG_DATA_HOME points).
 set -eu
 
-data=${XDG_DATA_HOME:-"$HOME/.local/share"}
-libraries=$HOME/.local/lib
-app=$libraries/minerva-desktop
-commands=$HOME/.local/bin
+newline='
+'
+refused="Minerva Desktop is not installed"
+own="It needs folders there that you may write to."
 
-# Where the installed version has its menu entry: XDG_DATA_HOME may have been another then.
-find_installed_data() {
-    installed_data=$data
-    if [ -f "$app/data-folder" ]; then
-        installed_data=$(cat "$app/data-folder")
-    fi
+usage() {
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+}
+
+wrong() {
+    echo "install.sh: $1" >&2
+    usage >&2
+    exit 2
+}
+
+refuse() {
+    echo "$refused: $1" >&2
+    exit 1
+}
+
+# Of what a program said. One that copies says the same of each file.
+first_line() {
+    printf '%s' "${1%%"$newline"*}"
 }
 
 # A path as one word of a command line, for the person to copy.
@@ -29,14 +41,27 @@ word() {
     esac
 }
 
-usage() {
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+find_folders() {
+    case ${HOME:-} in
+    /*) ;;
+    *) refuse "HOME names no folder. Set it, as in HOME=/home/you" ;;
+    esac
+    HOME=${HOME%/}
+    case ${XDG_DATA_HOME:-} in
+    /*) data=$XDG_DATA_HOME ;;
+    *) data=$HOME/.local/share ;;
+    esac
+    libraries=$HOME/.local/lib
+    app=$libraries/minerva-desktop
+    commands=$HOME/.local/bin
 }
 
-wrong() {
-    echo "install.sh: $1" >&2
-    usage >&2
-    exit 2
+# What the installed version wrote of itself. XDG_DATA_HOME may have been another then.
+find_installed() {
+    installed_data=$data installed_files='' made_before=''
+    [ ! -f "$app/data-folder" ] || installed_data=$(cat "$app/data-folder")
+    [ ! -f "$app/installed-files" ] || installed_files=$(cat "$app/installed-files")
+    [ ! -f "$app/made-folders" ] || made_before=$(cat "$app/made-folders")
 }
 
 # One at a time: two would fill and empty each other's folders. Held until this process ends.
@@ -53,20 +78,136 @@ lock() {
     esac
 }
 
-remove() {
+# What an update left that was cut off between its two last steps.
+put_back() {
+    [ -d "$app" ] || [ ! -d "$app.old" ] || mv "$app.old" "$app"
+}
+
+# The processes of the installed app. One from before an update has a program that is gone, and which
+# was in another folder when it went.
+processes() {
+    [ -d "$app" ] || return 0
+    place=$(cd "$app" && pwd -P)
+    # One `ls` for all: a `readlink` for each of hundreds takes its time.
+    QUOTING_STYLE=literal ls -l /proc/[0-9]*/exe 2>/dev/null |
+        sed -n 's,.* /proc/\([0-9]*\)/exe -> ,\1 ,p' | while read -r process program; do
+        case $program in
+        "$place"/* | "$place.old"/*) printf ' %s' "$process" ;;
+        esac
+    done
+}
+
+remove_commands() {
     for command in minerva minerva-desktop; do
         link=$commands/$command
         # Only what an installation put there: another program may have the name.
         case $(readlink "$link" || true) in
-        "$app"/*) rm "$link" ;;
+        "$app"/*) rm "$link" || return ;;
         esac
     done
-    if [ -f "$app/installed-files" ]; then
-        while IFS= read -r file; do
-            rm -f "$installed_data/$file"
-        done <"$app/installed-files"
+}
+
+# FOLDER of data, its FILES, and those of them that STAY.
+remove_files() {
+    printf '%s\n' "$2" | while IFS= read -r file; do
+        case $newline$3$newline in
+        *"$newline$file$newline"*) ;;
+        *) [ -z "$file" ] || rm -f "$1/$file" || return ;;
+        esac
+    done
+}
+
+# Those of the list that are empty, of which each comes before the one that it is in.
+remove_folders() {
+    printf '%s\n' "$1" | while IFS= read -r folder; do
+        rmdir "$folder" 2>/dev/null || true
+    done
+}
+
+refresh() { # FOLDER, of data
+    # Desktops notice by themselves, sooner or later; these make it sooner, where they are.
+    if [ -d "$1/mime/packages" ] && command -v update-mime-database >/dev/null; then
+        update-mime-database "$1/mime" >/dev/null 2>&1 || true
     fi
-    rm -rf "$app"
+    if [ -d "$1/applications" ] && command -v update-desktop-database >/dev/null; then
+        update-desktop-database "$1/applications" >/dev/null 2>&1 || true
+    fi
+    touch -c "$1/icons/hicolor" 2>/dev/null || true
+}
+
+# What these programs have written, where no other program's files are that it tells of, and where an
+# installation made the folder. All else stays.
+remove_caches() { # FOLDER of data, and FOLDERS that were made
+    case $newline$2$newline in
+    *"$newline$1/applications$newline"*)
+        [ "$(ls -A "$1/applications" 2>/dev/null)" != mimeinfo.cache ] ||
+            rm -f "$1/applications/mimeinfo.cache"
+        ;;
+    esac
+    case $newline$2$newline in
+    *"$newline$1/mime$newline"*)
+        rmdir "$1/mime/packages" 2>/dev/null || return 0
+        for name in XMLnamespaces aliases generic-icons globs globs2 icons magic mime.cache \
+            subclasses treemagic types version; do
+            rm -f "$1/mime/$name"
+        done
+        rmdir "$1"/mime/*/ 2>/dev/null || true # of the kinds of types
+        ;;
+    esac
+}
+
+uninstall() {
+    refused="Minerva Desktop is not removed"
+    lock
+    put_back
+    if [ ! -d "$app" ]; then
+        echo "Minerva Desktop is not installed for you: there is no $app"
+        return
+    fi
+    running=$(processes)
+    [ -z "$running" ] ||
+        refuse "it is running (process$running). Close its window, stop its commands, and try again."
+    [ -w "$libraries" ] || refuse "you may not write to $libraries."
+    find_installed
+    said=$(remove_commands 2>&1) || refuse "$(first_line "$said")"
+    said=$(remove_files "$installed_data" "$installed_files" "" 2>&1) || refuse "$(first_line "$said")"
+    said=$(rm -rf "$app.new" "$app.old" "$app" 2>&1) ||
+        refuse "$(first_line "$said"). Remove what is left in $app."
+    refresh "$installed_data"
+    remove_caches "$installed_data" "$made_before"
+    remove_folders "$made_before"
+    echo "Minerva Desktop is removed. Chats, settings and models are where they were."
+}
+
+# FOLDER, with those that it is in, and note which were not there: they go with the app.
+make_folder() {
+    [ ! -d "$1" ] || return 0
+    make_folder "$(dirname "$1")"
+    said=$(mkdir "$1" 2>&1) || refuse "the folder $1 cannot be made: ${said##*: }. $own"
+    made=$1$newline$made
+}
+
+make_folders() {
+    for folder in "$libraries" "$commands"; do
+        make_folder "$folder"
+        [ -w "$folder" ] || refuse "you may not write to $folder. $own"
+    done
+    for folder in $(cd "$here/share" && find . -type d | sed 's,^\.,,'); do
+        make_folder "$data$folder"
+        [ -w "$data$folder" ] || refuse "you may not write to $data$folder. $own"
+    done
+}
+
+free_kilobytes() { # FOLDER: nothing where that is not known
+    df -Pk "$1" 2>/dev/null | sed -n '2s/.* \([0-9][0-9]*\)  *[0-9][0-9]*% .*/\1/p'
+}
+
+# For WHAT it is needed, the FOLDER, and the KILOBYTES.
+check_room() {
+    needed=$((($3 * 1024 + 999999) / 1000000))
+    free=$(free_kilobytes "$2")
+    [ "${free:-$3}" -ge "$3" ] || refuse "$1 takes $needed MB in $2, where \
+$((free * 1024 / 1000000)) MB are free. Make room there, and try again."
 }
 
 # What a person added to the engine (libggml-vulkan.so) and the new version does not bring. It goes: it
@@ -82,99 +223,167 @@ own_backends() {
     done
 }
 
-refresh() { # FOLDER, of data
-    # Desktops notice by themselves, sooner or later; these make it sooner, where they are.
-    if [ -d "$1/mime/packages" ] && command -v update-mime-database >/dev/null; then
-        update-mime-database "$1/mime" || true
+# Beside the old one: a full disk must not leave half an app in its place.
+copy_app() {
+    room=$(du -sk "$here")
+    check_room "the app" "$libraries" "${room%%[!0-9]*}"
+    app_needs=$needed
+    room=$(du -sk "$here/share")
+    check_room "its menu entry" "$data" "${room%%[!0-9]*}"
+    new_files=$(cd "$here/share" && find . -type f | sed 's,^\./,,')
+    said=$(
+        {
+            cp -R "$here/app" "$app.new" && cp "$here/install.sh" "$app.new/" &&
+                printf '%s\n' "$new_files" >"$app.new/installed-files" &&
+                printf '%s\n' "$data" >"$app.new/data-folder" &&
+                printf '%s\n' "$made$made_before" >"$app.new/made-folders"
+        } 2>&1
+    ) || refuse "$(first_line "$said"). It takes $app_needs MB there: make room, and try again."
+}
+
+replace_app() {
+    said=$(
+        {
+            if [ -e "$app" ] || [ -L "$app" ]; then mv "$app" "$app.old"; fi &&
+                mv "$app.new" "$app"
+        } 2>&1
+    ) || {
+        put_back
+        refuse "$(first_line "$said")."
+    }
+}
+
+link_commands() {
+    for command in minerva minerva-desktop; do
+        link=$commands/$command
+        if [ ! -e "$link" ] && [ -L "$link" ]; then
+            target=$(readlink "$link")
+            case $target in
+            # Of a Minerva that went, from before the home got its name.
+            */minerva-desktop/minerva-desktop) rm "$link" ;;
+            *)
+                echo "$link leads to $target, where nothing is: it stays. To have it start Minerva:" \
+                    "ln -sf $(word "$app/minerva-desktop") $(word "$link")" >&2
+                continue
+                ;;
+            esac
+        fi
+        if [ -e "$link" ]; then
+            echo "$link is another program's: it stays; use $(word "$app/minerva-desktop")" >&2
+        else
+            ln -s "$app/minerva-desktop" "$link"
+        fi
+    done
+}
+
+quoted() { # SCRIPT: the program's path, by the rules of SCRIPT, and as text for `sed`
+    printf '%s' "$app/minerva-desktop" | sed -e "$1" -e 's/[&|\\]/\\&/g'
+}
+
+# The menu may not look for programs where ~/.local/bin is.
+menu_entry() {
+    # Between quotation marks four characters get a backslash; the file's own rules double each; and a
+    # per cent sign stands for an argument.
+    exec_path=$(quoted 's/["`$\\]/\\&/g; s/\\/\\\\/g; s/%/%%/g')
+    try_path=$(quoted 's/\\/\\\\/g')
+    sed -e "s|^Exec=minerva-desktop|Exec=\"$exec_path\"|" -e "s|^TryExec=.*|TryExec=$try_path|" "$1"
+}
+
+write_files() {
+    printf '%s\n' "$new_files" | while IFS= read -r file; do
+        # Beside the old one, as the app.
+        new=$data/$file.new
+        if ! case $file in
+        applications/*) menu_entry "$here/share/$file" ;;
+        *) cat "$here/share/$file" ;;
+        esac >"$new" || ! mv -f "$new" "$data/$file"; then
+            rm -f "$new"
+            return 1
+        fi
+    done
+}
+
+clean_up() {
+    rm -rf "$app.new"
+    remove_folders "$made"
+}
+
+install_app() {
+    here=$(unset CDPATH && cd "$(dirname "$0")" && pwd)
+    if [ ! -d "$here/app" ]; then
+        echo "This is the installed app: there is nothing to install." >&2
+        exit 1
     fi
-    if [ -d "$1/applications" ] && command -v update-desktop-database >/dev/null; then
-        update-desktop-database "$1/applications" || true
+    made=''
+    make_folder "$libraries"
+    # Not every shell runs what is set for EXIT at a signal.
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    trap 'exit 129' HUP
+    lock
+    trap clean_up EXIT
+    put_back
+    said=$(rm -rf "$app.new" "$app.old" 2>&1) || refuse "$(first_line "$said"). Remove that first."
+    find_installed
+    make_folders
+    copy_app
+    removed_backends=$(own_backends)
+    running=$(processes)
+    # From here on all is quick, and half of it would be no app.
+    trap '' INT TERM HUP
+    replace_app
+    trap - EXIT
+    remove_commands
+    link_commands
+    problem=''
+    said=$(write_files 2>&1) || problem=$(first_line "$said")
+    stay=''
+    [ "$installed_data" != "$data" ] || stay=$new_files
+    remove_files "$installed_data" "$installed_files" "$stay" || true
+    rm -rf "$app.old" || true
+    if [ "$installed_data" != "$data" ]; then
+        refresh "$installed_data"
+        remove_caches "$installed_data" "$made_before"
+        remove_folders "$made_before"
     fi
-    touch "$1/icons/hicolor" 2>/dev/null || true
+    refresh "$data"
+}
+
+tell() {
+    if [ -n "$problem" ]; then
+        echo "Minerva Desktop is installed, but not all of its menu entry: $problem. When that is" \
+            "mended, install it again. Until then: $(word "$app/minerva-desktop")" >&2
+    else
+        echo "Minerva Desktop is installed: look for it in the menu, or type minerva-desktop."
+    fi
+    case :$PATH: in
+    *:"$commands":*) ;;
+    *) echo "For the commands in a terminal, add $commands to PATH." ;;
+    esac
+    if [ -n "$removed_backends" ]; then
+        echo "Removed with the version before:$removed_backends. Put what fits this version's" \
+            "llama.cpp into $app/_internal/llama_cpp/lib."
+    fi
+    if [ -n "$running" ]; then
+        echo "Minerva was open meanwhile (process$running). Close it and open it again: until then," \
+            "models may fail to load."
+    fi
+    echo "To remove it: $(word "$app/install.sh") --uninstall"
+    [ -z "$problem" ]
 }
 
 [ $# -lt 2 ] || wrong "one option at most, and these are $#: $*"
 case ${1:-} in
-'') [ $# = 0 ] || wrong "an empty option" ;;
--h | --help)
-    usage
-    exit 0
+'')
+    [ $# = 0 ] || wrong "an empty option"
+    find_folders
+    install_app
+    tell
     ;;
+-h | --help) usage ;;
 --uninstall)
-    lock
-    find_installed_data
-    remove
-    refresh "$installed_data"
-    echo "Minerva Desktop is removed. Chats, settings and models are where they were."
-    exit 0
+    find_folders
+    uninstall
     ;;
 *) wrong "there is no option $1" ;;
 esac
-
-here=$(cd "$(dirname "$0")" && pwd)
-if [ "$here" = "$app" ]; then
-    echo "This is the installed app: there is nothing to install." >&2
-    exit 1
-fi
-mkdir -p "$libraries" "$commands"
-# Not every shell runs what is set for EXIT at a signal.
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-lock
-find_installed_data
-# Beside the old one first: a full disk must not leave half an app in its place.
-rm -rf "$app.new"
-trap 'rm -rf "$app.new"' EXIT
-cp -R "$here/app" "$app.new"
-cp "$here/install.sh" "$app.new/"
-(cd "$here/share" && find . -type f | sed 's,^\./,,') >"$app.new/installed-files"
-printf '%s\n' "$data" >"$app.new/data-folder"
-removed_backends=$(own_backends)
-# From here on all is quick, and half of it would be no app.
-trap '' INT TERM HUP
-remove
-mv "$app.new" "$app"
-for command in minerva minerva-desktop; do
-    link=$commands/$command
-    # Of a Minerva that went, from before the home got its name.
-    case $([ -e "$link" ] || readlink "$link" || true) in
-    */minerva-desktop/minerva-desktop) rm "$link" ;;
-    esac
-    if [ -e "$link" ] || [ -L "$link" ]; then
-        echo "$link is another program's: it stays; use $(word "$app/minerva-desktop")" >&2
-    else
-        ln -s "$app/minerva-desktop" "$link"
-    fi
-done
-while IFS= read -r file; do
-    mkdir -p "$data/$(dirname "$file")"
-    rm -f "$data/$file" # a link that leads nowhere cannot be written through
-    cp "$here/share/$file" "$data/$file"
-done <"$app/installed-files"
-# The menu may not look for programs where ~/.local/bin is.
-entry=$data/applications/minerva-desktop.desktop
-quoted() { # SCRIPT: the program's path, by the rules of SCRIPT, and as text for `sed`
-    printf '%s' "$app/minerva-desktop" | sed -e "$1" -e 's/[&|\\]/\\&/g'
-}
-# Between quotation marks four characters get a backslash; the file's own rules double each; and a
-# per cent sign stands for an argument.
-exec_path=$(quoted 's/["`$\\]/\\&/g; s/\\/\\\\/g; s/%/%%/g')
-try_path=$(quoted 's/\\/\\\\/g')
-sed -e "s|^Exec=minerva-desktop|Exec=\"$exec_path\"|" -e "s|^TryExec=.*|TryExec=$try_path|" \
-    "$here/share/applications/minerva-desktop.desktop" >"$entry"
-if [ "$installed_data" != "$data" ]; then
-    refresh "$installed_data"
-fi
-refresh "$data"
-
-echo "Minerva Desktop is installed: look for it in the menu, or type minerva-desktop."
-case :$PATH: in
-*:"$commands":*) ;;
-*) echo "For the commands in a terminal, add $commands to PATH." ;;
-esac
-if [ -n "$removed_backends" ]; then
-    echo "Removed with the version before:$removed_backends. Put what fits this version's llama.cpp" \
-        "into $app/_internal/llama_cpp/lib."
-fi
-echo "To remove it: $(word "$app/install.sh") --uninstall"

@@ -52,13 +52,3 @@ def test_the_installer_for_one_user_has_nothing_that_the_deb_brought(
         "Making a clean Debian (clean-desktop)",
         "minerva.run in clean-desktop",
     ]
-
-
-def test_what_a_desktop_makes_itself_is_not_left_behind_by_the_installer() -> None:
-    made = (".local/share/mime/mime.cache", ".local/share/applications/mimeinfo.cache")
-    own = (
-        ".local/share/mime/packages/minerva-desktop.xml",
-        ".local/share/applications/minerva-desktop.desktop",
-        ".local/lib/minerva-desktop/minerva-desktop",
-    )
-    assert [name for name in (*made, *own) if release_check._is_of_the_desktop(name)] == list(made)

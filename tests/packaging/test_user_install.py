@@ -4,61 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-import release_linux
-
-ROOT = Path(__file__).resolve().parents[2]
-LINUX = ROOT / "packaging" / "linux"
-ENTRY = "applications/minerva-desktop.desktop"
-
-HERE = release_linux.Needs(platform.machine(), 17)
+from tests.packaging.linux_installer import ENTRY, MIME, Installer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it installs on Linux")
-
-
-class Installer:
-    """What the `.run` file unpacks, and a person's home that it installs into."""
-
-    def __init__(self, folder: Path, home: Path) -> None:
-        self.folder, self.home = folder, home
-        self.app = home / ".local" / "lib" / "minerva-desktop"
-        (folder / "app" / "_internal" / "llama_cpp" / "lib").mkdir(parents=True)
-        (folder / "share" / "applications").mkdir(parents=True)
-        home.mkdir()
-        shutil.copy(LINUX / "install.sh", folder)
-        shutil.copy(LINUX / "minerva-desktop.desktop", folder / "share" / ENTRY)
-        program = folder / "app" / "minerva-desktop"
-        program.write_text("#!/bin/sh\necho it runs\n")
-        program.chmod(0o755)
-        for name in ("libggml-base.so", "libggml-cpu-haswell.so"):
-            (self.engine(folder / "app") / name).touch()
-
-    @staticmethod
-    def engine(app: Path) -> Path:
-        return app / "_internal" / "llama_cpp" / "lib"
-
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        script = self.app if arguments else self.folder
-        return subprocess.run(
-            ["sh", str(script / "install.sh"), *arguments],
-            env=self.environment(variables), capture_output=True, text=True, check=True,
-        )  # fmt: skip
-
-    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), **variables}
-
-    def left(self) -> set[str]:
-        return {str(path.relative_to(self.home)) for path in self.home.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -140,7 +97,7 @@ def test_a_command_that_leads_nowhere_does_not_stop_it(target: str, installer: I
         assert told == ""
     else:
         assert str(link.readlink()) == target
-        assert told.startswith(f"{link} is another program's: it stays; use {installer.app}/")
+        assert told.startswith(f"{link} leads to {target}, where nothing is: it stays. To have it")
     installer.run("--uninstall")
     assert [path.name for path in commands.iterdir()] == (["minerva"] if told else [])
 
@@ -183,29 +140,193 @@ class OpenFolder:
         (["--help"], ""),
         (["-h"], ""),
         (["--nonsense"], "there is no option --nonsense"),
-        (["--extract"], "--extract takes one folder"),
         (["--uninstall", "now"], "one option at most, and these are 2: --uninstall now"),
     ],
 )
-def test_its_options(
-    arguments: list[str], wrong: str, tmp_path: Path, installer: Installer
-) -> None:
-    packed = tmp_path / "minerva.run"
-    packed.write_bytes(release_linux._header(packed.name, "minerva", "1.2.3", HERE))
-    scripts = [packed, installer.folder / "install.sh"]
-    if arguments[0] in ("--extract", "--uninstall"):  # each has one that the other has not
-        scripts = scripts[:1] if "--extract" in arguments else scripts[1:]
-    for script in scripts:
-        done = subprocess.run(
-            ["sh", str(script), *arguments], env=installer.environment({}),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        usage = done.stderr if wrong else done.stdout
-        assert done.returncode == (2 if wrong else 0)
-        assert (done.stdout if wrong else done.stderr) == ""
-        assert usage.startswith(f"{script.name}: {wrong}\n" if wrong else ("Minerva", "Installs"))
-        assert "for you alone" in usage
+def test_its_options(arguments: list[str], wrong: str, installer: Installer) -> None:
+    done = installer.attempt(*arguments)
+    assert done.returncode == (2 if wrong else 0)
+    usage = done.stderr if wrong else done.stdout
+    assert (done.stdout if wrong else done.stderr) == ""
+    assert usage.startswith(f"install.sh: {wrong}\nInstalls" if wrong else "Installs")
+    assert "for you alone" in usage
     assert installer.left() == set()
+
+
+def test_a_command_that_leads_nowhere_can_be_taken_as_it_says(tmp_path: Path) -> None:
+    installer = Installer(tmp_path / "unpacked", tmp_path / "my home")
+    commands = installer.home / ".local" / "bin"
+    commands.mkdir(parents=True)
+    (commands / "minerva").symlink_to("/nowhere/tool")
+    told = installer.run().stderr
+    subprocess.run(["sh", "-c", told.partition("start Minerva: ")[2]], check=True)
+    assert subprocess.check_output([commands / "minerva"], text=True) == "it runs\n"
+    installer.run("--uninstall")
+    assert installer.left() == {".local", ".local/bin"}
+
+
+def test_it_is_not_removed_while_it_runs(installer: Installer) -> None:
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    shutil.copy(sleep, installer.program)
+    assert "was open" not in installer.run().stdout
+    with running(installer.app / "minerva-desktop") as pid:
+        before = installer.left()
+        done = installer.attempt("--uninstall")
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"Minerva Desktop is not removed: it is running (process {pid}). Close its window, stop"
+            " its commands, and try again.\n"
+        )
+        assert installer.left() == before
+        # It goes on from a file that is gone then.
+        assert f"Minerva was open meanwhile (process {pid}). Close it" in installer.run().stdout
+        assert installer.attempt("--uninstall").returncode == 1
+        assert installer.left() == before
+    installer.run("--uninstall")
+    assert installer.left() == set()
+
+
+@contextmanager
+def running(program: Path) -> Iterator[int]:
+    """A process of a copy of `sleep`."""
+    with subprocess.Popen(["sleep", "600"], executable=program) as process:
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+# As `update-mime-database` and `update-desktop-database` leave them where no program is left.
+CACHES = ("applications/mimeinfo.cache", "mime/mime.cache", "mime/globs2", "mime/version")
+
+
+def test_nothing_is_left_of_it(installer: Installer) -> None:
+    installer.run()
+    installer.run()  # what the first one made is not forgotten
+    for name in CACHES:
+        (installer.data / name).touch()
+    installer.run("--uninstall")
+    assert installer.left() == set()
+
+
+def test_what_is_of_others_stays(installer: Installer) -> None:
+    data = installer.data
+    for folder in ("applications", "mime/packages", "icons"):
+        (data / folder).mkdir(parents=True)
+    (data / "mime" / "mine.txt").touch()
+    before = installer.left()
+    installer.run()
+    for name in CACHES:
+        (data / name).touch()
+    other = data / "applications" / "other.desktop"
+    other.touch()
+    installer.run("--uninstall")
+    kept = {str((data / name).relative_to(installer.home)) for name in CACHES}
+    assert installer.left() >= before | kept | {str(other.relative_to(installer.home))}
+    assert not [name for name in installer.left() if "minerva" in name]
+
+
+def test_a_folder_that_others_came_to_use_stays_with_its_caches(installer: Installer) -> None:
+    installer.run()
+    others = {installer.data / "applications" / "other.desktop", installer.data / MIME}
+    others = {path.with_stem("other") for path in others}
+    for path in others:
+        path.write_text(
+            "<mime-info xmlns='http://www.freedesktop.org/standards/shared-mime-info'/>"
+        )
+    caches = {installer.data / name for name in CACHES}
+    for path in caches:
+        path.touch()
+    installer.run("--uninstall")
+    assert all(path.exists() for path in others | caches)
+    assert not (installer.home / ".local" / "bin").exists()
+
+
+def test_an_update_that_was_cut_off_is_taken_up(installer: Installer) -> None:
+    installer.run()
+    old, new = (installer.app.with_suffix(suffix) for suffix in (".old", ".new"))
+    installer.app.rename(old)
+    new.mkdir()
+    assert installer.attempt(HOME="").returncode == 1
+    installer.run()
+    assert list(installer.app.parent.iterdir()) == [installer.app]
+    installer.app.rename(old)
+    new.mkdir()
+    installer.run("--uninstall")
+    assert installer.left() == set()
+
+
+@pytest.mark.parametrize("home", [None, "", "some/folder"])
+@pytest.mark.parametrize("arguments", [[], ["--uninstall"]])
+def test_without_a_home_it_says_what_to_set(
+    home: str | None, arguments: list[str], installer: Installer
+) -> None:
+    environment = {"PATH": os.environ["PATH"]} | ({} if home is None else {"HOME": home})
+    done = subprocess.run(
+        ["sh", str(installer.folder / "install.sh"), *arguments], env=environment,
+        cwd=installer.home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Minerva Desktop is not ")
+    assert done.stderr.endswith(": HOME names no folder. Set it, as in HOME=/home/you\n")
+    assert installer.left() == set()
+
+
+def test_a_menu_entry_that_cannot_be_written_is_told_of(installer: Installer) -> None:
+    installer.run()
+    (installer.data / f"{ENTRY}.new").mkdir()
+    done = installer.attempt()
+    assert done.returncode == 1
+    assert "Minerva Desktop is installed, but not all of its menu entry: " in done.stderr
+    assert done.stderr.endswith(f"Until then: {installer.app}/minerva-desktop\n")
+    assert (installer.data / ENTRY).is_file()  # the one of before
+    (installer.data / f"{ENTRY}.new").rmdir()
+    installer.run()
+
+
+# On a disk of its own, which goes with the shell. It fills up or is locked after the first version.
+SMALL_DISK = """
+exec 2>&1
+mount -t tmpfs -o size=300k,nr_inodes=60 tmpfs "$HOME" || exit
+sh install.sh
+printf '#!/bin/sh\necho the new one\n' >app/minerva-desktop
+{trouble}
+find "$HOME" | sort >../before
+echo TROUBLE
+sh install.sh && exit
+find "$HOME" | sort | diff ../before -
+"$HOME/.local/bin/minerva"
+"""
+FULL = "head -c 300k /dev/zero >$HOME/filler"
+FULL_OF_FILES = "i=0; while mkdir $HOME/$i; do i=$((i + 1)); done; rmdir $HOME/0"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (FULL, "the app takes 1 MB in {lib}, where 0 MB are free. Make room there, and try again."),
+        (FULL_OF_FILES, "No space left on device. It takes 1 MB there: make room, and try again."),
+        ("mount -o remount,ro $HOME", "you may not write to {lib}. It needs folders there that"),
+    ],
+    ids=["full", "full-of-files", "read-only"],
+)
+def test_a_disk_that_takes_no_more_leaves_the_version_before(
+    trouble: str, words: str, installer: Installer
+) -> None:
+    namespace = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run(
+        [*namespace, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False
+    ).returncode:
+        pytest.skip("no disk can be mounted here")
+    done = subprocess.run(
+        [*namespace, "sh", "-c", SMALL_DISK.format(trouble=trouble)], cwd=installer.folder,
+        env=installer.environment({}), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said, program = done.stdout.partition("TROUBLE\n")[2].splitlines()
+    assert said.startswith("Minerva Desktop is not installed: ")
+    assert words.format(lib=installer.app.parent) in said
+    assert program == "it runs"
 
 
 def plain(value: str) -> str:
@@ -226,74 +347,3 @@ def unescaped(text: str, special: str) -> list[tuple[str, bool]]:
             assert character not in special
             found.append((character, False))
     return found
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_installer_leaves_nothing(
-    tmp_path: Path, number: signal.Signals, installer: Installer
-) -> None:
-    temporary, tools = tmp_path / "tmp", tmp_path / "tools"
-    temporary.mkdir()
-    tools.mkdir()
-    # Begins, and is interrupted as a terminal does it: all of its processes get the signal.
-    slow = tools / "tar"
-    slow.write_text("#!/bin/sh\necho begun\ncat >/dev/null\nexec sleep 60\n")
-    slow.chmod(0o755)
-    script = tmp_path / "minerva.run"
-    script.write_bytes(release_linux._header(script.name, "minerva", "1.2.3", HERE))
-    path = f"{tools}:{os.environ['PATH']}"
-    with subprocess.Popen(
-        ["dash" if shutil.which("dash") else "sh", str(script)],
-        env=installer.environment({"PATH": path, "TMPDIR": str(temporary)}),
-        stdout=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "Unpacking\n"
-        assert process.stdout.readline() == "begun\n"
-        assert list(temporary.iterdir()) != []
-        os.killpg(process.pid, number)
-    assert process.returncode  # 128 + number, or what the broken pipe makes of it
-    assert list(temporary.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("needs", "getconf", "ldd", "words"),
-    [
-        (release_linux.Needs("s390x", 17), "glibc 2.40", "", f"is {platform.machine()}."),
-        (HERE, "glibc 2.16", "", "it needs glibc 2.17, and here is 2.16."),
-        (HERE, "", "ldd (Debian GLIBC 2.5-9+deb1) 2.5", "it needs glibc 2.17, and here is 2.5."),
-        (HERE, "", "", "it needs glibc 2.17, and here is another library of C."),
-    ],
-)
-def test_it_is_not_installed_where_it_cannot_run(
-    needs: release_linux.Needs, getconf: str, ldd: str, words: str, tmp_path: Path,
-    installer: Installer,
-) -> None:  # fmt: skip
-    for name, said in (("getconf", getconf), ("ldd", ldd)):
-        tool = tmp_path / name
-        tool.write_text(f"#!/bin/sh\n[ '{said}' ] && echo '{said}'\n")
-        tool.chmod(0o755)
-    script = tmp_path / "minerva.run"
-    script.write_bytes(release_linux._header(script.name, "minerva", "1.2.3", needs))
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", str(script)], env=installer.environment({"PATH": path}),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Minerva Desktop is not installed: ")
-    assert done.stderr.rstrip().endswith(words)
-    assert installer.left() == set()
-
-
-def test_the_glibc_that_a_bundle_needs(tmp_path: Path) -> None:
-    (tmp_path / "a.so").write_bytes(b"\x7fELF..\0GLIBC_2.4\0GLIBC_2.35\0GLIBC_2.9\0")
-    (tmp_path / "b.txt").write_bytes(b"GLIBC_2.99\0")
-    assert release_linux.newest_glibc(tmp_path) == 35
-
-
-def test_the_deb_asks_for_no_newer_library_than_it_calls() -> None:
-    told = "libc6 (>= 2.35), libx11-6, libx11-xcb1 (>= 2:1.8.4), libzstd1 (>= 1.5.2), zlib1g (>= 1)"
-    assert release_linux.without_versions(told) == (
-        "libc6 (>= 2.35), libx11-6, libx11-xcb1, libzstd1, zlib1g (>= 1)"
-    )
