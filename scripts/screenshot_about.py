@@ -40,7 +40,7 @@ CHECKS = (
 )
 FACTS = {
     "Versions": {"Minerva": "0.1.0 (from source)", "llama-cpp-python": "0.3.36", "Qt": "6.11.3"},
-    "Machine": {"System": "Debian GNU/Linux 12 (bookworm)", "Memory": "16.6 GB, 9.1 GB available"},
+    "Machine": {"System": "Debian GNU/Linux 12 (bookworm)", "Memory": "16.6 GB, 9.1 GB free"},
 }
 
 
