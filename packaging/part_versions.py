@@ -62,10 +62,10 @@ def part_versions(files: Mapping[str, Path]) -> dict[str, str]:
             found["ICU"] = numbered[1]
         if name_of(name) == "ggml-base" and (commit := ggml_commit(source)):
             found[ENGINE] = commit
-        for part in PARTS:
-            is_new = bool(part.libraries) and part.name not in found
-            if is_new and name.startswith(part.libraries):
-                found[part.name] = debian_version(source)
+        for known in PARTS:
+            is_new = bool(known.libraries) and known.name not in found
+            if is_new and name.startswith(known.libraries):
+                found[known.name] = debian_version(source)
     return {part: version for part, version in found.items() if version}
 
 
