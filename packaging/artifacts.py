@@ -46,6 +46,7 @@ PURLS = MappingProxyType(
         "libgomp": "pkg:generic/gcc",
         "libjpeg-turbo": "pkg:github/libjpeg-turbo/libjpeg-turbo",
         "libpng": "pkg:generic/libpng",
+        "libxcb": "pkg:generic/libxcb",
         "llama.cpp and ggml": "pkg:github/ggml-org/llama.cpp",
         "OpenSSL": "pkg:github/openssl/openssl",
         "PCRE2": "pkg:github/pcre2project/pcre2",

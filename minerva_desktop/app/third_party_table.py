@@ -182,6 +182,14 @@ PARTS = (
         libraries=("libgomp",),
     ),
     Part(
+        name="libxcb",
+        licence="MIT",
+        homepage="https://xcb.freedesktop.org",
+        texts=("libxcb.txt",),
+        version=BUNDLED,
+        libraries=("libxcb-shape", "libxcb-xkb"),
+    ),
+    Part(
         name="OpenSSL",
         licence="Apache-2.0",
         homepage="https://www.openssl.org",
