@@ -6,7 +6,10 @@ import logging
 import logging.handlers
 import unicodedata
 from collections.abc import Collection
+from io import TextIOWrapper
 from pathlib import Path
+
+from minerva_desktop.paths import private_opener
 
 _REPLACEMENT = "\ufffd"
 _JOINERS = "\u200c\u200d"  # parts of words in Persian and Hindi, and of emoji
@@ -33,6 +36,14 @@ class _TerminalFormatter(logging.Formatter):
         return terminal_line(super().formatMessage(record))
 
 
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        return open(
+            self.baseFilename, "a", encoding=self.encoding, errors=self.errors,
+            opener=private_opener,
+        )  # fmt: skip
+
+
 def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> None:
     """Set up the root logger, once per process; ``folder`` None logs to stderr alone. What the
     loggers ``told_otherwise`` warn of does not go to stderr: the command says it in its own words.
@@ -49,7 +60,7 @@ def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> 
     if folder is None:
         return
     try:
-        file = logging.handlers.RotatingFileHandler(
+        file = _PrivateFile(
             folder / "minerva.log",
             maxBytes=_FILE_BYTES,
             backupCount=_FILES,

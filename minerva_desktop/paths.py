@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import platformdirs
 from minerva_desktop.errors import StoreError
 
 HOME_VARIABLE = "MINERVA_HOME"
+BACKUPS = "backups"
 _APP_NAME = "Minerva Desktop"
+_PRIVATE_FILE, _OTHERS = 0o600, 0o077
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile("\0([0-9a-f]{4})")
 
@@ -31,6 +35,11 @@ class AppPaths:
     def database(self) -> Path:
         """Chats."""
         return self.data / "chats.sqlite3"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of them. Made when needed."""
+        return self.data / BACKUPS
 
     @property
     def catalog(self) -> Path:
@@ -68,9 +77,44 @@ class AppPaths:
         return self.config / "api-keys.json"
 
     def create(self) -> None:
-        """Make the folders, for this user only. Raises `OSError`."""
+        """Make the folders, for this user only, and close to others what an older Minerva made for
+        all. Raises `OSError`."""
         for folder in (self.data, self.config, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix":  # elsewhere access lists decide, and those of a profile are right
+            for folder in (self.data, self.backups, self.config, self.logs):
+                _close_to_others(folder, spare=self.api_keys)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """What `open` takes as its ``opener``: a file that it makes is for this user only, from its
+    first moment."""
+    return os.open(path, flags, _PRIVATE_FILE)
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file for this user only where there is none: a library that makes its files
+    itself would make it for all. What is wrong with the place, that will say."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE))
+
+
+def _close_to_others(folder: Path, spare: Path) -> None:
+    """``folder`` and the files right in it; by name, as SQLite loses its locks on a file that is
+    opened and closed beside it. A link, and what is another user's, stays as it is; so does
+    ``spare``, whose reader closes it and says what that may mean."""
+    with suppress(OSError):  # not there, not for this user to look into, on a disk without modes
+        _close_one(folder, folder.lstat(), stat.S_IFDIR)
+        with os.scandir(folder) as entries:
+            for each in entries:
+                if each.name != spare.name:
+                    _close_one(each, each.stat(follow_symlinks=False), stat.S_IFREG)
+
+
+def _close_one(path: os.PathLike[str], status: os.stat_result, kind: int) -> None:
+    mode = status.st_mode
+    if stat.S_IFMT(mode) == kind and mode & _OTHERS and status.st_uid == os.geteuid():
+        Path(path).chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
 def path_text(path: Path) -> str:

@@ -22,7 +22,7 @@ from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.chat.presets import MAX_NAME
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
-from minerva_desktop.paths import path_text
+from minerva_desktop.paths import path_text, private_opener
 
 FORMAT = 1  # counts up when an older app would misunderstand what a newer one writes
 DEFAULT_PORT = 8427
@@ -170,7 +170,7 @@ class SettingsFile:
         body = msgspec.json.format(msgspec.json.encode(content), indent=2)
         temporary = self._path.with_name(self._path.name + ".new")
         try:
-            temporary.write_bytes(body + b"\n")
+            _write(temporary, body + b"\n")
             temporary.replace(self._path)
         except OSError as error:
             raise StoreError(
@@ -228,13 +228,18 @@ class SettingsFile:
             if content is None:
                 self._path.replace(aside)
             else:
-                aside.write_bytes(content)
+                _write(aside, content)
         except OSError as error:
             where = f"The file as it was could not be kept: {os_reason(error)}."
         else:
             where = f"The file as it was is kept as {aside}."
         self.problem = f"{problem} {where}"
         _log.warning("%s", self.problem)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=private_opener) as file:
+        file.write(content)
 
 
 def _why_unread(error: Exception) -> str:

@@ -25,6 +25,7 @@ from minerva_desktop.app.third_parties import (  # noqa: E402
     ThirdParty,
     third_parties,
 )
+from minerva_desktop.app.third_party_table import XCB_UTIL  # noqa: E402
 from source_date import source_date  # noqa: E402
 
 # One list for each system, as the files of all three lie in one place later.
@@ -34,10 +35,10 @@ LICENCES = ROOT / "build" / "release" / "licences"
 # An id or an expression of SPDX; what people wrote in other words is a name.
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
 # What is no Python package, by its name: its address without a version, see the purl specification.
-# STIX and DejaVu are two in one, and have none.
 PURLS = MappingProxyType(
     {
         "bzip2": "pkg:generic/bzip2",
+        "DejaVu Sans": "pkg:github/dejavu-fonts/dejavu-fonts",
         "FreeType": "pkg:generic/freetype",
         "HarfBuzz": "pkg:github/harfbuzz/harfbuzz",
         "ICU": "pkg:github/unicode-org/icu",
@@ -45,6 +46,7 @@ PURLS = MappingProxyType(
         "libgomp": "pkg:generic/gcc",
         "libjpeg-turbo": "pkg:github/libjpeg-turbo/libjpeg-turbo",
         "libpng": "pkg:generic/libpng",
+        "libxcb": "pkg:generic/libxcb",
         "llama.cpp and ggml": "pkg:github/ggml-org/llama.cpp",
         "OpenSSL": "pkg:github/openssl/openssl",
         "PCRE2": "pkg:github/pcre2project/pcre2",
@@ -52,15 +54,17 @@ PURLS = MappingProxyType(
         "Python": "pkg:generic/python",
         "Qt": "pkg:generic/qt",
         "SmolLM2-135M-Instruct": "pkg:huggingface/HuggingFaceTB/SmolLM2-135M-Instruct",
+        "STIX Two Math": "pkg:github/stipub/stixfonts",
         "SQLite": "pkg:generic/sqlite",
         "WebP": "pkg:generic/libwebp",
-        "xcb-util": "pkg:generic/xcb-util",
+        **{name: f"pkg:generic/{name}" for name, _ in XCB_UTIL},
         "xkbcommon": "pkg:github/xkbcommon/libxkbcommon",
         "XZ Utils (liblzma)": "pkg:generic/xz",
         "zlib": "pkg:generic/zlib",
     }
 )
-_VERSION = re.compile(r"\d+(\.\d+)+\S*")  # of others it is only said where they come from
+# A number or a commit; of others it is only said where they come from.
+_VERSION = re.compile(r"\d+(\.\d+)*\S*|[0-9a-f]{7,40}")
 _LOCKED = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)==([^ ;\\]+)")
 
 
@@ -114,14 +118,14 @@ def _component(part: ThirdParty, locked: dict[str, set[str]]) -> dict[str, objec
         "type": "machine-learning-model" if "SmolLM2" in part.name else "library",
         "bom-ref": f"{name} {part.version}",
         "name": part.name,
-        "version": part.version,
         "licenses": [_licence(part.licence)],
     }
+    known = _VERSION.fullmatch(part.version)
+    component |= {"version" if known else "description": part.version}
     if is_package:
         component["purl"] = f"pkg:pypi/{name}@{part.version}"
     elif part.name in PURLS:
-        known = f"@{part.version}" if _VERSION.fullmatch(part.version) else ""
-        component["purl"] = PURLS[part.name] + known
+        component["purl"] = PURLS[part.name] + (f"@{part.version}" if known else "")
     if part.within:
         component["components"] = [_inner_component(name, each) for each in part.within]
     if part.homepage:

@@ -66,7 +66,8 @@ UNWANTED_LIBRARIES = ("libQt6EglFS", "libQt6EglFs", "libQt6OpenGL", "opengl32sw"
 TAKEN_ALONG = (
     "libpython3", "libgomp.so", "libffi.so", "libbz2.so", "liblzma.so",
     "libxcb-cursor.so", "libxcb-icccm.so", "libxcb-image.so", "libxcb-keysyms.so",
-    "libxcb-render-util.so", "libxcb-util.so", "libxkbcommon-x11.so",
+    "libxcb-render-util.so", "libxcb-shape.so", "libxcb-util.so", "libxcb-xkb.so",
+    "libxkbcommon-x11.so",
 )  # fmt: skip
 
 _PLUGIN = re.compile(r"(?:^|/)(?:Qt/)?plugins/(?P<folder>[^/]+)/(?:.*/)?(?P<file>[^/]+)$")

@@ -90,6 +90,8 @@ def _clean_root(project: ReleaseProject, name: str, packages: Sequence[str], log
 
 
 def _check_user_install(root: Path, installer: Path, log: Path) -> None:
+    """Install for one person, who asks it and has it test itself; run the tests that open its
+    window; take it off again. Raises `SetupError`."""
     home = root / HOME
     (home / ".local/share/Minerva Desktop").mkdir(parents=True)
     chats = home / ".local/share/Minerva Desktop/chats.sqlite3"
@@ -108,6 +110,8 @@ def _check_user_install(root: Path, installer: Path, log: Path) -> None:
     run_step("Asking the installed app", [*command, *asked], log)
     run_step("Having it draw its window, among other things", [*command, "selftest"], log)
     shutil.rmtree("/tmp/minerva-check", ignore_errors=True)
+    # As root: the displays and folders of the tests are its own, and closed to others.
+    check_app(["chroot", str(root), f"/{HOME}/.local/bin/{PACKAGE}"])
     uninstall = [*person, f"/{HOME}/.local/lib/{PACKAGE}/install.sh", "--uninstall"]
     run_step("Removing it again", uninstall, log)
     left = _files(home) - {installer.name}

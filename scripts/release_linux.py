@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime
 from pathlib import Path
@@ -51,7 +51,9 @@ Description: chat with language models that run on your own machine
  and talk. A small model comes with it. It also serves the models to OpenAI
  clients, and works in a terminal (minerva chat, serve, models, chats).
 """
-MAINTAINER = "Minerva Desktop developers <minerva-desktop@localhost>"
+# Who publishes a package names themselves as Debian's tools have it; the project has no address.
+NAME_VARIABLE, ADDRESS_VARIABLE = "DEBFULLNAME", "DEBEMAIL"
+DEVELOPERS, NO_ADDRESS = "Minerva Desktop developers", "minerva-desktop@localhost"
 # In Debian's own form, which its tools read; what people read lies beside it.
 CHANGELOG = """\
 {package} ({version}) unstable; urgency=medium
@@ -70,6 +72,7 @@ License: Apache-2.0
 Comment: The parts that others made, with their licences, are listed in
  THIRD-PARTY-LICENCES.txt.gz beside this file.
 """
+UNRELEASED = "unreleased"
 # How a library names the versions of glibc's functions that it calls.
 _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\0")
 # What a person runs; the archive follows its last line.
@@ -143,9 +146,10 @@ def debian_package(
     architecture = _output(["dpkg", "--print-architecture"], project.build)
     control = CONTROL.format(
         package=PACKAGE, version=version, architecture=architecture, kilobytes=kilobytes,
-        depends=_depends(root, app), recommended=RECOMMENDED, maintainer=MAINTAINER,
+        depends=_depends(root, app), recommended=RECOMMENDED, maintainer=maintainer(os.environ),
     )  # fmt: skip
     _write(root / "DEBIAN" / "control", control)
+    _write(root / "DEBIAN" / "md5sums", md5_sums(root))
     _set_modes_and_times(root, epoch)
     package = project.root / "dist" / f"{PACKAGE}_{version}_{architecture}.deb"
     command: list[str | Path] = [
@@ -166,15 +170,48 @@ def _write_documents(folder: Path, project: ReleaseProject, version: str, epoch:
     date = datetime.datetime.fromtimestamp(epoch, datetime.UTC)
     _write(folder / "copyright", COPYRIGHT.format(year=date.year))
     changelog = CHANGELOG.format(
-        package=PACKAGE, version=version, maintainer=MAINTAINER, date=format_datetime(date)
-    )
+        package=PACKAGE, version=version, maintainer=maintainer(os.environ),
+        date=format_datetime(date),
+    )  # fmt: skip
+    news = (project.root / "CHANGELOG.md").read_text(encoding="utf-8")
     texts = {
         "changelog": changelog.encode(),
-        "CHANGELOG.md": (project.root / "CHANGELOG.md").read_bytes(),
+        "CHANGELOG.md": released(news, version, date.date().isoformat()).encode(),
         LICENCES: (project.build / "licences" / LICENCES).read_bytes(),
     }
     for name, text in texts.items():
         (folder / f"{name}.gz").write_bytes(gzip.compress(text, mtime=0))
+
+
+def maintainer(variables: Mapping[str, str]) -> str:
+    """Whom Debian's tools name as the package's."""
+    name = variables.get(NAME_VARIABLE, "").strip() or DEVELOPERS
+    return f"{name} <{variables.get(ADDRESS_VARIABLE, '').strip() or NO_ADDRESS}>"
+
+
+def released(news: str, version: str, date: str) -> str:
+    """The changelog with the day of the release in the heading of ``version``, which is its first.
+    Raises `SetupError` where another version is."""
+    heading = re.search(r"(?m)^## (\S+)(?: \((.*)\))?$", news)
+    if heading is None or heading[1] != version:
+        raise environment.SetupError(
+            f"CHANGELOG.md begins with {heading[1] if heading else 'no version'}, and this is "
+            f"{version}: write down what is new"
+        )
+    if heading[2] != UNRELEASED:
+        return news
+    return f"{news[: heading.start()]}## {version} ({date}){news[heading.end() :]}"
+
+
+def md5_sums(root: Path) -> str:
+    """The sums of a package's files, with which `dpkg --verify` finds those that were changed."""
+    files = (file for file in sorted(root.rglob("*")) if file.is_file() and not file.is_symlink())
+    return "".join(
+        f"{hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()}"
+        f"  {file.relative_to(root).as_posix()}\n"
+        for file in files
+        if file.relative_to(root).parts[0] != "DEBIAN"
+    )
 
 
 def _depends(root: Path, app: Path) -> str:

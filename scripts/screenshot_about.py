@@ -27,6 +27,7 @@ CHANGES = """\
 - A window that was moved to another screen kept its old scale.
 - ![no image is ever loaded](https://example.org/x.png)
 """
+ASKS = f"Asks updates.example.org for the newest version. {SENT}"
 CHECKS = (
     Check(name="resources", state=CheckState.OK, words="36 icons, licences of 38 parts", seconds=0),
     Check(name="disk", state=CheckState.WARNING, words="1.2 GB free", seconds=0.1),
@@ -39,13 +40,13 @@ CHECKS = (
 )
 FACTS = {
     "Versions": {"Minerva": "0.1.0 (from source)", "llama-cpp-python": "0.3.36", "Qt": "6.11.3"},
-    "Machine": {"System": "Debian GNU/Linux 12 (bookworm)", "Memory": "16.6 GB, 9.1 GB available"},
+    "Machine": {"System": "Debian GNU/Linux 12 (bookworm)", "Memory": "16.6 GB, 9.1 GB free"},
 }
 
 
 def about(stage: Stage) -> list[QWidget]:
     """As it opens."""
-    return [_opened(stage)]
+    return [_opened(stage, can_check="")]
 
 
 def about_newer(stage: Stage) -> list[QWidget]:
@@ -117,10 +118,9 @@ def update_notice(stage: Stage) -> list[QWidget]:
     return []
 
 
-def _opened(stage: Stage) -> AboutDialog:
+def _opened(stage: Stage, can_check: str = ASKS) -> AboutDialog:
     conversation(stage)
-    sent = f"Asks updates.example.org for the newest version. {SENT}"
-    dialog = AboutDialog(stage.icons, __version__, sent, stage.window)
+    dialog = AboutDialog(stage.icons, __version__, can_check, stage.window)
     parts, facts = about_facts(resources_dir() / "licences")
     dialog.show_parts(parts)
     dialog.show_facts(facts)

@@ -12,7 +12,6 @@ import screenshot_samples as samples
 from minerva_desktop.app.access_keys import AccessKey
 from minerva_desktop.app.memory_budgets import GpuMemories
 from minerva_desktop.app.model_actions import ModelFit
-from minerva_desktop.app.updates import SENT
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.settings import DEFAULT_PORT, ModelOverrides, Settings
@@ -180,10 +179,9 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
     return dialog
 
 
-def settings(window: MainWindow, icons: Icons, gpus: GpuMemories) -> SettingsDialog:
-    """The settings, where the machine has these ``gpus``."""
+def settings(window: MainWindow, icons: Icons, gpus: GpuMemories, sent: str = "") -> SettingsDialog:
+    """The settings, where the machine has these ``gpus``; ``sent`` by a check for updates."""
     home = "/home/person/.local/share/Minerva Desktop"
-    sent = f"Asks updates.example.org for the newest version. {SENT}"
     dialog = SettingsDialog(icons, Settings(n_ctx=16_384), home, 8, window, update_words=sent)
     dialog.show_system_budget(samples.SYSTEM_BUDGET)
     dialog.show_gpus(gpus)

@@ -150,9 +150,14 @@ def settings_unknown(stage: Stage) -> list[QWidget]:
     return _settings(stage, GpuMemories((), why))
 
 
-def _settings(stage: Stage, gpus: GpuMemories) -> list[QWidget]:
+def settings_updates(stage: Stage) -> list[QWidget]:
+    """They where there is an address to ask for updates."""
+    return _settings(stage, GpuMemories(()), screenshot_about.ASKS)
+
+
+def _settings(stage: Stage, gpus: GpuMemories, sent: str = "") -> list[QWidget]:
     conversation(stage)
-    return [screenshot_dialogs.settings(stage.window, stage.icons, gpus)]
+    return [screenshot_dialogs.settings(stage.window, stage.icons, gpus, sent)]
 
 
 def parameters(stage: Stage) -> list[QWidget]:
@@ -273,6 +278,7 @@ STATES: dict[str, State] = {
     "settings-small": settings_small,
     "settings-gpus": settings_gpus,
     "settings-unknown": settings_unknown,
+    "settings-updates": settings_updates,
     "server": server,
     "server-advanced": server_advanced,
     "server-empty": server_empty,

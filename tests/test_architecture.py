@@ -46,7 +46,7 @@ ALLOWED = {
     "api_keys": {"digests"},
     "caller_names": set(),
     "paths": set(),
-    "logs": set(),
+    "logs": {"paths"},
     "command_line": set(),
     "failed_start": set(),
     "running_mark": set(),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from minerva_desktop.chat.parts import Files
+from minerva_desktop.paths import private_opener
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ class NewChatFiles:
             if not files:
                 self._path.unlink(missing_ok=True)
                 return
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
-                f.write(msgspec.json.encode(files))
+            with open(draft, "wb", opener=private_opener) as file:
+                file.write(msgspec.json.encode(files))
             draft.replace(self._path)
         except OSError as error:
             _log.warning("The files of a new chat could not be kept: %s", error)

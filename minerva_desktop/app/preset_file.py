@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from minerva_desktop.chat.presets import FORMAT, VERSION, PromptLibrary
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
+from minerva_desktop.paths import private_opener
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_CHARACTER_BYTES = 6  # of one character, as JSON writes it
@@ -68,7 +70,9 @@ class PresetFile:
             while self._on_disk is not self.current:
                 library = self.current
                 try:
-                    await asyncio.to_thread(write_presets, self._path, library)
+                    await asyncio.to_thread(
+                        write_presets, self._path, library, opener=private_opener
+                    )
                 except StoreError as error:
                     raise StoreError(
                         f"{error.message}. What you changed holds until Minerva is closed, and is"
@@ -138,12 +142,15 @@ def read_presets(path: Path) -> PromptLibrary:
         raise InvalidRequest(f"{path.name}, {error.message}") from error
 
 
-def write_presets(path: Path, library: PromptLibrary) -> None:
-    """Write ``library`` to a file, whole or not at all. Raises `StoreError`."""
+def write_presets(
+    path: Path, library: PromptLibrary, opener: Callable[[str, int], int] | None = None
+) -> None:
+    """Write ``library`` to a file, whole or not at all; ``opener`` as `open` takes one. Raises
+    `StoreError`."""
     body = _content(path, library)
     temporary = path.with_name(path.name + ".new")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=opener) as file:
             file.write(body + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -20,6 +20,8 @@ from minerva_desktop import __version__
 from minerva_desktop.app.own_command import is_frozen
 from minerva_desktop.app.self_report import CheckState, Outcome, PrivateWords
 from minerva_desktop.app.third_parties import ThirdParty, third_parties, version_of
+from minerva_desktop.devices.processor_name import processor_name
+from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.errors import StoreError, folder_reason, os_reason
 from minerva_desktop.paths import AppPaths
 from minerva_desktop.store.health import check_health, sqlite_version
@@ -137,17 +139,13 @@ def version_facts(parts: Iterable[ThirdParty]) -> dict[str, str]:
 
 def machine_facts() -> dict[str, str]:
     """The system and the machine; no name of it."""
-    facts = {"System": system_name(), "Processor": platform.machine()}
+    facts = {"System": system_name(), "Processor": processor_name()}
     cores = f"{os.cpu_count() or '?'} logical"
     physical = psutil.cpu_count(logical=False)
     facts["Cores"] = f"{physical} physical, {cores}" if physical else cores
-    try:
-        memory = psutil.virtual_memory()
-        facts["Memory"] = (
-            f"{format_bytes(memory.total)}, {format_bytes(memory.available)} available"
-        )
-    except (psutil.Error, OSError) as error:
-        facts["Memory"] = f"unknown ({error})"
+    memory = system_memory()  # as the window has it: in a container what that may use
+    known = f"{format_bytes(memory.total)}, {format_bytes(memory.free)} free"
+    facts["Memory"] = memory.note or known
     return facts
 
 
@@ -158,6 +156,12 @@ def folder_facts(paths: AppPaths, private: PrivateWords) -> dict[str, str]:
         "Settings": private.folder(paths.config),
         "Logs": private.folder(paths.logs),
     }
+
+
+def feature_list(features: str) -> str:
+    """What llama.cpp says that it uses, to be read: ``CPU: SSE3, AVX, AVX2``."""
+    words = " ".join(features.split()).rstrip("| ").replace(" : ", ": ")
+    return words.replace(" = 1", "").replace(" |", ",")
 
 
 def system_name() -> str:

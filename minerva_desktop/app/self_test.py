@@ -27,6 +27,7 @@ from minerva_desktop.app.third_parties import third_parties
 from minerva_desktop.app.window_check import DrawnWindow, draw_window
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -147,12 +148,9 @@ class SelfTest:
         await child.close()  # one that has asked a GPU's driver keeps memory there
         build = answer.build
         self._facts["Versions"]["ggml"] = f"{build.ggml or '?'} ({build.commit or 'no commit'})"
-        self._facts["Machine"]["llama.cpp uses"] = " ".join(build.features.split()) or "unknown"
-        self._facts["Devices"] = {
-            device.name: f"{device.description or device.kind}, "
-            f"{format_bytes(device.total_memory)}, {format_bytes(device.free_memory)} free"
-            for device in answer.devices
-        }
+        uses = self_checks.feature_list(build.features)
+        self._facts["Machine"]["llama.cpp uses"] = uses or "unknown"
+        self._facts["Devices"] = {device.name: _device_words(device) for device in answer.devices}
         if not answer.devices:
             return failed("llama.cpp finds nothing that it could compute on")
         gpus = [each.name for each in answer.devices if each.kind is not GpuDevice.CPU]
@@ -197,10 +195,18 @@ class SelfTest:
     async def _check_window(self) -> Outcome:
         drawn = await self._draw()
         self._facts["Versions"]["Qt"] = f"{drawn.qt} (PySide6 {drawn.pyside})"
-        self._facts["Machine"]["Windows"] = ", ".join(drawn.platforms) or "none"
+        self._facts["Machine"]["Window systems"] = ", ".join(drawn.platforms) or "none"
         if drawn.problem:
             return failed(drawn.problem)
         return ok(f"drawn, {drawn.width} × {drawn.height} px, {drawn.n_icons} icons")
+
+
+def _device_words(device: DeviceInfo) -> str:
+    name = device.description or device.kind
+    if device.kind is GpuDevice.CPU:  # of whose memory ggml calls all free; the machine's is told
+        return name
+    free = format_bytes(device.free_memory)
+    return f"{name}, {format_bytes(device.total_memory)}, {free} free"
 
 
 def private_words(paths: AppPaths | StoreError, resources: Path) -> PrivateWords:

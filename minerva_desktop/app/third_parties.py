@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -70,7 +70,9 @@ def third_parties(licences: Path) -> tuple[ThirdParty, ...]:
 
 
 def collect_third_parties(
-    licences: Path, carried: Collection[str] | None = None
+    licences: Path,
+    carried: Collection[str] | None = None,
+    versions: Mapping[str, str] | None = None,
 ) -> tuple[ThirdParty, ...]:
     """The same from what is installed for the checkout that ``licences`` is in. Raises `StoreError`
     where a text is missing.
@@ -78,9 +80,15 @@ def collect_third_parties(
     ``carried``: the modules, folders and libraries at the top of a bundle, without what is behind
     a dot: only what has one of these is there, and libraries that a bundle takes along from
     the system are. None is a checkout, which has all of its packages and no such libraries.
+    ``versions``: of parts that are no package, where more is known than the table has.
     """
     packages = _needed_packages(licences.parent.parent / "pyproject.toml")
-    parts = [_of_part(part, packages, licences) for part in PARTS if _has_part(part, carried)]
+    told = versions or {}
+    parts = [
+        _of_part(part, told.get(part.name) or _version(part, packages), licences)
+        for part in PARTS
+        if _has_part(part, carried)
+    ]
     parts += [
         _of_package(name, package, licences)
         for name, package in packages.items()
@@ -144,10 +152,10 @@ def _required(requirement: str) -> str:
     return _normal(match[0] if match else requirement)
 
 
-def _of_part(part: Part, packages: dict[str, Distribution], licences: Path) -> ThirdParty:
+def _of_part(part: Part, version: str, licences: Path) -> ThirdParty:
     return ThirdParty(
         name=part.name,
-        version=_version(part, packages),
+        version=version,
         licence=part.licence,
         homepage=part.homepage,
         text=_read_texts(licences, part.texts),
@@ -155,8 +163,9 @@ def _of_part(part: Part, packages: dict[str, Distribution], licences: Path) -> T
 
 
 def _version(part: Part, packages: dict[str, Distribution]) -> str:
+    holder = packages.get(_normal(part.holder))
     if not part.package:
-        return part.version
+        return part.version if holder is None else f"{part.version} {holder.version}"
     package = packages.get(_normal(part.package))
     try:  # what freezes the app is needed by the build alone
         found = (package or distribution(part.package)).version

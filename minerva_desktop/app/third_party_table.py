@@ -10,8 +10,9 @@ import msgspec
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A part that is no package. Its version is the first ``n_numbers`` (all: None) of that of
-    ``package``, or ``version``; ``texts`` are names of files beside this app's other licences. One
-    with ``libraries`` is there only where a bundle takes one along whose name begins so."""
+    ``package``, or ``version``, with that of the package ``holder`` behind it; ``texts`` are names
+    of files beside this app's other licences. One with ``libraries`` is there only where a bundle
+    takes one along whose name begins so."""
 
     name: str
     licence: str
@@ -20,19 +21,29 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     package: str = ""
     n_numbers: int | None = None
     version: str = ""
+    holder: str = ""
     libraries: tuple[str, ...] = ()
 
 
 LGPL = ("qt.txt", "lgpl-3.0.txt", "gpl-3.0.txt")
-WITHIN_QT = "in Qt"
+QT_PACKAGE, WITHIN_QT = "PySide6_Essentials", "in Qt"
 BUNDLED = "as it is in the installed app"
+# Each is released by itself.
+XCB_UTIL = (
+    ("xcb-util", "libxcb-util"),
+    ("xcb-util-cursor", "libxcb-cursor"),
+    ("xcb-util-image", "libxcb-image"),
+    ("xcb-util-keysyms", "libxcb-keysyms"),
+    ("xcb-util-renderutil", "libxcb-render-util"),
+    ("xcb-util-wm", "libxcb-icccm"),
+)
 PARTS = (
     Part(
         name="Qt",
         licence="LGPL-3.0-only",
         homepage="https://www.qt.io",
         texts=(*LGPL, "qt-parts.txt", "apache-2.0.txt"),
-        package="PySide6_Essentials",
+        package=QT_PACKAGE,
     ),
     Part(
         name="llama.cpp and ggml",
@@ -40,6 +51,7 @@ PARTS = (
         homepage="https://github.com/ggml-org/llama.cpp",
         texts=("llama.cpp.txt",),
         version="in llama-cpp-python",
+        holder="llama-cpp-python",
     ),
     Part(
         name="SmolLM2-135M-Instruct",
@@ -64,11 +76,20 @@ PARTS = (
         n_numbers=3,  # a fourth one is apsw's own
     ),
     Part(
-        name="STIX Two Math and DejaVu Sans",
-        licence="OFL-1.1 AND Bitstream-Vera",
+        name="STIX Two Math",
+        licence="OFL-1.1",
         homepage="https://www.stixfonts.org",
-        texts=("stix.txt", "dejavu.txt"),
+        texts=("stix.txt",),
         version="in ziamath",
+        holder="ziamath",
+    ),
+    Part(
+        name="DejaVu Sans",
+        licence="Bitstream-Vera",
+        homepage="https://dejavu-fonts.github.io",
+        texts=("dejavu.txt",),
+        version="in ziafont",
+        holder="ziafont",
     ),
     # Within Qt, see qt.txt.
     Part(
@@ -77,6 +98,7 @@ PARTS = (
         homepage="https://freetype.org",
         texts=("freetype.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     Part(
         name="HarfBuzz",
@@ -84,6 +106,7 @@ PARTS = (
         homepage="https://harfbuzz.github.io",
         texts=("harfbuzz.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     Part(
         name="libjpeg-turbo",
@@ -91,6 +114,7 @@ PARTS = (
         homepage="https://libjpeg-turbo.org",
         texts=("libjpeg-turbo.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     Part(
         name="libpng",
@@ -98,6 +122,7 @@ PARTS = (
         homepage="http://www.libpng.org/pub/png/libpng.html",
         texts=("libpng.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     Part(
         name="PCRE2",
@@ -105,6 +130,7 @@ PARTS = (
         homepage="https://www.pcre.org",
         texts=("pcre2.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     Part(
         name="WebP",
@@ -112,6 +138,7 @@ PARTS = (
         homepage="https://chromium.googlesource.com/webm/libwebp",
         texts=("webp.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     Part(
         name="zlib",
@@ -119,6 +146,7 @@ PARTS = (
         homepage="https://zlib.net",
         texts=("zlib.txt",),
         version=WITHIN_QT,
+        holder=QT_PACKAGE,
     ),
     # Taken along from the system, or with Python and Qt; see `packaging/bundle_contents.py`.
     Part(
@@ -154,6 +182,14 @@ PARTS = (
         libraries=("libgomp",),
     ),
     Part(
+        name="libxcb",
+        licence="MIT",
+        homepage="https://xcb.freedesktop.org",
+        texts=("libxcb.txt",),
+        version=BUNDLED,
+        libraries=("libxcb-shape", "libxcb-xkb"),
+    ),
+    Part(
         name="OpenSSL",
         licence="Apache-2.0",
         homepage="https://www.openssl.org",
@@ -169,16 +205,16 @@ PARTS = (
         package="pyinstaller",
         libraries=("pyi_bootloader",),
     ),
-    Part(
-        name="xcb-util",
-        licence="MIT",
-        homepage="https://xcb.freedesktop.org",
-        texts=("xcb-util.txt",),
-        version=BUNDLED,
-        libraries=(
-            "libxcb-cursor", "libxcb-icccm", "libxcb-image", "libxcb-keysyms",
-            "libxcb-render-util", "libxcb-util",
-        ),
+    *(
+        Part(
+            name=name,
+            licence="MIT",
+            homepage="https://xcb.freedesktop.org",
+            texts=("xcb-util.txt",),
+            version=BUNDLED,
+            libraries=(library,),
+        )
+        for name, library in XCB_UTIL
     ),
     Part(
         name="xkbcommon",

@@ -10,7 +10,7 @@ import msgspec
 
 from minerva_desktop.errors import StoreError
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.paths import path_of, path_text
+from minerva_desktop.paths import path_of, path_text, private_opener
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +79,8 @@ class CatalogFile:
         content = msgspec.json.encode(value, enc_hook=_encode_path)
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as stream:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(draft, "wb", opener=private_opener) as stream:
                 stream.write(msgspec.json.format(content))
                 stream.flush()
                 os.fsync(stream.fileno())

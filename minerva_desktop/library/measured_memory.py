@@ -16,6 +16,7 @@ import msgspec
 from minerva_desktop.digests import sha256
 from minerva_desktop.library.estimate_options import EstimateOptions
 from minerva_desktop.library.memory_estimate import Figures
+from minerva_desktop.paths import private_opener
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,8 @@ class MeasuredMemory:
             return
         draft = self._file.with_name(f"{self._file.name}.new")
         try:
-            draft.write_bytes(msgspec.json.encode(known))
+            with open(draft, "wb", opener=private_opener) as file:
+                file.write(msgspec.json.encode(known))
             draft.replace(self._file)
         except OSError as error:
             logger.warning("%s cannot be written: %s", self._file.name, error)

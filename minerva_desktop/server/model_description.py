@@ -27,8 +27,6 @@ from minerva_desktop.server.services import Pool
 
 # Of the year 9999, the last that a date can say. A file's time may be any number.
 LAST_SECOND = 253_402_300_799
-# Behind the commit of a llama.cpp whose source was changed before it was built.
-_PATCHED = "-dirty"
 # What our sampling has as null, in the values by which requests say the same.
 _UNSET = MappingProxyType({"seed": RANDOM_SEED, "max_tokens": UNLIMITED, "grammar": ""})
 
@@ -86,7 +84,7 @@ def model_props(file: ModelFile, info: ContextInfo | None) -> ModelProps:
 
 def build_info(info: ContextInfo | None) -> str:
     """What computes: our version and, of a model that is loaded, the commit of its llama.cpp."""
-    commit = "" if info is None else info.build.commit.removesuffix(_PATCHED)
+    commit = "" if info is None else info.build.commit
     return f"minerva-{__version__}" + (f"-{commit}" if commit else "")
 
 

@@ -17,9 +17,9 @@ import apsw
 import msgspec
 
 from minerva_desktop.errors import StoreError, os_reason
+from minerva_desktop.paths import BACKUPS, make_private
 from minerva_desktop.store.failures import reason_of
 
-FOLDER = "backups"
 UNFINISHED = ".part"  # at the end of a name
 LEFTOVER_SECONDS = 60.0
 # How many of each kind are kept.
@@ -53,7 +53,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
 def backups_of(path: Path) -> list[Backup]:
     """The copies of the chats in ``path``, the newest first. Raises `OSError`."""
     pattern, found = _names(path), []
-    folder = path.parent / FOLDER
+    folder = path.parent / BACKUPS
     for file in folder.iterdir() if folder.is_dir() else ():
         match = pattern.fullmatch(file.name)
         if match is not None:
@@ -71,7 +71,7 @@ def backups_of(path: Path) -> list[Backup]:
 
 def name_for(path: Path, reason: BackupReason) -> Path:
     """Where a copy goes that is made now; its folder is made. Raises `OSError`."""
-    folder = path.parent / FOLDER
+    folder = path.parent / BACKUPS
     folder.mkdir(mode=0o700, exist_ok=True)
     return free_name(folder / path.name, f"{stamp()}-{reason.value}")
 
@@ -108,7 +108,7 @@ def remove_leftovers(path: Path, now: float) -> None:
     """Delete the unfinished copies, and the unfinished recovery, of a process that was killed.
     For who holds the lock of ``path``; what was written within `LEFTOVER_SECONDS` of ``now``, Unix
     time, stays. Raises `OSError`."""
-    folder, pattern = path.parent / FOLDER, _names(path)
+    folder, pattern = path.parent / BACKUPS, _names(path)
     files = [path.with_name(path.name + UNFINISHED)]
     files += [
         file
@@ -176,6 +176,7 @@ class Copy:
     def _copied(self, connection: apsw.Connection) -> bool:
         if self._backup is None:
             self._unfinished.unlink(missing_ok=True)
+            make_private(self._unfinished)
             self._copy = apsw.Connection(str(self._unfinished))
             # The file has its name only once it is on the disk.
             for pragma in ("journal_mode = OFF", "synchronous = OFF"):

@@ -17,6 +17,7 @@ from typing import TypeVar
 import apsw
 
 from minerva_desktop.errors import StoreError, os_reason
+from minerva_desktop.paths import BACKUPS
 from minerva_desktop.store import backup_files, opening, recovery_note
 from minerva_desktop.store.backup_files import Backup, BackupReason, Copy
 from minerva_desktop.store.database import Database, DiskTrouble
@@ -95,7 +96,7 @@ class Care:
 
     async def backups(self) -> list[Backup]:
         """The newest first. Raises `StoreError`."""
-        with _said(self._database.path.parent / backup_files.FOLDER):
+        with _said(self._database.path.parent / BACKUPS):
             return await asyncio.to_thread(backup_files.backups_of, self._database.path)
 
     async def back_up(self, target: Path | None) -> Path:
@@ -136,7 +137,7 @@ class Care:
             )
         path = self._database.path
         async with self._copying:
-            with _said(path.parent / backup_files.FOLDER if target is None else target):
+            with _said(path.parent / BACKUPS if target is None else target):
                 if target is not None:
                     return await self._copy_to(target)
                 kept = await asyncio.to_thread(backup_files.name_for, path, reason)

@@ -16,6 +16,7 @@ from pathlib import Path
 import apsw
 
 from minerva_desktop.errors import StoreError
+from minerva_desktop.paths import make_private
 from minerva_desktop.store import backup_files
 from minerva_desktop.store.backup_files import BackupReason, free_name
 from minerva_desktop.store.failures import newer_file
@@ -45,7 +46,9 @@ SELECT_CHAT_TABLES = """
 def lock(path: Path, timeout_ms: int) -> apsw.Connection:
     """Hold the right to open ``path`` until the result is closed; `apsw.BusyError` if another
     process has it."""
-    connection = apsw.Connection(str(path.with_name(path.name + ".lock")))
+    held = path.with_name(path.name + ".lock")
+    make_private(held)
+    connection = apsw.Connection(str(held))
     try:
         connection.set_busy_timeout(timeout_ms)
         connection.execute("PRAGMA journal_mode = MEMORY").fetchall()
@@ -60,7 +63,7 @@ def lock(path: Path, timeout_ms: int) -> apsw.Connection:
 def prepare(path: Path) -> None:
     """Make the folder, and finish what a recovery that was cut off left behind. Raises `OSError`,
     and `StoreError` for what is no regular file: a pipe in its place would block for ever."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     require_file(path)
     recovered = _recovered_name(path)
     if recovered.exists() and not path.exists():
@@ -87,6 +90,7 @@ def connect(path: Path, migrations: Sequence[Migration], busy_timeout_ms: int) -
     if path.exists() and not after_crash:
         with closing(backup_files.open_unchanged(path)) as unchanged:  # leaves no log beside it
             _refuse_newer(path, unchanged, migrations)
+    make_private(path)  # its log gets the same mode
     connection = apsw.Connection(str(path))
     try:
         if connection.readonly("main"):
@@ -167,6 +171,7 @@ def replace_damaged(path: Path, migrations: Sequence[Migration]) -> Recovery:
     recovered = _recovered_name(path)
     for leftover in (unfinished, log_of(unfinished)):
         leftover.unlink(missing_ok=True)
+    make_private(unfinished)
     with closing(apsw.Connection(str(unfinished))) as new:
         for pragma in ("foreign_keys = OFF", "synchronous = OFF"):
             new.execute(f"PRAGMA {pragma}").fetchall()
@@ -264,7 +269,7 @@ def _is_text(values: tuple[apsw.SQLiteValue, ...]) -> bool:
 def suspect(path: Path) -> None:
     """Have the next start look at all, where the disk takes a note of that."""
     with suppress(OSError):
-        suspicion(path).touch()
+        suspicion(path).touch(mode=0o600)
 
 
 def suspicion(path: Path) -> Path:

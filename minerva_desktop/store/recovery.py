@@ -17,7 +17,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from minerva_desktop.store.backup_files import FOLDER
+from minerva_desktop.paths import BACKUPS
 from minerva_desktop.store.migrations import Migration
 from minerva_desktop.store.recovery_pages import Value, index_entries_of, rows_of
 
@@ -98,9 +98,9 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         if not self.has_backups:
             text += "; there is no backup of it" if misses or self.may_miss_more else ""
         elif misses:
-            text += f"; what is missing may be in a backup, in the folder {FOLDER} beside it"
+            text += f"; what is missing may be in a backup, in the folder {BACKUPS} beside it"
         elif self.may_miss_more:
-            text += f"; if anything is missing, it may be in a backup, in the folder {FOLDER}"
+            text += f"; if anything is missing, it may be in a backup, in the folder {BACKUPS}"
         return text + "."
 
 

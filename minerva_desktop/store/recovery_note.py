@@ -7,13 +7,17 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from minerva_desktop.paths import private_opener
+
 logger = logging.getLogger(__name__)
 
 
 def add(path: Path, words: str) -> None:
     """Keep ``words`` about the chats in ``path`` for the next window, if the disk takes them."""
     try:
-        with _note(path).open("a", encoding="utf-8", errors="replace") as file:
+        with open(
+            _note(path), "a", encoding="utf-8", errors="replace", opener=private_opener
+        ) as file:
             file.write(f"{words}\n")
     except OSError as error:
         logger.warning("%s could not be noted for the next window: %s", words, error)

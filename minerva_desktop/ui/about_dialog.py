@@ -43,8 +43,8 @@ class AboutDialog(QDialog):
     copy_wanted = Signal(str)
 
     def __init__(self, icons: Icons, version: str, can_check: str, parent: QWidget) -> None:
-        """``can_check``: what a check for a newer version does, or why there can be none; see
-        `AboutPage`."""
+        """``can_check``: what a check for a newer version does; empty: there is nobody to ask;
+        see `AboutPage`."""
         super().__init__(parent)
         self.setObjectName("aboutDialog")
         self.setWindowTitle("About Minerva")

@@ -41,8 +41,8 @@ class AboutPage(QWidget):
     copy_wanted = Signal(str)
 
     def __init__(self, icons: Icons, version: str, can_check: str) -> None:
-        """``can_check`` is the tool tip of the button that checks, empty: there is nobody to
-        ask."""
+        """``can_check`` is the tool tip of the button that checks; empty: there is nobody to
+        ask, and no button."""
         super().__init__()
         self._icons = icons
         self._version = version
@@ -60,11 +60,10 @@ class AboutPage(QWidget):
         self._copy = dialog_button("Copy report", "copyFacts")
         self._copy.setToolTip(plain_tip("Versions and machine, for a report of a fault"))
         self._copy.setEnabled(False)
-        if can_check:
-            self._check.setToolTip(plain_tip(can_check))
-        else:
-            self._check.setEnabled(False)
-            self._update.setText("This build knows no address to ask for updates.")
+        self._check.setToolTip(plain_tip(can_check))
+        if not can_check:
+            self._check.hide()
+            self._update.hide()
         self._check.clicked.connect(self.check_wanted)
         self._page.clicked.connect(self._on_page)
         self._copy.clicked.connect(self._on_copy)

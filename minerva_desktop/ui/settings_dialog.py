@@ -55,7 +55,7 @@ MAX_GPU_LAYERS = 1000
 MAX_GPUS = 16  # that get a row
 MIN_PORT, MAX_PORT = 1, 65535
 FOLDER_SIGN = 16  # px
-NO_UPDATES = "This build knows no address to ask for updates, so nothing is ever sent."
+ABOUT = "Versions, licences and the self-test"
 
 
 class SettingsDialog(QDialog):
@@ -76,7 +76,7 @@ class SettingsDialog(QDialog):
         update_words: str = "",
     ) -> None:
         """``update_words``: whom a check for updates asks, and what it sends; empty: there is
-        nobody to ask."""
+        nobody to ask, and no switch."""
         super().__init__(parent)
         self._icons = icons
         self._settings = settings
@@ -109,9 +109,9 @@ class SettingsDialog(QDialog):
             "serverPort", "Server port", settings.server_port, MIN_PORT, MAX_PORT
         )
         self._port.setPlaceholderText(str(DEFAULT_PORT))
-        self._make_updates(settings.updates, update_words)
+        self._updates = self._make_switch(settings.updates) if update_words else None
         self._form = Form()
-        self._lay_out(data_folder)
+        self._lay_out(data_folder, update_words)
 
     def _make_load_fields(self, settings: Settings, max_threads: int) -> None:
         self._n_ctx = number_field(
@@ -122,13 +122,11 @@ class SettingsDialog(QDialog):
         )
         self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
 
-    def _make_updates(self, updates: UpdateSettings, words: str) -> None:
-        self._updates = Switch("Check for updates once a day", self._icons.themes)
-        self._updates.setObjectName("checkUpdates")
-        self._updates.setChecked(updates.enabled and bool(words))
-        self._updates.setEnabled(bool(words))
-        self._updates_note = plain_label("updatesNote", "muted")
-        self._updates_note.setText(words or NO_UPDATES)
+    def _make_switch(self, updates: UpdateSettings) -> Switch:
+        switch = Switch("Check for updates once a day", self._icons.themes)
+        switch.setObjectName("checkUpdates")
+        switch.setChecked(updates.enabled)
+        return switch
 
     def show_system_budget(self, budget: DeviceBudget) -> None:
         """Say what models may take of the system's memory where nothing is chosen."""
@@ -199,11 +197,11 @@ class SettingsDialog(QDialog):
         )
 
     def _chosen_updates(self, settings: Settings) -> UpdateSettings:
-        if not self._updates.isEnabled():
+        if self._updates is None:
             return settings.updates
         return msgspec.structs.replace(settings.updates, enabled=self._updates.isChecked())
 
-    def _lay_out(self, data_folder: str) -> None:
+    def _lay_out(self, data_folder: str, update_words: str) -> None:
         form = self._form
         form.add_section("Window")
         form.add_row("Theme", self._theme)
@@ -221,9 +219,12 @@ class SettingsDialog(QDialog):
         form.add_section("Data")
         form.add_row("Fast resume", self._snapshots, "GB of disk; 0 turns it off")
         form.add_whole(self._make_folder_row(data_folder))
-        form.add_section("Updates")
-        form.add_whole(self._make_updates_row())
-        form.addWidget(self._updates_note, form.rowCount(), 0, 1, 2)
+        form.add_section("About" if self._updates is None else "Updates")
+        form.add_whole(self._make_about_row())
+        if update_words:
+            note = plain_label("updatesNote", "muted")
+            note.setText(update_words)
+            form.addWidget(note, form.rowCount(), 0, 1, 2)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -256,12 +257,15 @@ class SettingsDialog(QDialog):
         row.addWidget(button)
         return holder
 
-    def _make_updates_row(self) -> QHBoxLayout:
+    def _make_about_row(self) -> QHBoxLayout:
         about = dialog_button("About Minerva…", "aboutMinerva")
         about.clicked.connect(self.about_requested)
         row = QHBoxLayout()
-        row.addWidget(self._updates)
-        row.addStretch(1)
+        if self._updates is None:
+            row.addWidget(_muted(ABOUT), 1)
+        else:
+            row.addWidget(self._updates)
+            row.addStretch(1)
         row.addWidget(about)
         return row
 
@@ -279,6 +283,12 @@ class SettingsDialog(QDialog):
         row.addWidget(path, 1)
         row.addWidget(button)
         return row
+
+
+def _muted(words: str) -> ElidedLabel:
+    label = ElidedLabel(words)
+    label.setProperty("look", "muted")
+    return label
 
 
 def _automatic(budget: DeviceBudget) -> str:

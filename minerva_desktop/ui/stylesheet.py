@@ -44,7 +44,7 @@ QSplitter::handle:horizontal { width: 1px; }
 _BUTTONS = """
 QPushButton {
   background: $surface; color: $text; border: 1px solid $border; border-radius: 8px;
-  padding: 5px 12px; min-height: 20px;
+  padding: 5px 12px; min-height: 20px; outline: 0;
 }
 QPushButton:hover { background: $hover; }
 QPushButton:pressed, QPushButton:checked { background: $selected; }

@@ -119,7 +119,7 @@ async def test_the_last_of_many_changes_is_what_is_written(
 ) -> None:
     written: list[int] = []
 
-    def write(to: Path, library: PromptLibrary) -> None:
+    def write(to: Path, library: PromptLibrary, **_: object) -> None:
         assert threading.current_thread() is not threading.main_thread()
         written.append(len(library.snippets))
         write_presets(to, library)

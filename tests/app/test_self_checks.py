@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -10,7 +11,10 @@ import pytest
 
 from minerva_desktop.app import self_checks
 from minerva_desktop.app.self_report import CheckState
+from minerva_desktop.devices.processor_name import processor_name
+from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.paths import AppPaths, app_paths, resources_dir
+from minerva_desktop.units import format_bytes
 
 FAILED, WARNING, OK = CheckState.FAILED, CheckState.WARNING, CheckState.OK
 
@@ -68,3 +72,18 @@ def test_settings_that_are_no_json(paths: AppPaths) -> None:
     assert outcome.state is WARNING
     assert outcome.words.startswith("presets.json is damaged")
     assert paths.presets.read_text() == "[" * 100_000  # as it was
+
+
+def test_the_machine_is_told_as_the_window_has_it() -> None:
+    facts = self_checks.machine_facts()
+    name = processor_name()
+    assert facts["Processor"] == name
+    assert name == platform.machine() or name.endswith(f" ({platform.machine()})")
+    assert facts["Memory"].startswith(f"{format_bytes(system_memory().total)}, ")
+
+
+def test_what_llama_cpp_uses_can_be_read() -> None:
+    told = "CUDA : ARCHS = 890 | USE_GRAPHS = 1 | CPU : SSE3 = 1 | AVX2 = 1 | REPACK = 1 | "
+    read = "CUDA: ARCHS = 890, USE_GRAPHS, CPU: SSE3, AVX2, REPACK"
+    assert self_checks.feature_list(told) == read
+    assert self_checks.feature_list("") == ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from minerva_desktop import __version__
 from minerva_desktop.devices.device_list import DeviceList
+from minerva_desktop.engine.child_version import own_build
 from minerva_desktop.engine.device_query import ask_devices
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -38,6 +42,31 @@ async def test_an_engine_of_another_version_says_what_to_do(small_path: Path) ->
         await engine.load()
     assert died.value.message == f"{small_path.name} cannot be loaded: {UPDATED}"
     assert died.value.detail == WORDS
+
+
+def test_another_build_of_the_same_version_is_told_apart(tmp_path: Path) -> None:
+    executable = tmp_path / "minerva-desktop"
+    builds = []
+    for content, seconds in ((b"first", 1_790_000_000), (b"second", 1_790_000_000), (b"first", 1)):
+        executable.write_bytes(content)
+        os.utime(executable, (seconds, seconds))
+        builds.append(own_build(executable))
+    assert len(set(builds)) == 3
+    assert all(build.startswith(f"{__version__}+") for build in builds)
+    assert own_build(executable) == builds[-1]
+    assert own_build(None) == __version__ == own_build(tmp_path / "none")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what runs cannot be replaced so")
+def test_a_running_app_knows_its_build_when_another_has_taken_its_place(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    shutil.copy(shutil.which("cat") or "", app)
+    build = own_build(app)
+    running = subprocess.Popen([app], stdin=subprocess.PIPE)
+    app.unlink()
+    app.write_bytes(b"another")
+    assert own_build(Path(f"/proc/{running.pid}/exe")) == build != own_build(app)
+    running.communicate()
 
 
 async def test_no_loaded_model_goes_for_a_load_that_cannot_succeed(

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import bundle_contents as contents
+import system_packages
 from release_bundle import link_copies, site_packages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +121,15 @@ def test_the_systems_libraries_stay_the_systems(tmp_path: Path) -> None:
         "libxcb-cursor.so.0", "PySide6/Qt/lib/libQt6Core.so.6", "libQt6Core.so.6",
         "a/b/libQt6Core.so", "readline.so",
     ]  # fmt: skip
+
+
+def test_what_a_window_on_x11_needs_and_gtk_and_mesa_do_not_goes_along() -> None:
+    """A Debian with GTK and Mesa has no other library of XCB; the window did not open there."""
+    needed = {part.name.partition(".so")[0] for part in system_packages.QT_X11}
+    along = {name.partition(".so")[0] for name in contents.TAKEN_ALONG}
+    of_a_desktop = {"libX11-xcb", "libxcb"}
+    of_a_desktop |= {f"libxcb-{name}" for name in ("randr", "render", "shm", "sync", "xfixes")}
+    assert needed - along == of_a_desktop
 
 
 def test_a_framework_keeps_the_links_that_it_is_one_by() -> None:

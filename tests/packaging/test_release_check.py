@@ -52,3 +52,35 @@ def test_the_installer_for_one_user_has_nothing_that_the_deb_brought(
         "Making a clean Debian (clean-desktop)",
         "minerva.run in clean-desktop",
     ]
+
+
+def test_the_installer_for_one_user_has_its_window_opened_before_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "root" / release_check.HOME
+    program = home / ".local" / "lib" / "minerva-desktop"
+    done: list[object] = []
+
+    def run_step(doing: str, command: Sequence[str | Path], *_: object) -> None:
+        done.append(doing)
+        if doing == "Installing for one user":
+            assert f"--userspec={release_check.USER}" in command
+            program.parent.mkdir(parents=True)
+            program.touch()
+        if doing == "Removing it again":
+            program.unlink()
+
+    (tmp_path / "minerva.run").touch()
+    monkeypatch.setattr(release_check, "run_step", run_step)
+    monkeypatch.setattr(release_check, "check_app", done.append)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: None)
+    arguments = (tmp_path / "root", tmp_path / "minerva.run", tmp_path / "log")
+    release_check._check_user_install(*arguments)
+    window = ["chroot", str(tmp_path / "root"), "/home/person/.local/bin/minerva-desktop"]
+    assert done == [
+        "Installing for one user",
+        "Asking the installed app",
+        "Having it draw its window, among other things",
+        window,
+        "Removing it again",
+    ]

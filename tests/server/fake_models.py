@@ -136,7 +136,7 @@ class FakeEngine:
             chat_template="{{ messages }}",
             n_embd=2,
             can_infill=self.can_infill,
-            build=EngineBuild(ggml="0.25.3", commit="0c1e570-dirty"),
+            build=EngineBuild(ggml="0.25.3", commit="0c1e570"),
         )
 
     def generate_choices(

@@ -15,6 +15,7 @@ import pytest
 
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.errors import StoreError
+from minerva_desktop.paths import BACKUPS
 from minerva_desktop.store import backup_files, care
 from minerva_desktop.store.backup_files import (
     N_KEPT,
@@ -278,7 +279,7 @@ async def test_a_whole_check_says_what_is_wrong(path: Path) -> None:
 
 
 async def test_what_a_killed_process_left_unfinished_goes_at_the_next_start(path: Path) -> None:
-    folder = path.parent / backup_files.FOLDER
+    folder = path.parent / BACKUPS
     folder.mkdir()
     own = (
         folder / "chats-20260101-120000-restore.db.part",

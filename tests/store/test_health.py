@@ -70,6 +70,16 @@ def test_damage_is_told_and_left(chats: Path) -> None:
     assert traces(chats) == before
 
 
+def test_damage_that_sqlite_reads_without_a_complaint_is_told(chats: Path) -> None:
+    content = chats.read_bytes()
+    assert b"Hello" in content
+    chats.write_bytes(content.replace(b"Hello", b"H\xffllo"))
+    health = check_health(chats)
+    assert health is not None
+    assert health.problem.startswith("it is damaged (")
+    assert "“Check for damage”" in health.problem
+
+
 def test_what_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite3"
     path.write_bytes(b"no database at all" * 100)

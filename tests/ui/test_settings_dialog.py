@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.memory_budgets import GB, DeviceBudget, GpuMemories, gpu_bytes
-from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice
+from minerva_desktop.settings import DEFAULT_PORT, Settings, ThemeChoice, UpdateSettings
 from minerva_desktop.ui.forms import ScrolledPage
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.settings_action import make_settings_action
@@ -48,6 +48,15 @@ def open_dialog(qtbot: QtBot, icons: Icons, settings: Settings) -> SettingsDialo
 @pytest.mark.parametrize("settings", [Settings(), CUSTOM], ids=["defaults", "custom"])
 def test_untouched_settings_stay(qtbot: QtBot, icons: Icons, settings: Settings) -> None:
     dialog = open_dialog(qtbot, icons, settings)
+    assert dialog.applied_to(settings) == settings
+
+
+def test_without_an_address_no_check_for_updates_is_offered(qtbot: QtBot, icons: Icons) -> None:
+    settings = Settings(updates=UpdateSettings(enabled=True))  # from when there was one
+    dialog = open_dialog(qtbot, icons, settings)
+    assert dialog.findChild(QAbstractButton, "checkUpdates") is None
+    assert not [label for label in dialog.findChildren(QLabel) if "pdates" in label.text()]
+    assert part(dialog, QPushButton, "aboutMinerva").isVisible()
     assert dialog.applied_to(settings) == settings
 
 

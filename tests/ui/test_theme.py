@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.settings import ThemeChoice
@@ -141,3 +142,27 @@ def test_the_system_is_followed_live(qtbot: QtBot, qapp: QApplication) -> None:
     with qtbot.assertNotEmitted(source.changed):
         source.set_choice(ThemeChoice.SYSTEM)
     assert source.choice is ThemeChoice.SYSTEM
+
+
+@pytest.mark.parametrize("look", ["", "link", "ghost", "primary"])
+def test_a_button_with_the_focus_has_one_mark(
+    qtbot: QtBot, dressed_app: QApplication, look: str
+) -> None:
+    """Its border; who comes by Tab got a second one inside from the style."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    row = QHBoxLayout(window)
+    buttons = [QPushButton("About"), QPushButton("About")]
+    for button in buttons:
+        button.setProperty("look", look)
+        row.addWidget(button)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    buttons[0].setFocus()
+    QTest.keyClick(buttons[0], Qt.Key.Key_Tab)
+    assert buttons[1].hasFocus()
+    inside = buttons[0].rect().adjusted(9, 2, -9, -2)  # without the round corners
+    pictures = [button.grab(inside).toImage() for button in buttons]
+    assert pictures[0] == pictures[1]
+    assert buttons[0].grab().toImage() != buttons[1].grab().toImage()

@@ -41,6 +41,8 @@ _PREFIXES = {
     "VULKAN": GpuDevice.VULKAN,
     "SYCL": GpuDevice.SYCL,
 }
+# Behind the commit of a source that was changed before it was built, as the bindings' always is.
+_PATCHED = "-dirty"
 
 
 def list_devices() -> tuple[DeviceInfo, ...]:
@@ -54,7 +56,7 @@ def engine_build() -> EngineBuild:
     """Versions, and the abilities of the processor that it uses."""
     return EngineBuild(
         ggml=_told("ggml_version"),
-        commit=_told("ggml_commit"),
+        commit=_told("ggml_commit").removesuffix(_PATCHED),
         features=_text(llama.llama_print_system_info()).strip(),
     )
 
