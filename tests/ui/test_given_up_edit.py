@@ -56,8 +56,8 @@ def test_esc_takes_nothing_for_good(
         QTest.keyClicks(editor, "s")
         QTest.keyClick(editor, Qt.Key.Key_Escape)
         opened.until("message", lambda: _editor(opened) is None)
-        QTest.keyClick(opened.window.composer.focusWidget() or opened.window, Qt.Key.Key_Z,
-                       Qt.KeyboardModifier.ControlModifier)  # fmt: skip
+        composer = opened.part(MessageEdit, "composer")
+        QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         opened.until("editor", lambda: _editor(opened) is not None)
         editor = _editor(opened)
         assert editor is not None
