@@ -54,8 +54,9 @@ def desk(
 def _save(files: SnapshotFiles, identity: str, model: str, chat: str) -> None:
     """As an engine's process does."""
     path = files.path(identity, chat)
-    path.parent.mkdir(exist_ok=True)
-    files.label(identity, model)
+    of = files.folder.parent / model
+    of.touch()
+    files.label(identity, of, is_loaded=True)
     partial = path.with_suffix(".1.partial")
     partial.write_bytes(bytes(1000))
     partial.replace(path)
@@ -79,3 +80,14 @@ def test_only_the_chats_own_model_counts(desk: ListDesk, tmp_path: Path) -> None
     _save(files, "a", "one.gguf", ids["Lake"])
     desk.until(lambda: "goes on at once" in desk.spoken("Lake"))
     assert "at once" not in desk.spoken("River")
+
+
+def test_no_mark_promises_what_the_next_load_will_not_find(desk: ListDesk, tmp_path: Path) -> None:
+    files, ids = SnapshotFiles(tmp_path / "snapshots"), desk.on_disk()
+    _save(files, "a", "one.gguf", ids["River"])
+    desk.until(lambda: "goes on at once" in desk.spoken("River"))
+    _save(files, "b", "one.gguf", ids["Lake"])  # loaded with other options since
+    desk.until(lambda: "goes on at once" in desk.spoken("Lake"))
+    assert "at once" not in desk.spoken("River")
+    files.doubt("one.gguf")  # other options again, and not loaded yet
+    desk.until(lambda: "at once" not in desk.spoken("Lake"))
