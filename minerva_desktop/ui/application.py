@@ -244,6 +244,8 @@ class Application(QObject):
             await self._chats.start(self._services.settings.current.conversation_id)
         except StoreError as error:
             self._unopened.tell(error)
+        else:
+            self._unopened.end()
 
     @Slot()
     def _open_chats_again(self) -> None:

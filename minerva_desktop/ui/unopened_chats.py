@@ -32,11 +32,15 @@ class UnopenedChats(QObject):
         self._window = window
         self._settings = settings
         self._keep_unsent = keep_unsent
+        self._error: StoreError | None = None
         window.add_guard(self._must_stay)
+        window.sidebar.new_chat.connect(self._on_wish)
+        window.new_temporary_chat.connect(self._on_wish)
         window.notifications.action_triggered.connect(self._on_action)
 
     def tell(self, error: StoreError) -> None:
         """Why they are not open."""
+        self._error = error
         kept = "is kept" if self._settings.is_kept else "is not kept"
         why = error.message.rstrip(".")
         text = f"{why}. No message can be sent meanwhile; what you begin to write {kept}."
@@ -44,6 +48,17 @@ class UnopenedChats(QObject):
         self._window.notifications.show_notice(
             Notice(NoticeKind.ERROR, text, error.detail, again, key=OPEN_CHATS)
         )
+
+    def end(self) -> None:
+        """They are open."""
+        self._error = None
+        self._window.notifications.dismiss(OPEN_CHATS)
+
+    @Slot()
+    def _on_wish(self) -> None:
+        """There can be no other chat now, whose notice may be gone."""
+        if self._error is not None:
+            self.tell(self._error)
 
     def _must_stay(self) -> bool:
         """Whether closing would lose what was written, which then is said."""

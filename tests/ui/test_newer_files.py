@@ -98,6 +98,12 @@ def test_what_is_written_beside_chats_of_a_newer_app_is_kept(
         opened.until("refusal", lambda: "newer Minerva (format 99" in opened.notice)
         assert "No message can be sent meanwhile; what you begin to write is kept." in opened.notice
         assert "No chats yet" not in [each.text() for each in opened.window.findChildren(QLabel)]
+        opened.window.notifications.dismiss("open-chats")
+        for wish in (opened.window.sidebar.new_chat, opened.window.new_temporary_chat):
+            assert "(format 99" not in opened.notice
+            wish.emit()
+            assert "newer Minerva (format 99" in opened.notice
+            opened.window.notifications.dismiss("open-chats")
         opened.window.composer.set_text("Is anybody there?")
         opened.window.composer.attachments.put_back((FilePart("a.md", "# A", 3),))
     with closing(apsw.Connection(str(paths.database))) as connection:
