@@ -89,7 +89,7 @@ def _longer(model: Estimator, wished: EstimateOptions, room: Mapping[str, int]) 
         return None
     half = {device: n_bytes // 2 for device, n_bytes in room.items()}
     trained = model.header.n_ctx_train
-    for n_ctx in dict.fromkeys(min(each, trained) for each in LONG_N_CTX):
+    for n_ctx in dict.fromkeys(padded_cells(min(each, trained)) for each in LONG_N_CTX):
         options = replace(wished, n_ctx=n_ctx)
         estimate = model.estimate(options)
         if n_ctx > wished.n_ctx and estimate.fits(half):
