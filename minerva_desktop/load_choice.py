@@ -36,8 +36,13 @@ from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import MinervaError, ModelNotFound
-from minerva_desktop.library.estimate_options import EstimateOptions, GpuShare, KvTypeName
-from minerva_desktop.library.fit import Choice, Free, choose_options
+from minerva_desktop.library.estimate_options import (
+    EstimateOptions,
+    GpuShare,
+    KvTypeName,
+    padded_cells,
+)
+from minerva_desktop.library.fit import Choice, Free, choose_options, rounding
 from minerva_desktop.library.gguf import GgufHeader, read_header
 from minerva_desktop.library.layer_memory import is_recurrent
 from minerva_desktop.library.measured_memory import MeasuredMemory, ModelReports
@@ -98,7 +103,8 @@ class Candidate:
             n_gpu_layers=options.n_gpu_layers is None,
         )
         choice = choose_options(self.estimator(), self.estimate_options(), room, free)
-        choice = replace(choice, warnings=self._warnings(choice.options))
+        notes = (*choice.notes, *rounding(options.n_ctx, choice.options.n_ctx))
+        choice = replace(choice, notes=notes, warnings=self._warnings(choice.options))
         return choice, self.with_choice(choice.options)
 
     def _warnings(self, found: EstimateOptions) -> tuple[str, ...]:
@@ -108,7 +114,7 @@ class Candidate:
             why = f"the model was trained for {trained:,}, and has no positions beyond them"
             return (f"context of {found.n_ctx:,} tokens instead of {asked:,}: {why}",)
         is_stretched = self.options.rope != RopeOptions()
-        if not trained or found.n_ctx <= trained or is_stretched:
+        if not trained or found.n_ctx <= padded_cells(trained) or is_stretched:
             return ()
         why = f"the model was trained for {trained:,}, and beyond these it may make no sense"
         return (f"context of {found.n_ctx:,} tokens: {why}",)
@@ -300,7 +306,7 @@ def estimate_options(
     if is_embedding:
         n_ctx, n_seq_max = min(options.n_ctx or EMBEDDING_N_CTX, trained), EMBEDDING_TEXTS
     else:
-        n_ctx = options.n_ctx or min(trained, DEFAULT_N_CTX)
+        n_ctx = padded_cells(options.n_ctx or min(trained, DEFAULT_N_CTX))
         n_seq_max = options.n_slots(is_recurrent=is_recurrent(header))
     return EstimateOptions(
         n_ctx=n_ctx,

@@ -156,6 +156,7 @@ class SettingsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._is_newer = False  # the file is of a later format, and stays as it is
+        self.is_kept = True  # whether the file has what is set
         self._others: dict[str, Any] = {}  # what another version keeps in the file
         self.problem: str | None = None
         self.current = self._load()
@@ -163,7 +164,7 @@ class SettingsFile:
     def save(self, settings: Settings) -> None:
         """Keep ``settings``; until the app ends where the file is a newer app's, as ``problem``
         says. Raises `StoreError` when the file cannot be written."""
-        self.current = settings
+        self.current, self.is_kept = settings, False
         if self._is_newer:
             return
         content = _joined(msgspec.to_builtins(settings, str_keys=True), self._others)
@@ -172,6 +173,7 @@ class SettingsFile:
         try:
             _write(temporary, body + b"\n")
             temporary.replace(self._path)
+            self.is_kept = True
         except OSError as error:
             raise StoreError(
                 f"Settings could not be saved to {self._path}: {os_reason(error)}"
@@ -207,7 +209,7 @@ class SettingsFile:
             self._tell(f"The settings could not be read: {_why_unread(error)}.", content)
             return Settings()
         if settings.format > FORMAT:
-            self._is_newer = True
+            self._is_newer, self.is_kept = True, False
             self.problem = (
                 f"The settings were written by a newer Minerva (format {settings.format}, this one"
                 f" knows up to {FORMAT}). What it knows of them holds, changes are kept until it is"

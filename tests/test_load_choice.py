@@ -121,7 +121,7 @@ def test_a_context_beyond_the_trained_one_is_warned_of(
     long = LoadOptions(n_ctx=20_000)
     (warning,) = choose_load(model_path, long, room).warnings
     assert warning == (
-        "context of 20,000 tokens: the model was trained for 8,192, and beyond these it may make "
+        "context of 20,224 tokens: the model was trained for 8,192, and beyond these it may make "
         "no sense"
     )
     stretched = msgspec.structs.replace(long, rope=RopeOptions(freq_scale=0.25))

@@ -175,14 +175,14 @@ class ChatSession:
         if cut.role is not Role.ASSISTANT or self.conversation.active_leaf_id != message_id:
             raise InvalidRequest("Only the last answer can go on", param="message_id")
         self.conversation.model = model_name(model_path)
-        turns = self.conversation.turns()
-        if (begun := turn_to_go_on(cut)) is not None:
-            turns += (begun,)
+        prompt, begun = self.conversation.prompt(), turn_to_go_on(cut)
         answer = going_on(cut, self.conversation.model, self.conversation.sampling)
         self._answer = RunningAnswer(answer, self._keeper, earlier=cut.completion)
         self.conversation.replace(answer)
         self._listener.on_answer_resumed(self, answer)
         await self._keeper.save_change(answer)
+        turns = await asyncio.to_thread(prompt)
+        turns += () if begun is None else (begun,)
         self._start(answer, model_path, turns, self.conversation.sampling)
 
     def enqueue(
@@ -352,11 +352,11 @@ class ChatSession:
         answer = msgspec.structs.replace(answer, model=self.conversation.model, sampling=chosen)
         # Before the first await, so that a second send cannot slip in between.
         self._answer = RunningAnswer(answer, self._keeper)
-        turns = self.conversation.turns()
+        prompt = self.conversation.prompt()
         self._show(answer)
         await self._keeper.save()
         self._listener.on_session_saved()
-        self._start(answer, model_path, turns, chosen)
+        self._start(answer, model_path, await asyncio.to_thread(prompt), chosen)
 
     def _start(
         self,

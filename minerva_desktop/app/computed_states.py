@@ -26,7 +26,7 @@ class ComputedStates:
         return self._files.folder
 
     async def by_model(self) -> dict[str, set[str]]:
-        """The chats of which there is a state, by the model's name (as
+        """The chats of which there is a state that the model's next load will find, by its name (as
         `answer_words.model_name`)."""
         found = await asyncio.to_thread(self._files.chats_of)
         # An engine saves what it computed a while after an answer.
@@ -52,3 +52,8 @@ async def forget_states_of(path: Path, folder: Path) -> None:
     """Delete what the model at ``path`` computed, from the folder of all states: each of its chats
     is written otherwise now."""
     await asyncio.to_thread(SnapshotFiles(folder).remove_model, model_name(path))
+
+
+async def doubt_states_of(path: Path, folder: Path) -> None:
+    """The model at ``path`` is loaded otherwise from now on, which may need other states."""
+    await asyncio.to_thread(SnapshotFiles(folder).doubt, model_name(path))

@@ -73,14 +73,28 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
         """Tokens of those that are free which the answer may take; 0 where that is not limited."""
         return min(self.reserve or 0, self.n_free)
 
+    def grown_to(self, n_tokens: int) -> ContextUse:
+        """The same once an answer has grown by what is missing to ``n_tokens``."""
+        counts = Counter(self.by_part)
+        counts[ContextPart.HISTORY] += n_tokens - self.n_tokens
+        by_part = {part: counts[part] for part in ContextPart if counts[part] > 0}
+        return msgspec.structs.replace(self, n_tokens=n_tokens, by_part=by_part)
+
 
 def prompt_source(
-    conversation: Conversation, draft: str, files: Files = (), most: int = sys.maxsize
+    conversation: Conversation,
+    draft: str,
+    files: Files = (),
+    most: int = sys.maxsize,
+    *,
+    answer: Message | None = None,
 ) -> PromptSource:
     """What the next answer would be given: the active branch, then ``files`` and ``draft``, if
     there are any. Of a branch of more than ``most`` characters the newest messages, of as many or a
-    little more."""
+    little more. ``answer``: the one at the end of the branch, as far as it is written."""
     branch, cut = conversation.active_branch(), conversation.active_cut()
+    if answer is not None and branch and branch[-1].id == answer.id:
+        branch[-1] = answer
     messages = sent(branch, cut)
     n_older = _first_of(messages, most)
     messages = messages[n_older:]  # of a cut before them there is the summary all the same

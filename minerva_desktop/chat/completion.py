@@ -65,7 +65,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one generation.
 
     ``model`` is the file's name, ``quantisation`` how its numbers are stored, such as ``Q4_K_M``;
-    empty where that was not kept. ``placement`` says which devices computed it.
+    empty where that was not kept. ``seed`` None: another app answered, and did not keep it.
+    ``placement`` says which devices computed it.
     ``dropped_turns``: oldest messages that were left out of the prompt because they did not fit;
     ``shifted_tokens``: how many the model forgot on the way; only where the request allowed it.
     ``drafted_tokens`` were guessed ahead, ``accepted_tokens`` of them rightly.
@@ -76,7 +77,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
     finish_reason: FinishReason
     timings: Timings
-    seed: int
+    seed: int | None
     model: str = ""
     quantisation: str = ""
     placement: str = ""

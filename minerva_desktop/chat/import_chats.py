@@ -58,7 +58,8 @@ def recognised(data: bytes) -> ChatDocument | None:
     if "mapping" in whole:
         return ChatDocument(ChatFormat.CHATGPT, (msgspec.Raw(data),))
     places = elements(whole.get("messages"))[:_LOOKED_AT]
-    if any("versions" in members(place) for place in places):
+    is_begun = "messages" in whole and "clientInput" in whole
+    if is_begun or any("versions" in members(place) for place in places):
         return ChatDocument(ChatFormat.LM_STUDIO, (msgspec.Raw(data),))
     return None
 

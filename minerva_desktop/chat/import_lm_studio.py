@@ -12,6 +12,8 @@ LM Studio 0.3.22) and others, and lmstudio-js itself for what a piece of content
 - A version is a `singleStep` (`role`, `content`) or a `multiStep` (`role`, `steps`). A step of the
   type `contentBlock` has `content`, with `style.type` "thinking" it is a train of thought, with
   `genInfo.identifier` it names its model; its `stepIdentifier` begins with Unix milliseconds.
+- `genInfo.stats` are the numbers of an answer, as `LLMPredictionStats` of lmstudio-js has them.
+- `clientInput` is what stands in the composer, `clientInputFiles` come with it.
 - Content: `text` (`isStructural`: marks of the model's template), `file`, `toolCallRequest`,
   `toolCallResult`.
 """
@@ -26,6 +28,7 @@ from typing import Any
 
 import msgspec
 
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.conversation import (
     Conversation,
     TitleSource,
@@ -48,12 +51,23 @@ from minerva_desktop.chat.import_values import (
     text_of,
 )
 from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.chat.parts import Part, ReasoningPart, ToolCallPart, ToolResultPart
+from minerva_desktop.chat.parts import (
+    FilePart,
+    Files,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.errors import ChatFileError, InvalidRequest
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
+_AT_A_LIMIT = {"maxPredictedTokensReached", "contextLengthReached"}
+_STOPPED = "userStopped"
+_MOST = 1e9  # tokens or seconds: more was never measured
 _STEP_TIME = re.compile(r"(\d{12,14})-")
 _MINUTES = re.compile(r"(\d{1,4})\s*m(?:in|inutes?)?\b")
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*s(?:ec|econds?)?\b")
@@ -82,6 +96,7 @@ class _Draft:
     parts: list[Part] = field(default_factory=list)
     model: str = ""
     time: float | None = None
+    completion: Completion | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -112,15 +127,18 @@ class _Reader:
             system_prompt=self._system_prompt(),
             sampling=self._sampling(),
             is_pinned=value.get("pinned") is True,
+            draft=text_of(value.get("clientInput")),
+            draft_files=self._draft_files(),
         )
         selected: str | None = None
         for slot, place in enumerate(map(object_of, list_of(value.get("messages")))):
             selected = self._add_versions(conversation, slot, place, selected)
-        if selected is None:
+        if selected is None and not conversation.draft.strip() and not conversation.draft_files:
             raise EmptyChat("it has no message with anything in it")
         conversation.branch_from(selected)
         branch = conversation.active_branch()
-        conversation.title = title or title_from(next((m.text for m in branch if m.text), ""))
+        names = (*(m.text for m in branch), conversation.draft, *_names(conversation.draft_files))
+        conversation.title = title or next(filter(None, map(title_from, names)), "")
         model = text_of(object_of(value.get("lastUsedModel")).get("identifier"))
         models = [message.model for message in branch if message.model]
         conversation.model = model or (models[-1] if models else None)
@@ -166,10 +184,11 @@ class _Reader:
             parent_id=parent_id,
             role=draft.role,
             text="\n".join(filter(None, draft.words)).strip("\n"),
-            state=MessageState.COMPLETE,
+            state=_state(draft.completion),
             created_at=max(draft.time or before, before),
             parts=tuple(draft.parts),
             model=draft.model or None if draft.role is Role.ASSISTANT else None,
+            completion=draft.completion,
         )
 
     def _drafts(self, version: dict[str, Any]) -> list[_Draft]:
@@ -192,8 +211,9 @@ class _Reader:
         content = step.get("content")
         pieces = [{"type": "text", "text": content}] if isinstance(content, str) else content
         draft = drafts[-1]
-        model = text_of(object_of(step.get("genInfo")).get("identifier"))
-        draft.model = model or draft.model
+        about = object_of(step.get("genInfo"))
+        draft.model = text_of(about.get("identifier")) or draft.model
+        draft.completion = _completion(object_of(about.get("stats"))) or draft.completion
         stamp = _STEP_TIME.match(text_of(step.get("stepIdentifier")))
         draft.time = draft.time or seconds_of(float(stamp[1]) if stamp else None, per_second=1000)
         style = object_of(step.get("style"))
@@ -216,9 +236,7 @@ class _Reader:
             case "text" if piece.get("isStructural") is not True:
                 draft.words.append(text_of(piece.get("text")))
             case "file":
-                file_id = text_of(piece.get("fileIdentifier")) or text_of(piece.get("identifier"))
-                name = text_of(piece.get("name")) or file_id
-                found = self._attachments.part(file_id, name, text_of(piece.get("fileType")))
+                found = _attachment(self._attachments, piece)
                 if isinstance(found, str):
                     draft.words.insert(0, found + "\n")
                 else:
@@ -234,6 +252,15 @@ class _Reader:
         result = ToolResultPart(call_id, text, name)
         model = drafts[-1].model
         drafts += [_Draft(Role.TOOL, parts=[result]), _Draft(Role.ASSISTANT, model=model)]
+
+    def _draft_files(self) -> Files:
+        """Those with text: a draft takes no images here."""
+        came = Attachments(self._attachments.find)
+        pieces = map(object_of, list_of(self._value.get("clientInputFiles")))
+        found = [_attachment(came, piece) for piece in pieces]
+        files = tuple(part for part in found if isinstance(part, FilePart))
+        self._attachments.n_missing += len(found) - len(files)
+        return files
 
     def _system_prompt(self) -> str:
         prompt = text_of(self._setting("llm.prediction.systemPrompt"))
@@ -257,6 +284,50 @@ class _Reader:
         fields = map(object_of, list_of(config.get("fields")))
         found = (each.get("value") for each in fields if each.get("key") == key)
         return next((value for value in found if value is not None and value != ""), None)
+
+
+def _attachment(attachments: Attachments, piece: dict[str, Any]) -> ImagePart | FilePart | str:
+    file_id = text_of(piece.get("fileIdentifier")) or text_of(piece.get("identifier"))
+    name = text_of(piece.get("name")) or file_id
+    return attachments.part(file_id, name, text_of(piece.get("fileType")))
+
+
+def _names(files: Files) -> list[str]:
+    return [file.name for file in files]
+
+
+def _completion(stats: dict[str, Any]) -> Completion | None:
+    """The numbers of an answer as far as they are known; None where it is not known how many tokens
+    it has."""
+    n_tokens = round(_measured(stats, "predictedTokensCount"))
+    if not n_tokens:
+        return None
+    speed = _measured(stats, "tokensPerSecond")
+    reason = text_of(stats.get("stopReason"))
+    ended = FinishReason.LENGTH if reason in _AT_A_LIMIT else FinishReason.STOP
+    return Completion(
+        finish_reason=FinishReason.CANCELLED if reason == _STOPPED else ended,
+        timings=Timings(
+            prompt_tokens=round(_measured(stats, "promptTokensCount")),
+            first_token_ms=1000 * _measured(stats, "timeToFirstTokenSec"),
+            completion_tokens=n_tokens,
+            # What gives that speed between the first token and the last.
+            decode_ms=1000 * (n_tokens - 1) / speed if speed else 0.0,
+        ),
+        seed=None,
+    )
+
+
+def _measured(stats: dict[str, Any], key: str) -> float:
+    """0.0 where that is not known."""
+    number = number_of(stats.get(key))
+    return number if number is not None and 0.001 <= number <= _MOST else 0.0
+
+
+def _state(completion: Completion | None) -> MessageState:
+    if completion is not None and completion.finish_reason is FinishReason.CANCELLED:
+        return MessageState.STOPPED
+    return MessageState.COMPLETE
 
 
 def _call(piece: dict[str, Any]) -> ToolCall:

@@ -14,6 +14,7 @@ from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import LoadProgress, TerminalChat
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.load_arguments import N_CTX_HELP
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     named_model,
@@ -77,7 +78,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--temperature", type=number, metavar="T", help="0 takes the likeliest token"
     )
-    parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
+    parser.add_argument("--n-ctx", type=count, metavar="N", help=N_CTX_HELP)
     add_memory_arguments(parser, force="load the model")
     return parser
 

@@ -18,6 +18,8 @@ from minerva_desktop.engine.load_options import (
 )
 from minerva_desktop.paths import expanded
 
+N_CTX_HELP = "context in tokens, rounded up to a multiple of 256"
+
 _KV_TYPES = tuple(kind.value for kind in KvType)
 
 
@@ -25,7 +27,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     """Let ``parser`` take all options that decide about a model's memory, and its speed."""
     group = parser.add_argument_group("how it is loaded")
     add = group.add_argument
-    add("--n-ctx", type=count, metavar="N", help="context in tokens (default: what fits well)")
+    add("--n-ctx", type=count, metavar="N", help=f"{N_CTX_HELP} (default: what fits well)")
     add("--parallel", type=count, metavar="N", help="requests computed together")
     add("--n-batch", type=count, metavar="N", help="tokens of a prompt computed in one step")
     add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")

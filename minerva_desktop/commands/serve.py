@@ -21,6 +21,7 @@ from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.chat.served_request import GRACE_SECONDS, SOON_SECONDS
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.load_arguments import N_CTX_HELP
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
@@ -130,7 +131,7 @@ def argument_parser() -> argparse.ArgumentParser:
         " first answers requests that name no model",
     )
     add_memory_arguments(parser, force="load what --model names")
-    parser.add_argument("--n-ctx", type=count, metavar="N", help="context in tokens")
+    parser.add_argument("--n-ctx", type=count, metavar="N", help=N_CTX_HELP)
     parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
     parser.add_argument(
         "--max-queue",

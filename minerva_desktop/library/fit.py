@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from minerva_desktop.library.estimate_options import EstimateOptions
+from minerva_desktop.library.estimate_options import CELL_STEP, EstimateOptions, padded_cells
 from minerva_desktop.library.layer_memory import can_quantise_cache
 from minerva_desktop.library.memory_estimate import DeviceMemory, Estimator, MemoryEstimate
 from minerva_desktop.units import format_bytes
@@ -76,12 +76,20 @@ def choose_options(
     return _nearest(model, wished, room, free)
 
 
+def rounding(asked: int | None, n_ctx: int) -> tuple[str, ...]:
+    """Where a context of ``n_ctx`` tokens is the next step above the one that was ``asked`` for."""
+    if asked is None or n_ctx == asked or n_ctx != padded_cells(asked):
+        return ()
+    why = f"{asked:,} were asked for, and it comes in steps of {CELL_STEP}"
+    return (f"context of {n_ctx:,} tokens: {why}",)
+
+
 def _longer(model: Estimator, wished: EstimateOptions, room: Mapping[str, int]) -> Choice | None:
     if wished.is_embedding:  # whose buffers grow with every token, for texts that are short
         return None
     half = {device: n_bytes // 2 for device, n_bytes in room.items()}
     trained = model.header.n_ctx_train
-    for n_ctx in dict.fromkeys(min(each, trained) for each in LONG_N_CTX):
+    for n_ctx in dict.fromkeys(padded_cells(min(each, trained)) for each in LONG_N_CTX):
         options = replace(wished, n_ctx=n_ctx)
         estimate = model.estimate(options)
         if n_ctx > wished.n_ctx and estimate.fits(half):

@@ -42,7 +42,7 @@ def newer_file(path: Path, version: int, known: int) -> StoreError:
     """A file with a schema that this program does not know."""
     return StoreError(
         f"The chats in {path} were written by a newer Minerva (format {version}, this one knows"
-        f" up to {known}). They are untouched: update the app to open them"
+        f" up to {known}). They are untouched: update Minerva and start it again to open them"
     )
 
 

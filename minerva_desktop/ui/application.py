@@ -42,7 +42,7 @@ from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.memory_controller import MemoryController
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_options_controller import ModelOptionsController
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.opened_chats import OpenedChats
 from minerva_desktop.ui.pictures import Pictures
 from minerva_desktop.ui.preset_controller import PresetController
@@ -55,9 +55,9 @@ from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.theme import ThemeSource
+from minerva_desktop.ui.unopened_chats import UnopenedChats
 from minerva_desktop.ui.update_controller import UpdateController
 
-OPEN_CHATS = "open-chats"
 SWITCH_SECONDS = 0.0005
 
 _log = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ class Application(QObject):
         self._models.refreshed.connect(self._memory.show_models)
         self._chats = self._make_chats(services)
         self._chat_parts = self._make_chat_parts()
+        self._unopened = UnopenedChats(self.window, services.settings, self._chats.keep_unsent)
+        self._unopened.wanted.connect(self._open_chats_again)
         self._updates = UpdateController(
             services.settings, self.window.notifications, self._tasks, self
         )
@@ -114,7 +116,6 @@ class Application(QObject):
         qt.focusChanged.connect(self._caret_rest.wake)
         self.window.composer.set_enter_sends(settings.send_with_enter)
         self.window.closing.connect(self._on_closing)
-        self.window.notifications.action_triggered.connect(self._on_notice_action)
 
     def _make_memory(self) -> MemoryController:
         models = self._models
@@ -242,14 +243,13 @@ class Application(QObject):
         try:
             await self._chats.start(self._services.settings.current.conversation_id)
         except StoreError as error:
-            again = NoticeAction("Try again", OPEN_CHATS)
-            notice = Notice(NoticeKind.ERROR, error.message, error.detail, (again,))
-            self.window.notifications.show_notice(notice)
+            self._unopened.tell(error)
+        else:
+            self._unopened.end()
 
-    @Slot(str)
-    def _on_notice_action(self, callback_id: str) -> None:
-        if callback_id == OPEN_CHATS:
-            self._tasks.start(self._open_chats())
+    @Slot()
+    def _open_chats_again(self) -> None:
+        self._tasks.start(self._open_chats())
 
     @Slot(object)
     def _on_theme_changed(self, _theme: object) -> None:

@@ -92,6 +92,7 @@ class ChatController(QObject):
             lambda: services.presets.current,
         )
         self._places = ChatPlaces(window, services, tasks, room.is_held)
+        self.keep_unsent = self._places.keep_unsent
         PromptHistory(window.composer, self._open_session)
         self._list = SidebarController(window, services.settings, tasks, self)
         self._temporary = TemporaryChats(window, self._open_session, self._show)

@@ -111,17 +111,31 @@ class ChatPlaces(QObject):
             # Typed while the chats were being opened, or others put in their place.
             draft = "\n\n".join(filter(str.strip, (draft, self._composer.text)))
             files += self._composer.files
+            if not is_new(session):
+                self._settings.remember(new_chat_draft=clean_text(self._unsaved))
         self._session = None  # on the way to its text and files, those of two chats are mixed
         self._composer.start_over(draft, files)
         self._session = session
         self._draft_timer.stop()
         self._scroll_timer.stop()
 
+    def keep_unsent(self) -> bool:
+        """While no chat is open, what is written waits for the next new one, behind what waited
+        before; whether there is such a thing."""
+        if self._session is not None:
+            return False
+        draft = "\n\n".join(filter(str.strip, (self._unsaved, self._composer.text)))
+        self._settings.remember(new_chat_draft=clean_text(draft))
+        return bool(self._composer.text.strip())
+
     async def close(self) -> None:
         """Return when what there is of the open chat is on disk."""
         self.setup.keep()
         self._draft_timer.stop()
         self._scroll_timer.stop()
+        self.keep_unsent()
+        if self._session is None and self._composer.files:
+            await self._new_files.keep((*await self._new_files.load(), *self._composer.files))
         if self._session is not None:
             self._keep_new(self._session)
             if is_new(self._session):
@@ -146,6 +160,7 @@ class ChatPlaces(QObject):
     def _keep_draft(self) -> None:
         self._draft_timer.stop()
         if self._session is None:
+            self.keep_unsent()
             return
         self._keep_new(self._session)
         text, files, kept = self._composer.text, self._composer.files, self._session.conversation

@@ -43,6 +43,8 @@ KEEP_NEWEST = "context-keep-newest"
 SUMMARISE = "context-summarise"
 STOP_SUMMARY = "context-stop-summary"
 AFTER_SUMMARY = "Older messages are being summarised: ask again once that is done."
+BEGIN_ANEW = "Begin a new chat"
+SHORTEN = "Shorten the message, begin a new chat"
 LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offered now
 
 
@@ -181,8 +183,11 @@ class ContextController(QObject):
             return
         if shown == _shown(session):
             self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
-            needed, is_draft = _needed(session, outgrown.used), outgrown.draft is not None
-            self._tell(self._words(outgrown), found, path, needed, is_draft=is_draft)
+            instead = BEGIN_ANEW if outgrown.draft is None else SHORTEN
+            if not asked.branch:  # nor does a message alone exceed the context
+                instead = "Shorten the system prompt"
+            needed = _needed(session, outgrown.used)
+            self._tell(self._words(outgrown), found, path, needed, instead)
 
     @Slot()
     def _on_usage(self) -> None:
@@ -222,7 +227,7 @@ class ContextController(QObject):
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
         meter = self._window.status.context
         needed = _needed(session, TokenCount(meter.used or n_ctx, meter.is_all))
-        self._tell(words, found, path, needed, is_draft=draft is not None)
+        self._tell(words, found, path, needed, BEGIN_ANEW if draft is None else SHORTEN)
 
     def _has_offer(self, session: ChatSession) -> bool:
         """Whether one is made already: in a notice, or under the answer that the chat ends with."""
@@ -235,13 +240,13 @@ class ContextController(QObject):
         return f"the context of {self._models.shown_name(path)} ({n_ctx:,} tokens)"
 
     def _tell(
-        self, words: str, found: PossibleCut | None, path: Path, needed: int, *, is_draft: bool
+        self, words: str, found: PossibleCut | None, path: Path, needed: int, instead: str
     ) -> None:
-        """``needed``: the tokens for which a larger context is proposed."""
+        """``needed``: the tokens for which a larger context is proposed; ``instead``: what to do
+        where no cut helps."""
         larger = NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
         if found is None:
-            begin = "Shorten the message, begin" if is_draft else "Begin"
-            text = f"{words} {begin} a new chat, or give the model more context."
+            text = f"{words} {instead}, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
         else:
             text = f"{words} {fits_without(found)}"

@@ -83,15 +83,19 @@ class ContextPanel(PanelPopup):
     def show_use(self, use: ContextUse | None, n_left_out: int) -> None:
         """What fills the context; None where no loaded model can tell. ``n_left_out`` messages of
         the chat are not sent, by the person's choice."""
-        self._numbers.setText(_numbers(use))
-        self._bar.set_use(use)
-        self._bar.setVisible(use is not None)
-        self._show_rows(use)
+        self.show_numbers(use)
         self._left_out.setText(_left_out(n_left_out))
         for widget in (self._left_out, self._restore):
             widget.setVisible(n_left_out > 0)
         self._show_prompt(use)
         self.fit()
+
+    def show_numbers(self, use: ContextUse | None) -> None:
+        """As `show_use`, but for the prompt, which stays as it is."""
+        self._numbers.setText(_numbers(use))
+        self._bar.set_use(use)
+        self._bar.setVisible(use is not None)
+        self._show_rows(use)
 
     def _show_rows(self, use: ContextUse | None) -> None:
         while (item := self._rows.takeAt(0)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.bounded_count import GROWTH, first_limit
 from minerva_desktop.app.chat_session import ChatSession
@@ -17,6 +17,8 @@ from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
+
+MOVE_MS = 250  # between two numbers of an answer that is being written
 
 
 class ContextReading(QObject):
@@ -39,12 +41,19 @@ class ContextReading(QObject):
         self._reading = LatestTask(tasks)
         self._session = session
         self._panel = window.context_panel
+        self._use: ContextUse | None = None  # as it was read last
+        self._moves = QTimer(self)
+        self._moves.setSingleShot(True)
+        self._moves.setInterval(MOVE_MS)
+        self._moves.timeout.connect(self._move)
         self._panel.everything_wanted.connect(self._on_everything)
         window.chat_view.cut_mark.restore_requested.connect(self._on_everything)
         window.status.context_clicked.connect(self._on_clicked)
+        window.status.context.usage_told.connect(self._on_usage)
 
     @Slot()
     def _on_clicked(self) -> None:
+        self._use = None
         self._panel.show_use(None, self._n_left_out())
         self._panel.open_above(self._window.status.context)
         self.refresh()
@@ -55,6 +64,26 @@ class ContextReading(QObject):
         if self._panel.isVisible():
             self._reading.start(self._read())
 
+    @Slot()
+    def _on_usage(self) -> None:
+        """The meter tells another number, which the panel is to tell, too."""
+        if self._panel.isVisible() and not self._moves.isActive():
+            self._moves.start()
+
+    @Slot()
+    def _move(self) -> None:
+        """Go along with an answer; what it was given stands there already."""
+        session = self._session()
+        if session is None or not session.is_answering:
+            self.refresh()
+        elif self._use is not None and self._panel.isVisible():
+            self._panel.show_numbers(self._as_metered(session, self._use))
+
+    def _as_metered(self, session: ChatSession, use: ContextUse) -> ContextUse:
+        """With what the engine has written since, which the meter counts."""
+        used = self._window.status.context.used
+        return use if used is None or not session.is_answering else use.grown_to(used)
+
     async def _read(self) -> None:
         session, path = self._session(), self._models.current_path
         if session is None or path is None:
@@ -64,14 +93,19 @@ class ContextReading(QObject):
         except MinervaError:
             use = None  # sending says what is wrong
         if session is self._session():
-            self._panel.show_use(use, self._n_left_out())
+            self._use = use
+            metered = None if use is None else self._as_metered(session, use)
+            self._panel.show_use(metered, self._n_left_out())
 
     async def _use_of(self, session: ChatSession, path: Path) -> ContextUse | None:
-        """Of a chat that has no room, what the newest messages take that show it."""
+        """Of a chat that has no room, what the newest messages take that show it. What is typed
+        while an answer is written comes after that."""
         composer, chat = self._window.composer, session.conversation
+        answer = session.answer_so_far
+        text, files = (composer.text, composer.files) if answer is None else ("", ())
         most = first_limit(self._models.n_ctx_of(path) or 0)
         while True:
-            source = prompt_source(chat, composer.text, composer.files, most)
+            source = prompt_source(chat, text, files, most, answer=answer)
             use = await self._worker.context_use(path, source, chat.sampling.max_tokens)
             if use is None or not use.n_older or use.n_tokens > use.n_ctx:
                 return use

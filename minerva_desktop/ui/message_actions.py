@@ -74,6 +74,7 @@ class MessageActions(QObject):
         self._view.events.action_requested.connect(self._on_action)
         self._view.events.branch_requested.connect(self._on_branch)
         self._view.events.edit_submitted.connect(self._on_edit_submitted)
+        self._view.events.edit_given_up.connect(self._on_edit_given_up)
         window.composer.edit_last_requested.connect(self._on_edit_last)
 
     @Slot(str, object, QPoint)
@@ -248,6 +249,29 @@ class MessageActions(QObject):
         text = self._view.edited_text(message_id)
         if text is not None:
             await self._edit(session, message_id, text)
+
+    @Slot(str, str)
+    def _on_edit_given_up(self, message_id: str, text: str) -> None:
+        """Esc is one key, and what was typed may be long."""
+        session = self._session()
+        if session is not None:
+            again = partial(self._begin_again, session, message_id, text)
+            words = "Your change to the message was not sent"
+            self._offers.undo(words, again, is_last_chance=True)
+
+    async def _begin_again(self, session: ChatSession, message_id: str, text: str) -> None:
+        """Have what was typed in the message's editor again; where the message is not there any
+        more, in the composer."""
+        chat = session.conversation
+        if session.is_gone or message_id not in chat:
+            self._window.composer.put_back(text, ())
+            return
+        if session is not self._session():
+            self._show(session)
+        is_shown = any(message.id == message_id for message in chat.active_branch())
+        if not is_shown and not session.is_answering:
+            await session.select(message_id)
+        self._view.edit_message(message_id, text)
 
     # -- deleting ----------------------------------------------------------------------------
 

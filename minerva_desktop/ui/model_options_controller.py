@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.computed_states import forget_states_of
+from minerva_desktop.app.computed_states import doubt_states_of, forget_states_of
 from minerva_desktop.app.context_cutting import larger_context
 from minerva_desktop.app.model_questions import QUESTION
 from minerva_desktop.app.services import Services
@@ -182,6 +182,8 @@ class ModelOptionsController(QObject):
         try:
             settings.override(path, overrides)
             self._worker.use_settings(settings.current, self._services.paths.snapshots)
+            if _cache_of(overrides) != _cache_of(before):
+                await doubt_states_of(path, self._services.paths.snapshots)
             if overrides != before and await self._worker.is_loaded(path):
                 await self._worker.load(path)
         except (LoadCancelled, OutOfMemory):
@@ -193,3 +195,8 @@ class ModelOptionsController(QObject):
         if overrides.chat_template != before.chat_template:
             # After loading: an engine that ends saves what it computed.
             await forget_states_of(path, self._services.paths.snapshots)
+
+
+def _cache_of(overrides: ModelOverrides) -> tuple[object, ...]:
+    """What decides which states of chats a load can use."""
+    return overrides.n_ctx, overrides.kv_type, overrides.flash_attention

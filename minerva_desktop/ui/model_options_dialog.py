@@ -180,9 +180,9 @@ class ModelOptionsDialog(QDialog):
             self.accept()
 
     def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
-        trained = "" if n_ctx_train is None else f"tokens; trained for {n_ctx_train:,}"
+        trained = "" if n_ctx_train is None else f"; trained for {n_ctx_train:,}"
         form = Form()
-        form.add_row("Context size", self._n_ctx, trained or "tokens")
+        form.add_row("Context size", self._n_ctx, f"tokens, in steps of 256{trained}")
         form.add_row("KV cache", self._kv_type)
         form.add_row("Flash attention", self._flash)
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")

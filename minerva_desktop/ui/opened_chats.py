@@ -3,6 +3,7 @@ what it had computed of the chat is read back from disk meanwhile. Main thread."
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
@@ -51,5 +52,6 @@ class OpenedChats(QObject):
         states = await library.states.by_model()
         if conversation.id not in states.get(model_name(path), ()) or session.is_answering:
             return
-        turns, sampling = conversation.turns(), conversation.sampling
+        prompt, sampling = conversation.prompt(), conversation.sampling
+        turns = await asyncio.to_thread(prompt)
         self._worker.warm_up(AnswerRequest(new_id(), path, turns, sampling, conversation.id))

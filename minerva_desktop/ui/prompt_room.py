@@ -226,6 +226,8 @@ class PromptRoom(QObject):
         cut = asked.cut
         system = asked.session.conversation.system_prompt
         left = _left(left - spare, (system, cut.summary if cut else ""))
+        if left < 0:
+            return True  # also of a new chat, which has no messages
         messages = (*_sequence(asked.edited), *reversed(asked.branch[-MOST_LOOKED_AT:]))
         for message in messages:
             left = _left(left - TURN_BYTES, _texts(message))
@@ -249,7 +251,7 @@ class PromptRoom(QObject):
         alone = None if draft is None else await self._count(asked.path, (draft,))
         is_open = asked.session is self._session()
         if is_open and alone is not None and alone.n_tokens >= n_ctx:
-            self._notifications.show_notice(self._refusal(asked.path, alone, n_ctx))
+            self._notifications.show_notice(self._refusal(asked.path, alone, used, n_ctx))
         else:
             self.outgrown.emit(Outgrown(asked, draft, used, n_ctx))
         return False
@@ -264,17 +266,21 @@ class PromptRoom(QObject):
         except MinervaError:
             return None  # the answer says what is wrong
 
-    def _refusal(self, path: Path, used: TokenCount, n_ctx: int) -> Notice:
-        """Why a message alone exceeds the context."""
-        alone = self._alone.get(path) or 0
+    def _refusal(self, path: Path, alone: TokenCount, used: TokenCount, n_ctx: int) -> Notice:
+        """Why a message ``alone`` exceeds the context, and what the meter counts: ``used`` tokens
+        of the chat with it."""
+        most = self._alone.get(path) or 0
         way = ". Shorten it"
-        if used.n_tokens < alone:
+        if used.n_tokens < most:
             way = (
-                f", because others held memory when it was loaded: alone it gets {alone:,}. Eject "
+                f", because others held memory when it was loaded: alone it gets {most:,}. Eject "
                 "the model to have it loaded anew, shorten the message"
             )
+        takes = f"it takes {alone.words} tokens"
+        if used != alone:
+            takes = f"with it the chat takes {used.words} tokens, {alone.words} of them its own"
         words = (
-            f"The message was not sent: it takes {used.words} tokens, and the context of "
+            f"The message was not sent: {takes}, and the context of "
             f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
             "context in its load options (Ctrl+Shift+L)."
         )

@@ -207,7 +207,7 @@ class SettingsDialog(QDialog):
         form.add_row("Theme", self._theme)
         form.add_row("", self._make_writing_row())
         form.add_section("Model", "Used the next time a model is loaded")
-        form.add_row("Context size", self._n_ctx, "tokens")
+        form.add_row("Context size", self._n_ctx, "tokens, in steps of 256")
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
         form.add_row("CPU threads", self._threads)
         form.add_section("Memory for models", "Where it is not enough, idle models are unloaded")

@@ -89,7 +89,7 @@ class Sidebar(QWidget):
         self._foot.archived.connect(self.chat_actions.archive)
         self._foot.deleted.connect(self.chat_actions.delete)
         self._foot.more_pressed.connect(self._show_list_menu)
-        self._empty = QLabel(EMPTY[Place.CHATS])
+        self._empty = QLabel()  # until they are listed, nobody knows whether there are any
         self._empty.setTextFormat(Qt.TextFormat.PlainText)
         self._empty.setProperty("look", "muted")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)

@@ -197,6 +197,13 @@ async def test_a_chat_that_cannot_be_deleted_stays_alive(desk: Desk) -> None:
     assert desk.listener.changed[-1].text == "Deux"
 
 
+def label(desk: Desk, identity: str, model: str) -> None:
+    """As an engine does that loads a file of that name."""
+    file = desk.snapshots.folder / model
+    file.touch()
+    desk.snapshots.label(identity, file, is_loaded=True)
+
+
 async def test_the_states_on_disk_are_told_by_model(desk: Desk) -> None:
     session = desk.new_session()
     await desk.answered(session, "one", "ONE")
@@ -205,7 +212,7 @@ async def test_the_states_on_disk_are_told_by_model(desk: Desk) -> None:
     for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
         state = desk.snapshots.path(identity, f"{chat}" if identity != "2" else "other")
         state.parent.mkdir(parents=True)
-        desk.snapshots.label(identity, model)
+        label(desk, identity, model)
         state.write_bytes(b"state")
     assert await desk.library.states.by_model() == {"one.gguf": {chat}, "two.gguf": {"other"}}
     desk.snapshots.remove(chat)
@@ -218,7 +225,7 @@ async def test_a_state_of_another_system_prompt_goes(desk: Desk) -> None:
     chat, sampling = session.conversation.id, session.conversation.sampling
     state = desk.snapshots.path("1", chat)
     state.parent.mkdir(parents=True)
-    desk.snapshots.label("1", "one.gguf")
+    label(desk, "1", "one.gguf")
     state.write_bytes(b"state")
     prompt, hot = (
         session.conversation.system_prompt,
@@ -245,7 +252,7 @@ async def test_a_state_goes_where_the_chat_begins_otherwise(desk: Desk) -> None:
     first, _, second, last = (each.id for each in session.conversation)
     state = desk.snapshots.path("1", chat)
     state.parent.mkdir(parents=True)
-    desk.snapshots.label("1", "one.gguf")
+    label(desk, "1", "one.gguf")
 
     state.write_bytes(b"state")
     await session.remove(last, with_replies=True)
@@ -267,7 +274,7 @@ async def test_the_states_of_one_model_are_forgotten(desk: Desk) -> None:
     for identity, model in (("1a", "one.gguf"), ("1b", "one.gguf"), ("2", "two.gguf")):
         state = desk.snapshots.path(identity, "chat")
         state.parent.mkdir(parents=True)
-        desk.snapshots.label(identity, model)
+        label(desk, identity, model)
         state.write_bytes(b"state")
     await forget_states_of(Path("/models/one.gguf"), desk.snapshots.folder)
     assert await desk.library.states.by_model() == {"one.gguf": set(), "two.gguf": {"chat"}}

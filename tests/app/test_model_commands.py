@@ -159,10 +159,11 @@ def test_show_does_not_contradict_itself_beyond_the_trained_context(
     run: Run, model_path: Path, embedding_model: Path
 ) -> None:
     load = _shown(run, str(model_path), "--n-ctx", "20000", "--memory-gb", "2")["load"]
-    assert (load["n_ctx"], load["largest_n_ctx"], load["fit"]) == (20_000, 20_000, "fits")
+    assert (load["n_ctx"], load["largest_n_ctx"], load["fit"]) == (20_224, 20_224, "fits")
     assert "the model was trained for 8,192" in load["warnings"][0]
     _, said, _ = run("show", str(model_path), "--n-ctx", "20000", "--memory-gb", "2")
-    assert "largest context  20,000 tokens fit; it was trained for 8,192\n" in said
+    assert "context of 20,224 tokens: 20,000 were asked for, and it comes in steps of 256\n" in said
+    assert "largest context  20,224 tokens fit; it was trained for 8,192\n" in said
     assert load["warnings"][0] in said
     assert "8,192 tokens fit, all that it was trained for\n" in run("show", str(model_path))[1]
     _, said, _ = run("show", str(embedding_model), "--n-ctx", "20000")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -28,6 +29,25 @@ async def test_files_are_kept_with_the_question_and_told_to_the_model(desk: Desk
     question, _ = (await desk.store.load(session.conversation.id)).active_branch()
     assert (question.text, question.parts) == ("Well?", (NOTES, PAPER))
     assert draft_turn("Well?", (NOTES, PAPER)) == ChatTurn(Role.USER, TOLD)
+
+
+async def test_the_prompt_is_made_on_another_thread(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def as_text(file: FilePart) -> str:
+        threads.append(threading.current_thread())
+        return file_as_text(file)
+
+    monkeypatch.setattr("minerva_desktop.chat.turns.file_as_text", as_text)
+    session = desk.new_session()
+    await session.send("Well?", MODEL, (NOTES,))
+    answer_id = await desk.says(session, "One, two")
+    await session.resume(answer_id, MODEL)
+    assert [request.turns[-1].text for request in desk.engine.started][1:] == ["One, two"]
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
 
 
 async def test_a_file_alone_is_a_message_and_gives_its_name_to_the_chat(desk: Desk) -> None:

@@ -107,7 +107,7 @@ def test_a_model_that_does_not_fit_is_loaded_by_force_alone(run: Run, minerva_ho
     notes = forced.stderr.splitlines()
     assert all(note.startswith("note: ") for note in notes)
     assert "it takes " in notes[0]
-    assert "context of 20,000 tokens: the model was trained for 8,192" in notes[-1]
+    assert "context of 20,224 tokens: the model was trained for 8,192" in notes[-1]
 
 
 def test_errors_are_one_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> None:

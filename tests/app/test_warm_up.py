@@ -15,7 +15,8 @@ from minerva_desktop.app.model_questions import MAX_COMPUTED, Pool, warm_up
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import KvType, LoadOptions, SnapshotOptions
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from tests.pools import real_pool
 
@@ -95,3 +96,17 @@ async def test_a_question_that_comes_meanwhile_is_answered(
     again = await _answer(pool, small_path, COUNT, "150", "And now?")
     assert again.restored_tokens or again.timings.cached_tokens
     assert warming.cancelled()
+
+
+async def test_states_count_that_were_made_with_the_options_of_the_last_load(
+    pool: Pool, small_path: Path, tmp_path: Path
+) -> None:
+    await _had_before(pool, small_path, tmp_path)
+    await pool.unload(small_path)
+    engine, snapshots = LlamaEngine(small_path), SnapshotOptions(os.fsencode(tmp_path), 10**9)
+    none = set[str]()
+    for kind, chats in ((KvType.Q8_0, none), (KvType.AUTO, {"chat"})):
+        options = LoadOptions(n_ctx=4096, kv_type_k=kind, kv_type_v=kind, snapshots=snapshots)
+        await engine.load(options=options)
+        assert SnapshotFiles(tmp_path).chats_of() == {small_path.name: chats}
+        await engine.unload()

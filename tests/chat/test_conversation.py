@@ -31,7 +31,7 @@ def test_an_empty_conversation_has_nothing_to_show() -> None:
 
     assert conversation.active_branch() == []
     assert conversation.active_leaf_id is None
-    assert conversation.turns() == ()
+    assert conversation.prompt()() == ()
 
 
 def test_an_edited_question_is_a_sibling_and_both_branches_stay() -> None:
@@ -127,7 +127,7 @@ def test_a_model_is_given_the_system_prompt_and_the_active_branch() -> None:
     conversation.add(question)
     conversation.add(make_message("", question, role=Role.ASSISTANT, state=MessageState.STREAMING))
 
-    assert conversation.turns() == (
+    assert conversation.prompt()() == (
         ChatTurn(Role.SYSTEM, "Be kind."),
         ChatTurn(Role.USER, "Hi"),
         ChatTurn(Role.ASSISTANT, "Hello!"),
@@ -139,14 +139,14 @@ def test_a_blank_system_prompt_is_none() -> None:
     conversation = make_conversation("Hi")
     conversation.system_prompt = " \n"
 
-    assert conversation.turns() == (ChatTurn(Role.USER, "Hi"),)
+    assert conversation.prompt()() == (ChatTurn(Role.USER, "Hi"),)
 
 
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
     conversation = make_conversation("before \ud83d after", "whole \ud83d\ude00")
     conversation.system_prompt = "\udc00"
 
-    assert [turn.text for turn in conversation.turns()] == [
+    assert [turn.text for turn in conversation.prompt()()] == [
         "\ufffd",
         "before \ufffd after",
         "whole \U0001f600",

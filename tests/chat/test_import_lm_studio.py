@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
-from minerva_desktop.chat.message import Role
+from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.chat.parts import (
+    FilePart,
     ImagePart,
     ReasoningPart,
     ToolCallPart,
@@ -210,3 +212,39 @@ def test_a_chat_with_nothing_in_it() -> None:
 def test_nothing_in_a_file_breaks_the_import(places: list[Any], junk: Any) -> None:
     value = chat({"versions": []}, *places, name=junk, createdAt=junk, systemPrompt=junk)
     assert isinstance(read(value), ImportedChat | UnreadableChat)
+
+
+def test_the_numbers_of_answers() -> None:
+    stats = {"stopReason": "eosFound", "tokensPerSecond": 20.0, "timeToFirstTokenSec": 0.25,
+             "promptTokensCount": 12, "predictedTokensCount": 41, "numGpuLayers": 9}  # fmt: skip
+    stopped = stats | {"stopReason": "userStopped", "tokensPerSecond": 1e300}
+    full = {"stopReason": "maxPredictedTokensReached", "predictedTokensCount": 1}
+    junk = {"predictedTokensCount": "many", "tokensPerSecond": -1}
+    answers = [answer(block(text("A"), genInfo={"stats": s})) for s in (stats, stopped, full, junk)]
+    branch = only(chat(*map(place, answers))).conversation.active_branch()
+    first, second, third, last = (message.completion for message in branch)
+    assert first is not None
+    assert first.timings.tokens_per_second == pytest.approx(20.0)
+    assert (first.timings.first_token_ms, first.seed) == (250.0, None)
+    assert (first.timings.prompt_tokens, first.timings.completion_tokens) == (12, 41)
+    assert second is not None
+    assert second.timings.tokens_per_second == 0.0
+    assert third is not None
+    assert third.finish_reason is FinishReason.LENGTH
+    assert last is None
+    states = [message.state for message in branch]
+    assert states == [MessageState.COMPLETE, MessageState.STOPPED, *[MessageState.COMPLETE] * 2]
+
+
+def test_what_stands_in_the_composer() -> None:
+    files = [{"fileIdentifier": name, "name": name} for name in ("a.md", "b.gif", "c.txt")]
+    assets = {"a.md": b"# A", "b.gif": GIF}
+    begun = {"clientInput": "And then?", "clientInputFiles": files}
+    imported = only(chat(place(user(text("Hi"))), **begun), assets)
+    draft = imported.conversation
+    assert (draft.draft, draft.draft_files) == ("And then?", (FilePart("a.md", "# A", 3),))
+    assert (imported.n_missing, imported.blobs) == (2, {})
+    nothing_said = only(chat(clientInput="Only begun", name="", messages=[])).conversation
+    assert (len(nothing_said), nothing_said.title, nothing_said.draft) == (
+        0, "Only begun", "Only begun",
+    )  # fmt: skip

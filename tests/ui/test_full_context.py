@@ -107,3 +107,22 @@ async def test_the_first_message_of_a_chat_is_counted_before_it_is_sent(
     assert bench.window.composer.text == ("" if is_file else too_long)
     assert bench.window.composer.files == files
     assert bench.errors == []
+
+
+async def test_a_system_prompt_that_leaves_no_room_is_told_of_in_a_new_chat(bench: Bench) -> None:
+    bench.session = bench.desk.library.new_session("word " * 700, SamplingParameters())
+    bench.type("Hello")
+    await bench.until_told("with it the chat takes 701 tokens, and the context of Tiny has 300.")
+    assert "Shorten the system prompt, or give the model more context." in bench.notice
+    assert bench.window.composer.text == "Hello"
+    assert bench.started == ["One"]  # of the chat before it
+    await bench.session.configure("Be brief.", SamplingParameters())
+    bench.window.composer.submit()
+    await bench.until_started(2)
+
+
+async def test_the_refusal_of_a_long_message_counts_as_the_meter_does(bench: Bench) -> None:
+    bench.type("word " * 400)
+    await bench.until_told(  # with two words of instructions, "One" and "Un"
+        "with it the chat takes 404 tokens, 400 of them its own, and the context of Tiny has 300."
+    )

@@ -89,7 +89,7 @@ def test_another_template_is_tried_saved_and_used(opened: OpenWindow, small_path
     states = SnapshotFiles(app_paths().snapshots)
     state = states.path("identity", "chat")
     state.parent.mkdir(parents=True)
-    states.label("identity", small_path.name)
+    states.label("identity", small_path, is_loaded=True)
     state.write_bytes(b"state")
     save(dialog)  # it is tried first
     opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))

@@ -35,7 +35,7 @@ from minerva_desktop.engine.core.model_info import describe, physical_cores
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
-from minerva_desktop.engine.core.slots import SlotTable
+from minerva_desktop.engine.core.slots import SlotTable, Variant
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.load_options import LoadOptions
@@ -172,7 +172,8 @@ class _Loader:
         )
         knows_cells = not append_only and _knows_cells(model, context, info)
         scheduler.use_threads(self.n_threads if knows_cells else None)
-        states = self._states(context, info, append_only=model.is_recurrent or model.has_window)
+        no_going_back = model.is_recurrent or model.has_window
+        states = self._states(context, info, adapters.variant(None), append_only=no_going_back)
         parking = Parking(context, scheduler, states, info.kv_bytes, n_kept=plan.n_slots - 1)
         return EngineCore(
             clean_text(self.path.name),
@@ -232,7 +233,7 @@ class _Loader:
         )
 
     def _states(
-        self, context: LlamaContext, info: ContextInfo, *, append_only: bool
+        self, context: LlamaContext, info: ContextInfo, variant: Variant, *, append_only: bool
     ) -> ChatStates | None:
         wanted = self.options.snapshots
         if wanted is None or not wanted.max_bytes:
@@ -243,5 +244,5 @@ class _Loader:
             flash_attention=info.flash_attention,
             is_long=context.n_ctx > self.model.n_ctx_short,
         )
-        store = SnapshotStore(wanted, identity, self.path.name)
+        store = SnapshotStore(wanted, identity, self.path, variant)
         return ChatStates(store, context=context, append_only=append_only)

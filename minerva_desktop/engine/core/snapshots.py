@@ -92,12 +92,18 @@ def _parts(path: Path) -> list[Path]:
 class SnapshotStore:
     """The snapshots of one loaded model, within the byte budget of all models."""
 
-    def __init__(self, options: SnapshotOptions, identity: bytes, model: str) -> None:
-        """``model`` is the name of its file."""
+    def __init__(
+        self, options: SnapshotOptions, identity: bytes, model: Path, variant: Variant
+    ) -> None:
+        """``model`` is its file, ``variant`` what it is loaded with."""
         self._files = SnapshotFiles(Path(os.fsdecode(options.folder)))
         self._identity = identity
         self._model = model
         self._max_bytes = options.max_bytes
+        try:
+            self._files.label(self._path("", variant).parent.name, model, is_loaded=True)
+        except OSError as error:  # then nothing is saved there either
+            _log.warning("The states of chats are not labelled: %s", error)
 
     def find(self, name: str, variant: Variant) -> Snapshot | None:
         """The snapshot of chat ``name``; None where there is no whole one."""
@@ -149,7 +155,7 @@ class SnapshotStore:
                 checksum = _checksum(file, os.fstat(file.fileno()).st_size)
                 # llama.cpp writes tokens as they lie: those out of order come back so.
                 file.write(_footer(slot.n_steady if slot.lies_in_order else 0, checksum))
-            self._files.label(path.parent.name, self._model)
+            self._files.label(path.parent.name, self._model, is_loaded=False)
             partial.replace(path)
         except (OSError, InferenceError) as error:
             _log.warning("The state of a chat was not saved: %s", error)

@@ -88,7 +88,8 @@ def _ending(message: Message) -> str:
 
 def _numbers(completion: Completion) -> Facts:
     timings = completion.timings
-    facts = [("Seed", str(completion.seed)), ("Prompt", _prompt(timings, completion))]
+    facts = [] if completion.seed is None else [("Seed", str(completion.seed))]
+    facts.append(("Prompt", _prompt(timings, completion)))
     answer = f"{format_tokens(timings.completion_tokens)} tokens"
     if timings.tokens_per_second > 0:
         answer += f", {format_speed(timings.tokens_per_second)}"

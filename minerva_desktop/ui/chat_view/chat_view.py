@@ -168,10 +168,11 @@ class ChatView(TranscriptArea):
         self._follow()
         self._flush()
 
-    def edit_message(self, message_id: str) -> None:
-        """Let the person change a question in its place."""
+    @Slot(str)
+    def edit_message(self, message_id: str, text: str | None = None) -> None:
+        """Let the person change a question in its place, or go on with the changed ``text``."""
         self._following = False
-        self._messages.begin_edit(message_id)
+        self._messages.begin_edit(message_id, text)
 
     def end_edit(self, message_id: str) -> None:
         """Show the question as it is again."""

@@ -55,6 +55,10 @@ class MessageEditor(QFrame):
         """What it says now."""
         return self._edit.toPlainText()
 
+    def set_text(self, text: str) -> None:
+        """Say that instead; Undo brings back what it said."""
+        self._edit.set_text(text)
+
     def begin(self) -> None:
         """Take the keyboard, with the cursor at the end."""
         self._edit.moveCursor(QTextCursor.MoveOperation.End)

@@ -19,7 +19,8 @@ class MessageEvents(QObject):
     """A ``str`` is a message's id, but for ``branch_requested``, which carries the alternative's.
 
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
-    on the screen. ``edit_submitted(id, text)``: it is to be sent instead. ``selected``: text was;
+    on the screen. ``edit_submitted(id, text)``: it is to be sent instead; ``edit_given_up(id,
+    text)``: it is not, though it differs. ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
     ``file_opened(part)``: the text of a `FilePart` is wanted; ``picture_wanted(part)``: an
     `ImagePart` is, small, and comes by ``picture_ready(digest, image)``; ``picture_opened(part)``:
@@ -39,6 +40,7 @@ class MessageEvents(QObject):
     branch_requested = Signal(str)
     edit_requested = Signal(str)
     edit_submitted = Signal(str, str)
+    edit_given_up = Signal(str, str)
     save_requested = Signal(str, str)
     file_opened = Signal(object)
     picture_wanted = Signal(object)

@@ -85,7 +85,7 @@ class MessageHands(QObject):
         view = QuestionView(message, self._rendering, self._icons, self._column)
         view.edit_submitted.connect(self._events.edit_submitted)
         view.file_opened.connect(self._events.file_opened)
-        view.edit_cancelled.connect(self.end_edit)
+        view.edit_cancelled.connect(self._on_edit_cancelled)
         view.caret_moved.connect(self._on_caret_moved)
         for picture in view.pictures:
             picture.opened.connect(self._events.picture_opened)
@@ -133,8 +133,11 @@ class MessageHands(QObject):
         """Whether that message, which got a view, was being edited before."""
         return message_id in self._edits
 
-    def begin_edit(self, message_id: str) -> bool:
-        """Turn a question into an editor; whether it is one now."""
+    def begin_edit(self, message_id: str, text: str | None = None) -> bool:
+        """Turn a question into an editor, which holds ``text`` or what it held before; whether it
+        is one now. One without a view becomes one with it, if there is a ``text``."""
+        if text is not None:
+            self._edits[message_id] = text
         view = self._view_of(message_id)
         if not isinstance(view, QuestionView):
             return False
@@ -166,6 +169,14 @@ class MessageHands(QObject):
             view.end_edit()
             self._rows.refresh()
             self._events.layout_changed.emit()
+
+    @Slot(str)
+    def _on_edit_cancelled(self, message_id: str) -> None:
+        view = self._view_of(message_id)
+        text = self.edited_text(message_id)
+        self.end_edit(message_id)
+        if view is not None and text is not None and text != view.source():
+            self._events.edit_given_up.emit(message_id, text)
 
     def edited_in(self, seen: range) -> QuestionView | None:
         """What is being edited, and is in ``seen``, px of the column's height, or in part."""

@@ -254,9 +254,9 @@ class MessageViews(QObject):
         """What serves them; None before the first of them."""
         return self._hands
 
-    def begin_edit(self, message_id: str) -> None:
-        """Turn a question with a view into an editor, and let the person type there."""
-        if self._hands is not None and self._hands.begin_edit(message_id):
+    def begin_edit(self, message_id: str, text: str | None = None) -> None:
+        """As `MessageHands.begin_edit`, and let the person type there."""
+        if self._hands is not None and self._hands.begin_edit(message_id, text):
             self._hands.focus_editor(message_id)
 
     def edited_text(self, message_id: str) -> str | None:

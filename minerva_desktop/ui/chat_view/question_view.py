@@ -72,8 +72,11 @@ class QuestionView(MessageView):
         return None if self._editor is None else self._editor.text
 
     def begin_edit(self, text: str, *, enter_sends: bool, max_height: int) -> None:
-        """Turn into an editor that holds ``text``, at most about ``max_height`` px high."""
+        """Turn into an editor that holds ``text``, at most about ``max_height`` px high. One that
+        it is already takes another text, which Ctrl+Z takes back."""
         if self._editor is not None:
+            if text != self._message.text:
+                self._editor.set_text(text)
             return
         has_files = bool(files_in(self._message.parts))
         editor = MessageEditor(text, enter_sends=enter_sends, can_be_blank=has_files, parent=self)
