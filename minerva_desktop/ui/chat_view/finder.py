@@ -204,7 +204,8 @@ class Finder(QObject):
             update = stream.update(settled_only=True)
             rows[update.keep :] = update.rows
             yield
-        stream.finish()
+        while stream.finish_some():
+            yield
         update = stream.update()
         rows[update.keep :] = update.rows
 
