@@ -278,8 +278,6 @@ class RichTextView(SidewaysText):
         of the pointer nothing: `PointerClipboard` follows."""
         if self._is_releasing:
             return QMimeData()
-        if self.all_selected is not None:
-            return self.all_selected()
         return rich_data(self.selected_text(), html_of(self.selected_rows()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -304,9 +302,12 @@ class RichTextView(SidewaysText):
         self.released.emit()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        drags = self._drags and bool(event.buttons() & Qt.MouseButton.LeftButton)
-        place = event.position().toPoint()
-        if not drags or self.rect().contains(place):
+        is_held = bool(event.buttons() & Qt.MouseButton.LeftButton)
+        drags, place = self._drags and is_held, event.position().toPoint()
+        if is_held and not drags:
+            data = self.all_selected or self.createMimeDataFromSelection
+            self.drag_selection(event.globalPosition(), data)
+        elif not drags or self.rect().contains(place):
             super().mouseMoveEvent(event)
         if drags:
             self.dragged.emit(event.globalPosition().toPoint())
