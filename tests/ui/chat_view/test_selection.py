@@ -256,6 +256,20 @@ def test_what_is_taken_along_is_all_of_it_and_made_where_it_is_dropped(
     assert selected(bodies) == ["", "wo", ""]
 
 
+def test_a_third_click_selects_a_paragraph_and_goes_on_from_there(
+    person: Selecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QDrag, "exec", lambda *_: pytest.fail("text was taken along"))
+    (body,) = person.show(answer("First one.\n\nSecond one.\n\nThird one."))
+    place, on = person.place(body, 2), body.viewport()
+    person.click(body, 2)
+    person.pointer(QEvent.Type.MouseButtonDblClick, on, place)
+    person.pointer(QEvent.Type.MouseButtonRelease, on, place)
+    assert selected([body]) == ["First"]
+    person.drag((body, 2), (body, 14))
+    assert selected([body]) == ["First one.\nSecond one.\n"]
+
+
 def test_where_it_began_may_go(person: Selecting) -> None:
     bodies = three(person)
     person.click(bodies[1], 3)
