@@ -266,11 +266,15 @@ class Switch(QAbstractButton):
 
 
 class ElidedLabel(QLabel):
-    """One line of plain text that ends in … where it does not fit; the tool tip has all of it."""
+    """One line of plain text that ends in … where it does not fit; the tool tip has all of it.
+    Where it has parts with ``separator`` between them, as many of them as fit are shown whole."""
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, text: str = "", parent: QWidget | None = None, *, separator: str = ""
+    ) -> None:
         super().__init__(parent)
         self._full = ""
+        self._separator = separator
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.set_full_text(text)
@@ -295,7 +299,12 @@ class ElidedLabel(QLabel):
         self._elide()
 
     def _elide(self) -> None:
-        width = self.contentsRect().width()
-        elided = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, width)
+        width, metrics = self.contentsRect().width(), self.fontMetrics()
+        shown = self._full
+        while self._separator and self._separator in shown:
+            if metrics.horizontalAdvance(shown) <= width:
+                break
+            shown = shown.rpartition(self._separator)[0]
+        elided = metrics.elidedText(shown, Qt.TextElideMode.ElideRight, width)
         self.setText(elided)
         self.setToolTip(plain_tip(self._full) if elided != self._full else "")

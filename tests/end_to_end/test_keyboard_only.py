@@ -28,6 +28,7 @@ def test_a_chat_from_beginning_to_end_by_keyboard(
         keyboard.ask(QUESTION)
         keyboard.copies_the_answer()
         keyboard.regenerates()
+        keyboard.walks_to_the_other_version_and_back()
         keyboard.edits_the_question()
         keyboard.finds("hello", "1 of ")
         keyboard.switches_model("Instruct")
@@ -66,6 +67,16 @@ class Keyboard:
         self._desktop.press("Return")  # the same model again
         self._stop_answer()
         wait_for("second version", lambda: "Version 2 of 2" in self._app.text("chatView"))
+
+    def walks_to_the_other_version_and_back(self) -> None:
+        """Of the last answer."""
+        second = self._stored()
+        self._go_to_messages()
+        self._desktop.press("Alt_L+Left")
+        wait_for("first version", lambda: "Version 1 of 2" in self._app.text("chatView"))
+        self._desktop.press("Alt_L+Right")
+        wait_for("second version", lambda: "Version 2 of 2" in self._app.text("chatView"))
+        wait_for("its text", lambda: self._app.last_message().strip() == second)
 
     def edits_the_question(self) -> None:
         """In its place, from the empty composer."""

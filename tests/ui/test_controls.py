@@ -101,6 +101,19 @@ def test_long_label_elides_and_tells_the_rest(qtbot: QtBot) -> None:
     assert label.textFormat() == Qt.TextFormat.PlainText
 
 
+def test_of_numbers_as_many_are_shown_whole_as_fit(qtbot: QtBot) -> None:
+    label = ElidedLabel("43 tokens/s · first token 9 ms · 5 tokens", separator=" · ")
+    qtbot.addWidget(label)
+    label.show()
+    shown = ["43 tokens/s · first token 9 ms · 5 tokens", "43 tokens/s · first token 9 ms"]
+    for text in (*shown, "43 tokens/s"):
+        label.resize(label.fontMetrics().horizontalAdvance(text) + 1, 20)
+        assert label.text() == text
+        assert label.toolTip() == ("" if text == shown[0] else f"<qt>{shown[0]}</qt>")
+    label.resize(label.width() - 4, 20)
+    assert label.text().endswith("…")
+
+
 def test_a_popup_without_a_compositor_has_four_like_corners_and_no_gap(
     qtbot: QtBot, dressed_app: QApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:

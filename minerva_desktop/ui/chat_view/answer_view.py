@@ -28,6 +28,7 @@ from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks, PartBlocks
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.thought_block import ThoughtBlock
 from minerva_desktop.ui.chat_view.tool_card import ToolCard
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.icons import Icons
@@ -189,6 +190,10 @@ class AnswerView(MessageView):
     @property
     def bodies(self) -> list[RichTextView]:
         return [*self._blocks.thought_bodies, *super().bodies, *self._blocks.card_bodies]
+
+    @property
+    def thoughts(self) -> list[ThoughtBlock]:
+        return self._blocks.thoughts
 
     @property
     def cards(self) -> list[ToolCard]:

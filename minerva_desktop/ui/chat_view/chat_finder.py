@@ -11,6 +11,7 @@ from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.find_bar import FindBar
 from minerva_desktop.ui.chat_view.finder import Finder, Place
+from minerva_desktop.ui.chat_view.folded_text import FoldedText
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
@@ -25,7 +26,7 @@ class _Marks(NamedTuple):
     """``texts`` as `_texts`."""
 
     view: MessageView
-    texts: tuple[RichTextView | None, ...]
+    texts: dict[int, RichTextView | None]
     found: tuple[Match, ...]
     current: int | None
 
@@ -114,8 +115,8 @@ class ChatFinder(QObject):
         if self._marked.get(message_id) == marks:
             return
         self._marked[message_id] = marks
-        for card, text in enumerate(marks.texts):
-            own = [at for at, match in enumerate(found) if match.card == card]
+        for block, text in marks.texts.items():
+            own = [at for at, match in enumerate(found) if match.block == block]
             number = own.index(current) if current in own else None
             if text is not None:
                 text.show_found([found[at] for at in own], number)
@@ -129,10 +130,10 @@ class ChatFinder(QObject):
             return
         if view.arranged_width < 0:
             return  # it is about to be placed
-        match, texts = matches[wanted.number], _texts(view)
-        text = texts[match.card] if match.card < len(texts) else None
+        match = matches[wanted.number]
+        text = _texts(view).get(match.block)
         if text is None:
-            _open_card(view, match.card)
+            _open_block(view, match.block)
             return  # until it is rendered
         self._wanted = None
         rect = text.found_rect(match)
@@ -144,7 +145,7 @@ class ChatFinder(QObject):
     def _unmark(self) -> None:
         for message_id in self._marked:
             view = self._messages.view(message_id)
-            for text in _texts(view) if view is not None else ():
+            for text in _texts(view).values() if view is not None else ():
                 if text is not None:
                     text.show_found((), None)
         self._marked.clear()
@@ -185,13 +186,21 @@ class ChatFinder(QObject):
             self._timer.start()
 
 
-def _texts(view: MessageView) -> tuple[RichTextView | None, ...]:
-    """Where `Match.card` leads to: what the message says, and each card's text, where that is
-    shown."""
-    cards = view.cards if isinstance(view, AnswerView) else []
-    return (view.body, *(card.body if card.is_rendered else None for card in cards))
+def _texts(view: MessageView) -> dict[int, RichTextView | None]:
+    """Where `Match.block` leads to: what the message says, and each thought's and card's text,
+    where that is shown."""
+    folded = _blocks(view).items()
+    return {0: view.body} | {at: each.body if each.is_rendered else None for at, each in folded}
 
 
-def _open_card(view: MessageView, number: int) -> None:
-    if isinstance(view, AnswerView) and 0 < number <= len(view.cards):
-        view.cards[number - 1].open()
+def _blocks(view: MessageView) -> dict[int, FoldedText]:
+    if not isinstance(view, AnswerView):
+        return {}
+    thoughts = {-number: each for number, each in enumerate(view.thoughts, start=1)}
+    return thoughts | dict(enumerate(view.cards, start=1))
+
+
+def _open_block(view: MessageView, number: int) -> None:
+    block = _blocks(view).get(number)
+    if block is not None:
+        block.open()

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication
 
 from minerva_desktop.ui.chat_view.late_selections import LateSelections
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.rich_data import copy_rich, markdown_data, rich_data
+from minerva_desktop.ui.chat_view.rich_data import DraggedData, copy_rich, markdown_data, rich_data
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.row_html import author_html, html_pieces
 from minerva_desktop.ui.chat_view.row_text import is_table_folded
@@ -40,13 +40,18 @@ class CopiedSelection:
             f"**{inline_markdown([Run(author)])}:**\n\n{text}" for author, text in messages
         )
 
-    def data(self) -> QMimeData:
-        """It as plain text, and as HTML, with the names too, for those who want more."""
-        return rich_data(self.text(), "".join(_html(self._selected(_rows))))
+    def dragged(self) -> QMimeData:
+        """It as plain text, and as HTML, with the names too, for those who want more; each is made
+        where it is dropped."""
+        return DraggedData(self.text, self._html)
+
+    def _html(self) -> str:
+        return "".join(_html(self._selected(_rows)))
 
     def data_in_steps(self) -> Iterator[QMimeData | None]:
-        """`data` as the last of many small steps, the others None; no data where nothing is
-        selected. Only as long as the selection and the views stay what they are."""
+        """The same for the clipboard, as the last of many small steps, the others None; no data
+        where nothing is selected. Only as long as the selection and the views stay what they are.
+        """
         while self._late.select_one():
             yield None
         texts: list[tuple[str, list[str]]] = []
@@ -69,7 +74,7 @@ class CopiedSelection:
             yield rich_data(_with_names(texts), "".join(html))
 
     def copy(self) -> None:
-        """Put `data` on the clipboard, the HTML of much a little later."""
+        """Put it on the clipboard, the HTML of much a little later."""
         copy_rich(self.text(), _html(self._selected(_rows)))
 
     def copy_markdown(self) -> None:

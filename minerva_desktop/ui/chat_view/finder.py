@@ -1,9 +1,10 @@
 """Finds text in a chat: counts in slices, from the message in sight on, and knows where it is.
 
 A message with a view is searched as it shows; the others are rendered for it, but only if their
-source could hold the text; and so are the cards of tools, which may be folded. What is found is
-kept by message, so that an answer that is being written costs no more than itself. Imported when
-something is first looked for. Main thread.
+source could hold the text; and so are thoughts and the cards of tools, which may be folded. What is
+found is kept by message, so that an answer that is being written costs no more than itself, and of
+what of it is folded each search renders only what is new. Imported when something is first looked
+for. Main thread.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from typing import NamedTuple
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from minerva_desktop.chat.message import Message, MessageState, Role
-from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
+from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart, ToolResultPart
+from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.found_text import Match, Needle
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
+from minerva_desktop.ui.chat_view.message_sources import PIECE, Source, rendered
+from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.message_views import MessageViews
-from minerva_desktop.ui.chat_view.plain_stream import PlainStream
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.chat_view.tool_card import card_markdown
 
 SLICE_SECONDS = 0.006
 SLICE_PAUSE_MS = 4  # for everything else
-PIECE = 2_000  # characters rendered between two looks at the clock
 
 
 class Place(NamedTuple):
@@ -34,6 +36,25 @@ class Place(NamedTuple):
 
     message_id: str
     number: int
+
+
+class _Written:
+    """The rows of a text that is being written, and shown nowhere."""
+
+    def __init__(self, parser: MarkdownParser) -> None:
+        self._stream = MarkdownStream(parser)
+        self._n_taken = 0  # characters
+        self.rows: list[Row] = []
+
+    def take(self, source: str) -> Iterator[None]:
+        """The text has become ``source``; a step for each `PIECE` of what is new of it."""
+        while self._n_taken < len(source):
+            end = self._n_taken + PIECE
+            self._stream.feed(source[self._n_taken : end])
+            self._n_taken = min(end, len(source))
+            update = self._stream.update(settled_only=self._n_taken < len(source))
+            self.rows[update.keep :] = update.rows
+            yield
 
 
 class Finder(QObject):
@@ -50,6 +71,7 @@ class Finder(QObject):
         self._order: list[str] = []  # of all messages
         self._known: dict[str, Message] = {}  # those that were searched, as they were
         self._found: dict[str, tuple[Match, ...]] = {}
+        self._written: dict[tuple[str, int], _Written] = {}  # by message and `Match.block`
         self._pending: dict[str, None] = {}  # in the order in which they are searched
         self._search: Iterator[None] | None = None
         self._timer = QTimer(self)
@@ -79,6 +101,10 @@ class Finder(QObject):
         messages = {message.id: message for message in self._messages.messages}
         for gone in self._found.keys() - messages.keys():
             del self._found[gone]
+        for message_id, block in list(self._written):
+            message = messages.get(message_id)
+            if not self._needle or message is None or not _is_written(message):
+                del self._written[message_id, block]
         self._all, self._order = messages, list(messages)
         first = self._order.index(start) if start in messages else 0
         order = self._order[first:] + self._order[:first] if self._needle else []
@@ -162,14 +188,17 @@ class Finder(QObject):
         """Search one message; steps end where the clock should be looked at."""
         view = self._messages.view(message_id)
         message = self._all[message_id]
-        found: tuple[Match, ...] = ()
-        is_written = message.state is MessageState.STREAMING  # its text is with its view alone
-        if view is not None and (view.is_whole or is_written):
-            found = yield from self._needle.matches(list(view.body.rows))
-        elif (yield from self._needle.may_be_in(message.text)):
-            rows: list[Row] = []
-            yield from self._render(message.text, rows, is_markdown=_is_markdown(message))
-            found = yield from self._needle.matches(rows)
+        is_written = _is_written(message)  # its text is with its view alone
+        found = yield from self._search_thoughts(message, view)
+        # What is unfolded takes a while to be shown, and must not be lost meanwhile.
+        is_hidden = view is not None and (view.is_folded or (message_id, 0) in self._written)
+        if view is not None and (view.is_whole or (is_written and not is_hidden)):
+            found += yield from self._needle.matches(list(view.body.rows))
+        elif view is not None and is_written:
+            found += yield from self._search_written(message_id, 0, view.source())
+        else:
+            is_markdown = message.role is Role.ASSISTANT
+            found += yield from self._search_text(message.text, 0, is_markdown=is_markdown)
         found += yield from self._search_cards(message)
         if not is_written:
             self._known[message_id] = message
@@ -184,30 +213,49 @@ class Finder(QObject):
         self._keep_place()
         yield
 
+    def _search_thoughts(
+        self, message: Message, view: MessageView | None
+    ) -> Generator[None, None, tuple[Match, ...]]:
+        """Returns what was found in them, open or not."""
+        found: tuple[Match, ...] = ()
+        if _is_written(message):
+            thoughts = view.thoughts if isinstance(view, AnswerView) else []
+            for block, thought in enumerate(thoughts, start=1):
+                found += yield from self._search_written(message.id, -block, thought.source)
+            return found
+        parts = (each for each in message.parts if isinstance(each, ReasoningPart))
+        for block, part in enumerate(parts, start=1):
+            found += yield from self._search_text(part.text, -block)
+        return found
+
     def _search_cards(self, message: Message) -> Generator[None, None, tuple[Match, ...]]:
         """Returns what was found in them, open or not."""
         found: tuple[Match, ...] = ()
         parts = (each for each in message.parts if isinstance(each, ToolCallPart | ToolResultPart))
-        for number, part in enumerate(parts, start=1):
-            source = card_markdown(part)
-            if (yield from self._needle.may_be_in(source)):
-                rows: list[Row] = []
-                yield from self._render(source, rows, is_markdown=True)
-                matches = yield from self._needle.matches(rows)
-                found += tuple(match._replace(card=number) for match in matches)
+        for block, part in enumerate(parts, start=1):
+            found += yield from self._search_text(card_markdown(part), block)
         return found
 
-    def _render(self, text: str, rows: list[Row], *, is_markdown: bool) -> Iterator[None]:
-        stream = MarkdownStream(self._parser) if is_markdown else PlainStream()
-        for start in range(0, len(text), PIECE):
-            stream.feed(text[start : start + PIECE])
-            update = stream.update(settled_only=True)
-            rows[update.keep :] = update.rows
-            yield
-        stream.finish()
-        update = stream.update()
-        rows[update.keep :] = update.rows
+    def _search_written(
+        self, message_id: str, block: int, source: str
+    ) -> Generator[None, None, tuple[Match, ...]]:
+        written = self._written.setdefault((message_id, block), _Written(self._parser))
+        yield from written.take(source)
+        return _in_block(block, (yield from self._needle.matches(written.rows)))
+
+    def _search_text(
+        self, source: str, block: int, *, is_markdown: bool = True
+    ) -> Generator[None, None, tuple[Match, ...]]:
+        if not (yield from self._needle.may_be_in(source)):
+            return ()
+        text = Source(source, is_markdown)
+        rows = yield from rendered(text, self._parser, all_rows=False)
+        return _in_block(block, (yield from self._needle.matches(rows)))
 
 
-def _is_markdown(message: Message) -> bool:
-    return message.role is Role.ASSISTANT
+def _in_block(block: int, matches: tuple[Match, ...]) -> tuple[Match, ...]:
+    return tuple(match._replace(block=block) for match in matches) if block else matches
+
+
+def _is_written(message: Message) -> bool:
+    return message.state is MessageState.STREAMING

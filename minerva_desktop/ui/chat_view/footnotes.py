@@ -9,7 +9,7 @@ No Qt here.
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,15 +41,15 @@ class Notes:
         """The number of a note that is named, from 1 on."""
         return self.numbers.setdefault(label, len(self.numbers) + 1)
 
-    def section(self) -> list[Row]:
-        """The rows that end the text: those that it never names come last."""
+    def section(self) -> Iterator[list[Row]]:
+        """The rows that end the text, note by note: those that it never names come last."""
         for label in self.rows:
             self.number(label)
-        rows = [Row(Kind.RULE)] if self.rows else []
+        if self.rows:
+            yield [Row(Kind.RULE)]
         for label, number in self.numbers.items():
             if label in self.rows:
-                rows += note_rows(self.rows[label], str(number), label)
-        return rows
+                yield note_rows(self.rows[label], str(number), label)
 
 
 def add_footnotes(parser: MarkdownIt) -> None:

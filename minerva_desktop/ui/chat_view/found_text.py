@@ -21,14 +21,15 @@ _MARKUP = frozenset("*_~`\\[]()<>#|$!-+:=\n\r\t ")
 
 class Match(NamedTuple):
     """From ``start`` to ``end`` (code points) in the text of one row, its marker not counted; of a
-    table's row in its cell number ``cell``, which is 0 elsewhere. ``card``: of the message's cards
-    of tools it is in that one, from 1; 0: in what the message says."""
+    table's row in its cell number ``cell``, which is 0 elsewhere. ``block``: it is in that one of
+    the message's cards of tools, from 1 up, or of its thoughts, from -1 down; 0: in what it
+    says."""
 
     row: int
     cell: int
     start: int
     end: int
-    card: int = 0
+    block: int = 0
 
 
 class Needle:

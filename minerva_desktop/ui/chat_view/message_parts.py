@@ -27,6 +27,7 @@ NOTICE_RADIUS = 8
 ICON = 16
 MIN_BESIDE = 320  # px of a failure's sentence; with less, its buttons go under it
 BUSY_TEXT = 36  # px; where the text beside the dots begins
+BETWEEN = " · "  # two numbers
 
 # How an answer broke off; and where it only thought until then.
 _ENDINGS = {
@@ -58,7 +59,7 @@ def numbers_text(completion: Completion) -> str:
         parts.append(f"first token {format_ms(timings.first_token_ms)}")
     unit = "token" if timings.completion_tokens == 1 else "tokens"
     parts.append(f"{format_tokens(timings.completion_tokens)} {unit}")
-    return " · ".join(parts)
+    return BETWEEN.join(parts)
 
 
 def ending_text(message: Message) -> str:
@@ -97,7 +98,7 @@ class Footer(QWidget):
         self._versions = self._buttons = 0  # px at the left that those take
         self._icons = icons
         self._dots: BusyDots | None = None  # few answers are being written
-        self._label = ElidedLabel("", self)
+        self._label = ElidedLabel("", self, separator=BETWEEN)
         self._label.setProperty("look", "muted")
         self._label.resize(0, self.HEIGHT)  # or Qt would measure it as it is shown
 

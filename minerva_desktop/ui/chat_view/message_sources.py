@@ -54,16 +54,19 @@ def clean_pieces(source: Source) -> Iterator[str]:
     yield cleaner.rest()
 
 
-def rendered(source: Source, parser: MarkdownParser) -> Generator[None, None, list[Row]]:
-    """Returns all rows of it, with long tables whole; a step for each `PIECE`."""
-    stream = MarkdownStream(parser, all_rows=True) if source.is_markdown else PlainStream()
+def rendered(
+    source: Source, parser: MarkdownParser, *, all_rows: bool
+) -> Generator[None, None, list[Row]]:
+    """Returns its rows, of long tables all if ``all_rows``; a step for each `PIECE`."""
+    stream = MarkdownStream(parser, all_rows=all_rows) if source.is_markdown else PlainStream()
     rows: list[Row] = []
     for start in range(0, len(source.text), PIECE):
         stream.feed(source.text[start : start + PIECE])
         update = stream.update(settled_only=True)
         rows[update.keep :] = update.rows
         yield
-    stream.finish()
+    while stream.finish_some():
+        yield
     update = stream.update()
     rows[update.keep :] = update.rows
     return rows

@@ -22,6 +22,7 @@ FOLD_ABOVE_LINES = 4_000  # a message of more of them is folded too: each is lai
 FOLD_SHOWN_LINES = 400
 FOLD_SEARCH = 1_000  # of these, in which the end of a line, sentence or word is looked for
 PIECE = 500  # characters rendered between two looks at the clock
+ROWS = 20  # the same for rows of a text that is rendered once more at its end
 
 
 class MessageText:
@@ -137,10 +138,20 @@ class MessageText:
                 return True
         self._again = False
         if self._ends and not self._finished:
-            self._finished = True
-            self._stream.finish()
-            self._body.apply(self._stream.update())
+            self._finished = self._finish_until(deadline)
+            return not self._finished
         return False
+
+    def _finish_until(self, deadline: float) -> bool:
+        """Whether all of it is shown in its final form by then."""
+        while self._stream.finish_some():
+            if time.perf_counter() > deadline:
+                return False
+        while True:
+            update = self._stream.update(at_most=ROWS)
+            self._body.apply(update)
+            if update.whole or time.perf_counter() > deadline:
+                return update.whole
 
     @property
     def _ends(self) -> bool:

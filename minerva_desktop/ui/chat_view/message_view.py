@@ -121,6 +121,11 @@ class MessageView(QWidget):
         """Whether it shows all text so far, with nothing folded or still to be rendered."""
         return self._text.is_whole
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether a part of it waits for `unfold`."""
+        return self._text.is_folded
+
     def source(self) -> str:
         """All text so far, rendered or not, as it was written."""
         return self._text.source

@@ -118,6 +118,11 @@ class PartBlocks(QObject):
         return _open_bodies(self._cards)
 
     @property
+    def thoughts(self) -> list[ThoughtBlock]:
+        """All of them, from the top down."""
+        return list(self._thoughts)
+
+    @property
     def cards(self) -> list[ToolCard]:
         """All of them, from the top down."""
         return list(self._cards)

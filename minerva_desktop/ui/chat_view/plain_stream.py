@@ -55,17 +55,19 @@ class PlainStream:
         for piece in pieces:
             self._settled += plain_rows(piece)
 
-    def finish(self) -> None:
-        """The text is complete."""
+    def finish_some(self) -> bool:
+        """The text is complete; nothing is left to do."""
         if self._cleaner.rest():
             self._settled += plain_rows(self._partial)
             self._partial = ""
+        return False
 
-    def update(self, *, settled_only: bool = False) -> Update:
+    def update(self, *, settled_only: bool = False, at_most: int | None = None) -> Update:
         """The changes since the last call; as in `MarkdownStream`."""
-        rows, self._settled = self._settled, []
+        rows = self._settled[:at_most]
+        self._settled = self._settled[len(rows) :]
         keep = self._delivered
         self._delivered += len(rows)
-        if settled_only:
+        if settled_only or self._settled:
             return Update(keep, rows, whole=False)
         return Update(keep, rows + plain_rows(self._partial))

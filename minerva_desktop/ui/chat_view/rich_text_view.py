@@ -25,7 +25,7 @@ from PySide6.QtGui import (
     QTextDocument,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QWidget
 
 from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
@@ -104,6 +104,7 @@ class RichTextView(SidewaysText):
         self._menu_link = ""
         self._keyboard = False
         self._drags = False  # the pointer, from where the selection begins
+        self._doubled_at = -math.inf  # ms, when the pointer was last clicked twice
         self._is_releasing = False
         self.is_extending = False  # the selection, by a key or a click, from where it began
         self.whole_source: Callable[[], str] | None = None  # what Ctrl+C copies without a selection
@@ -278,8 +279,6 @@ class RichTextView(SidewaysText):
         of the pointer nothing: `PointerClipboard` follows."""
         if self._is_releasing:
             return QMimeData()
-        if self.all_selected is not None:
-            return self.all_selected()
         return rich_data(self.selected_text(), html_of(self.selected_rows()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -288,14 +287,15 @@ class RichTextView(SidewaysText):
         super().mousePressEvent(event)
         self.is_extending = False
         if event.button() == Qt.MouseButton.LeftButton:
-            # Text that is selected is taken along instead.
-            self._drags = extends or not self.textCursor().hasSelection()
+            # Text that is selected is taken along instead, unless a third click selected it.
+            is_third = event.timestamp() < self._doubled_at + QApplication.doubleClickInterval()
+            self._drags = extends or is_third or not self.textCursor().hasSelection()
             if self._drags:
                 self.pressed.emit(extends)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         super().mouseDoubleClickEvent(event)
-        self._drags = True
+        self._drags, self._doubled_at = True, event.timestamp()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._is_releasing = self.all_selected is not None
@@ -304,9 +304,12 @@ class RichTextView(SidewaysText):
         self.released.emit()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        drags = self._drags and bool(event.buttons() & Qt.MouseButton.LeftButton)
-        place = event.position().toPoint()
-        if not drags or self.rect().contains(place):
+        is_held = bool(event.buttons() & Qt.MouseButton.LeftButton)
+        drags, place = self._drags and is_held, event.position().toPoint()
+        if is_held and not drags:
+            data = self.all_selected or self.createMimeDataFromSelection
+            self.drag_selection(event.globalPosition(), data)
+        elif not drags or self.rect().contains(place):
             super().mouseMoveEvent(event)
         if drags:
             self.dragged.emit(event.globalPosition().toPoint())

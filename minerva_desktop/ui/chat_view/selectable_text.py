@@ -1,12 +1,14 @@
-"""A text that is read, with what Qt's browser of texts lacks: to select in it without a person, and
-to say when the keyboard came to a link. Main thread.
+"""A text that is read, with what Qt's browser of texts lacks: to select in it without a person, to
+drag from it, and to say when the keyboard came to a link. Main thread.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QTextCursor
-from PySide6.QtWidgets import QTextBrowser
+from collections.abc import Callable
+
+from PySide6.QtCore import QMimeData, QPointF, Qt, Signal
+from PySide6.QtGui import QDrag, QMouseEvent, QTextCursor
+from PySide6.QtWidgets import QApplication, QTextBrowser, QWidget
 
 
 class SelectableText(QTextBrowser):
@@ -14,6 +16,23 @@ class SelectableText(QTextBrowser):
     pointer only.)"""
 
     link_reached = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._pressed_at = QPointF()  # on the screen
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._pressed_at = event.globalPosition()
+        super().mousePressEvent(event)
+
+    def drag_selection(self, pointer: QPointF, data: Callable[[], QMimeData]) -> None:
+        """Drag ``data``, once ``pointer`` is far enough from where it was pressed. Qt does that by
+        itself, but within a call from Python: while nothing happened in the window, other threads
+        stood still until it was dropped, and answers with them."""
+        if (pointer - self._pressed_at).manhattanLength() >= QApplication.startDragDistance():
+            drag = QDrag(self)
+            drag.setMimeData(data())
+            drag.exec(Qt.DropAction.CopyAction)
 
     def focusNextPrevChild(self, forward: bool) -> bool:
         is_here = super().focusNextPrevChild(forward)

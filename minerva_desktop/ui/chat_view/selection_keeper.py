@@ -78,7 +78,7 @@ class SelectionKeeper(QObject):
     def adopt(self, body: RichTextView) -> None:
         """``body`` is a text of a message."""
         body.obey = self.obey
-        body.all_selected = self._shown.data
+        body.all_selected = self._shown.dragged
         body.copy_selection = self.copy
         body.copy_markdown = self.copy_markdown
         body.selectionChanged.connect(self._on_selection_changed)

@@ -10,7 +10,7 @@ streamed message ends as the same rows as one rendered at once, however it was c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markdown_it.token import Token
@@ -44,6 +44,7 @@ CUT_LIMIT = 16_000  # characters at which any open block is cut, unless code is 
 CODE_CUT_LIMIT = 32_000  # characters at which it is cut all the same
 EAGER_SIZE = 600  # characters; a shorter open part is not worth a second parse to settle some of it
 REFERENCE_LIMIT = 100_000  # characters; a longer text does not find links defined further down
+NOTES = 50  # footnotes that are written between two looks at the clock
 HELD_ROW = 1_000  # characters of a table row that wait for its end
 HELD_START = 40  # characters of a line that wait until it is clear what it is
 
@@ -70,7 +71,8 @@ class _Fence:
 
 
 class MarkdownStream:
-    """Takes an answer in pieces. Call `feed`, then `update`; at the end `finish`, then `update`."""
+    """Takes an answer in pieces. Call `feed`, then `update`; at the end `finish_some` until nothing
+    is left to do, then `update`."""
 
     def __init__(
         self,
@@ -84,10 +86,9 @@ class MarkdownStream:
         known beforehand. ``all_rows``: long tables are not folded."""
         self._parser = parser
         self._eager_size = self._eager_at = eager_size
-        self._rebuilding = references is not None
         self._env: Environment = references or {}
         self._env[ALL_ROWS] = all_rows
-        self._notes = begin_notes(self._env) if self._rebuilding else None
+        self._notes = begin_notes(self._env) if references is not None else None
         self._pieces: list[str] = []  # the whole source, for links defined after their use
         self._length = 0
         self._cleaner = Cleaner()
@@ -102,6 +103,7 @@ class MarkdownStream:
         self._settled: list[Row] = []
         self._delivered = 0
         self._finished = False
+        self._ending: Iterator[None] | None = None
 
     def feed(self, text: str) -> None:
         """Add a piece of source, cut anywhere."""
@@ -118,8 +120,14 @@ class MarkdownStream:
             self._eager_at = self._tail_size * 9 // 8
             self._settle()
 
-    def finish(self) -> None:
-        """The text is complete: settle all of it."""
+    def finish_some(self) -> bool:
+        """The text is complete: settle all of it. Whether something is left to do, for which to
+        call it again: a text that defines links or notes is rendered a second time, in pieces."""
+        if self._ending is None:
+            self._ending = self._finish()
+        return next(self._ending, self) is not self
+
+    def _finish(self) -> Iterator[None]:
         rest = self._cleaner.rest()
         if self._partial or rest:
             self._line(self._partial)
@@ -128,19 +136,32 @@ class MarkdownStream:
         if self._fence is not None:
             self._close_fence(self._fence)
         self._settle_all()
-        self._finished = True
+        defines = self._env.get("references") or may_hold_footnotes("".join(self._pieces))
         if self._notes is not None:
-            self._settled += self._notes.section()
-        elif self._env.get("references") or may_hold_footnotes("".join(self._pieces)):
-            self._rebuild()
+            for number, rows in enumerate(self._notes.section(), start=1):
+                self._settled += rows
+                if number % NOTES == 0:
+                    yield
+        elif defines and self._length <= REFERENCE_LIMIT:
+            known, all_rows = self._known_references(), self._env[ALL_ROWS]
+            again = MarkdownStream(self._parser, references=known, all_rows=all_rows)
+            for piece in self._pieces:
+                again.feed(piece)
+                yield
+            while again.finish_some():
+                yield
+            self._settled, self._delivered = again.update().rows, 0
+        self._finished = True
 
-    def update(self, *, settled_only: bool = False) -> Update:
-        """The changes since the last call. ``settled_only`` leaves what may still change for the
-        next one: that is cheaper, while more of the text is waiting."""
-        rows, self._settled = self._settled, []
+    def update(self, *, settled_only: bool = False, at_most: int | None = None) -> Update:
+        """The changes since the last call, or, while that is not whole, the first ``at_most`` rows
+        of them. ``settled_only`` leaves what may still change for the next one: that is cheaper,
+        while more of the text is waiting."""
+        rows = self._settled[:at_most]
+        self._settled = self._settled[len(rows) :]
         keep = self._delivered
         self._delivered += len(rows)
-        if settled_only:
+        if settled_only or self._settled:
             return Update(keep, rows, whole=False)
         return Update(keep, rows if self._finished else rows + self._open_rows())
 
@@ -297,17 +318,6 @@ class MarkdownStream:
         copied: Environment = {"references": dict(self._env.get("references", {}))}
         copied[ALL_ROWS] = self._env[ALL_ROWS]
         return copied | copied_footnotes(self._env)
-
-    def _rebuild(self) -> None:
-        """Render all again, with the references that are known now."""
-        if self._length > REFERENCE_LIMIT:
-            return
-        known = self._known_references()
-        again = MarkdownStream(self._parser, references=known, all_rows=self._env[ALL_ROWS])
-        again.feed("".join(self._pieces))
-        again.finish()
-        self._settled = again.update().rows
-        self._delivered = 0
 
 
 def _size(line: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from hypothesis import strategies as st
 
 from minerva_desktop.chat.visible_text import clean_source
@@ -44,7 +46,7 @@ def rendered(text: str, *, all_rows: bool = False) -> list[Row]:
     PARSER.blocks(text, env)
     notes = begin_notes(env)
     rows = RowBuilder(PARSER, env).build(PARSER.blocks(text, env), text.split("\n"))
-    return rows + notes.section()
+    return [*rows, *chain.from_iterable(notes.section())]
 
 
 def updates(pieces: list[str], eager_size: int = 0) -> list[Update]:
@@ -54,7 +56,8 @@ def updates(pieces: list[str], eager_size: int = 0) -> list[Update]:
     for piece in pieces:
         stream.feed(piece)
         made.append(stream.update())
-    stream.finish()
+    while stream.finish_some():
+        pass
     return [*made, stream.update()]
 
 

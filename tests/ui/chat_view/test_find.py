@@ -10,15 +10,22 @@ from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, Role
-from minerva_desktop.chat.parts import ToolCallPart, ToolResultPart
+from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart, ToolResultPart
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.find_bar import FindBar
-from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE
+from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE, FOLD_ABOVE_LINES
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
 from tests.ui.chat_view.messages import answer, ended, question, streaming
+
+
+def marks(body: RichTextView | None) -> list[str]:
+    """What is marked in a text."""
+    assert body is not None
+    return [each.cursor.selectedText() for each in body.extraSelections()]
 
 
 class Finding:
@@ -67,7 +74,7 @@ class Finding:
     def marked(self, message: Message) -> list[str]:
         view = self.view.message_view(message.id)
         assert view is not None
-        return [each.cursor.selectedText() for each in view.body.extraSelections()]
+        return marks(view.body)
 
     def is_in_sight(self, message: Message) -> bool:
         """Whether the last marked text of ``message`` is."""
@@ -244,17 +251,68 @@ def test_cards_of_tools_are_searched_and_opened(finding: Finding) -> None:
     finding.until("1 of 2")
     assert finding.marked(called) == ["2+2"]
     (card,), (result,) = shown.cards, told.cards
-    assert card.body is not None
-    assert [each.cursor.selectedText() for each in card.body.extraSelections()] == ["2+2"]
+    assert marks(card.body) == ["2+2"]
     card.heading.click()  # it is folded, and still found
     finding.press(Qt.Key.Key_Return)
     finding.until("2 of 2")
     assert card.is_open
     finding.look_for("4")
     finding.until("1 of 1")
-    body = result.body
-    assert body is not None
-    assert [each.cursor.selectedText() for each in body.extraSelections()] == ["4"]
-    assert not card.body.extraSelections()
+    assert marks(result.body) == ["4"]
+    assert not marks(card.body)
     finding.finder.close()
-    assert not body.extraSelections()
+    assert not marks(result.body)
+
+
+def test_thoughts_are_searched_and_opened(finding: Finding) -> None:
+    parts = (ReasoningPart("A fox, they say.", 900.0), ReasoningPart("No.\n\nThe *fox* it is."))
+    thought = msgspec.structs.replace(answer("It is the fox."), parts=parts)
+    finding.open_chat(question("Who?"), thought, answer("Filling. " * 300))
+    shown = finding.view.message_view(thought.id)
+    assert isinstance(shown, AnswerView)
+    finding.look_for("fox")
+    finding.until("1 of 3")
+    first, second = shown.thoughts
+    assert (first.is_open, second.is_open) == (True, False)
+    assert (marks(first.body), finding.marked(thought)) == (["fox"], ["fox"])
+    finding.press(Qt.Key.Key_Return)
+    finding.until("2 of 3")
+    assert marks(second.body) == ["fox"]
+    second.heading.click()  # it is folded again, and still found
+    finding.press(Qt.Key.Key_Return)
+    finding.until("3 of 3")
+    assert not second.is_open
+
+
+def test_what_is_being_thought_is_found(finding: Finding) -> None:
+    running = streaming()
+    finding.open_chat(question("Who?"))
+    finding.view.begin_answer(running)
+    finding.view.append_thought(running.id, "A fox, a fo")
+    finding.look_for("fox")
+    finding.until("1 of 1")
+    finding.view.append_thought(running.id, "x.")
+    finding.until("1 of 2")
+    shown = finding.view.message_view(running.id)
+    assert isinstance(shown, AnswerView)
+    (thought,) = shown.thoughts
+    assert marks(thought.body) == ["fox", "fox"]
+    finding.view.append_text(running.id, "The fox.")
+    finding.until("1 of 3")
+    assert finding.marked(running) == ["fox"]
+
+
+def test_what_is_folded_of_an_answer_that_is_written_is_found(finding: Finding) -> None:
+    running = streaming()
+    finding.open_chat(question("Who?"))
+    finding.view.begin_answer(running)
+    finding.view.append_text(running.id, "line\n" * (FOLD_ABOVE_LINES + 2_000) + "\nA *fox*.")
+    shown = finding.view.message_view(running.id)
+    assert shown is not None
+    assert "A *fox*" not in shown.plain_text()
+    finding.look_for("A fox")
+    finding.until("1 of 1")
+    assert finding.marked(running) == ["A fox"]
+    assert finding.is_in_sight(running)
+    finding.view.append_text(running.id, " And a fox.")
+    finding.until("1 of 2")

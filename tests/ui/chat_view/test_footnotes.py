@@ -11,7 +11,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.rows import Kind, Mark
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from tests.ui.chat_view.markdown_pieces import PARSER, cut, rendered, streamed
-from tests.ui.chat_view.messages import answer, streaming
+from tests.ui.chat_view.messages import answer, ended, streaming
 
 TEXT = """\
 The sea[^salt] is salty[^1], says `[^1]` and nobody[^2].
@@ -73,6 +73,25 @@ def test_without_a_note_it_is_text(source: str) -> None:
 def test_nested_notes_do_no_harm() -> None:
     for source in ("[^a]: " * 500 + "x", "[^a]: [^a]\n" * 500, "[^a]" * 500 + "\n\n[^a]: x"):
         assert streamed(cut(source, 900)) == rendered(source)
+
+
+def test_many_notes_are_written_in_slices(qtbot: QtBot, view: ChatView) -> None:
+    """2,000 of them at once held the window up for 0.6 s at the end of the answer."""
+    text = "".join(f"Word[^{n}]\n\n" for n in range(600)) + "[^0]: a *note*\n\n"
+    text += "".join(f"[^{n}]: note {n}\n" for n in range(1, 600))
+    running = streaming()
+    view.begin_answer(running)
+    view.append_text(running.id, text)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    found = view.message_view(running.id)
+    assert found is not None
+    seen = found.plain_text().count("Word")
+    view.finish_message(ended(running, text))
+    assert view.is_working()
+    assert found.plain_text().count("Word") == seen == 600  # nothing goes meanwhile
+    assert Kind.RULE not in {row.kind for row in found.body.rows}
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    assert found.body.rows == rendered(text)
 
 
 def test_a_click_leads_to_the_note_and_back(qtbot: QtBot, view: ChatView) -> None:

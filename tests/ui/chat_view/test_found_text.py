@@ -33,7 +33,8 @@ BOLD = "über bold"
 def rows_of(source: str) -> list[Row]:
     stream = MarkdownStream(MarkdownParser())
     stream.feed(source)
-    stream.finish()
+    while stream.finish_some():
+        pass
     return stream.update().rows
 
 

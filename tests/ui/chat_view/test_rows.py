@@ -40,7 +40,7 @@ def test_a_long_message_is_not_broken_within_a_word() -> None:
     stream = PlainStream()
     for piece in cut(text, 500):
         stream.feed(piece)
-    stream.finish()
+    assert not stream.finish_some()
     rows = [row.text for row in stream.update().rows]
     assert "".join(rows) == text
     assert len(rows) > 20

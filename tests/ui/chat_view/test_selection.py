@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QGuiApplication, QMouseEvent
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QDrag, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QTextEdit, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.copied_selection import CopiedSelection
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.theme import DARK
@@ -222,10 +223,51 @@ def test_beyond_the_edge_the_transcript_scrolls_along(person: Selecting) -> None
     person.pointer(QEvent.Type.MouseButtonRelease, on, person.view.mapToGlobal(bottom))
 
 
-def test_what_is_taken_along_is_all_of_it(person: Selecting) -> None:
+def test_what_is_taken_along_is_all_of_it_and_made_where_it_is_dropped(
+    person: Selecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte held the window up for 0.16 s where the drag began. Here without the drag itself,
+    in which the pointer is waited for."""
     bodies = three(person)
     person.drag((bodies[0], 6), (bodies[1], 6))
-    assert bodies[0].createMimeDataFromSelection().text() == "You:\none\n\ntiny-model:\nSecond"
+    taken: list[QMimeData] = []
+    asked: list[CopiedSelection] = []
+    plain = CopiedSelection.text
+
+    def text(selection: CopiedSelection) -> str:
+        asked.append(selection)
+        return plain(selection)
+
+    monkeypatch.setattr(CopiedSelection, "text", text)
+    monkeypatch.setattr(QDrag, "exec", lambda drag, _actions: taken.append(drag.mimeData()))
+    person.drag((bodies[1], 2), (bodies[1], 2), ends=False)
+    assert taken == []
+    person.drag((bodies[1], 2), (bodies[1], 6), ends=False)
+    (data,) = taken
+    assert (data.hasText(), data.hasHtml(), data.hasUrls()) == (True, True, False)
+    assert asked == []
+    field = QTextEdit(person.view)
+    field.setAcceptRichText(False)
+    field.insertFromMimeData(data)
+    assert field.toPlainText() == data.text() == "You:\none\n\ntiny-model:\nSecond"
+    assert len(asked) == 1
+    assert data.html().endswith("<p><strong>tiny-model:</strong></p>Second")
+    person.drag((bodies[1], 8), (bodies[1], 10))  # elsewhere it selects again
+    assert selected(bodies) == ["", "wo", ""]
+
+
+def test_a_third_click_selects_a_paragraph_and_goes_on_from_there(
+    person: Selecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QDrag, "exec", lambda *_: pytest.fail("text was taken along"))
+    (body,) = person.show(answer("First one.\n\nSecond one.\n\nThird one."))
+    place, on = person.place(body, 2), body.viewport()
+    person.click(body, 2)
+    person.pointer(QEvent.Type.MouseButtonDblClick, on, place)
+    person.pointer(QEvent.Type.MouseButtonRelease, on, place)
+    assert selected([body]) == ["First"]
+    person.drag((body, 2), (body, 14))
+    assert selected([body]) == ["First one.\nSecond one.\n"]
 
 
 def test_where_it_began_may_go(person: Selecting) -> None:

@@ -217,7 +217,8 @@ def test_a_persons_text_stays_as_it_is(fragments: list[str], size: int) -> None:
         stream.feed(piece)
         update: Update = stream.update()
         rows[update.keep :] = update.rows
-    stream.finish()
+    while stream.finish_some():
+        pass
     update = stream.update()
     rows[update.keep :] = update.rows
     assert [row.text for row in rows] == text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
