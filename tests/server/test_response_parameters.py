@@ -175,7 +175,6 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
     [
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": {"id": "conv_1"}}, "conversation"),
-        ({"store": True}, "store"),
         ({"background": True}, "background"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"n": 2}, "n"),
