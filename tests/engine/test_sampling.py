@@ -110,6 +110,16 @@ async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEng
     assert warm != await _text(engine, temperature=0.0)
 
 
+async def test_what_is_banned_is_not_taken_for_unlikely(engine: LlamaEngine) -> None:
+    odd: dict[str, Any] = {"xtc_probability": 1.0, "xtc_threshold": 0.0, "max_tokens": 6}
+    odd |= {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    assert await _text(engine, grammar='root ::= "red" | "green"', **odd) in {"red", "green"}
+    for kept in ({"ignore_eos": True}, {"min_tokens": 6}):
+        sampling = msgspec.structs.replace(PLAIN, **odd, **kept)
+        completion = await engine.generate(PROMPT, sampling=sampling).wait_completion()
+        assert completion.finish_reason is FinishReason.LENGTH, kept
+
+
 async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
     loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 16}
     assert "red red red" in await _text(engine, **loop)

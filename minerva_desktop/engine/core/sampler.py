@@ -9,6 +9,7 @@ where that would only find the likeliest token, `greedy` does.
 from __future__ import annotations
 
 import ctypes
+import math
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -28,6 +29,9 @@ from minerva_desktop.errors import InferenceError, InvalidRequest
 MAX_GRAMMAR_SECONDS = 2.0
 _MIN_KEEP = 1
 _MIROSTAT_M = 100  # as in llama.cpp's `common_sampler_init`
+# Of the likeliest token's probability. Less has only what is banned: XTC would take it for unlikely
+# and prefer it, and with it the entropy that typical_p works out is no number.
+_LEAST_SHARE = 1e-37
 _SPARE_LIKELIEST = ("top_n_sigma", "top_k", "top_p", "min_p")
 
 
@@ -118,6 +122,7 @@ class Sampler:
         self._spell = spell
         self._grammar: Any = None
         self._ban_ends: Any = None
+        self._sieve: Any = None
         self._candidates: Candidates | None = None
         self._choice: GreedyChoice | None = None
         self._n_call = 0
@@ -176,6 +181,7 @@ class Sampler:
     def _build(
         self, parameters: SamplingParameters, grammar: str | None, dry: DryPrototype | None
     ) -> None:
+        self._sieve = self._own(_new_sieve())
         self._add_biases(parameters)
         if parameters.mirostat:
             self._add(self._penalties(parameters))
@@ -214,6 +220,8 @@ class Sampler:
             biases |= dict.fromkeys(self._model.vocabulary.end_tokens(), BAN)
         if biases:
             self._add(self._bias(biases))
+        if -math.inf in biases.values() and _takes_any(parameters):
+            self._add(_new_sieve())
 
     def _bias(self, biases: dict[int, float]) -> Any:
         array = (llama.llama_logit_bias * len(biases))(*biases.items())
@@ -255,8 +263,7 @@ class Sampler:
         self._add(llama.llama_sampler_init_dist(self.seed))
 
     def _made(self, name: str, parameters: SamplingParameters, dry: DryPrototype | None) -> Any:
-        """The sampler of that name; None where it would change nothing: each costs a pass over the
-        candidates."""
+        """The sampler of that name; None where it would change nothing, for each takes time."""
         sampler: Any = None
         match name:
             case "penalties":
@@ -325,6 +332,7 @@ class Sampler:
                 f" {MAX_GRAMMAR_SECONDS:g} s. Give it fewer alternatives"
             )
         candidates.apply(self._grammar)
+        candidates.apply(self._sieve)
 
     def _forced_end(self, candidates: Candidates) -> int:
         """An end where the grammar lets nothing else follow, even if ends are banned: the text is
@@ -371,11 +379,20 @@ class Sampler:
     def _apply_end_ban(self, candidates: Candidates) -> None:
         if self._ban_ends is not None and self._n_sampled < self._min_tokens:
             candidates.apply(self._ban_ends)
+            candidates.apply(self._sieve)
 
 
 def _only_narrows(parameters: SamplingParameters) -> bool:
-    """Whether the likeliest token is taken, and is the same without `_SPARE_LIKELIEST`. XTC and
-    typical_p may take it away, and what they take depends on what is left of the others; so do
-    penalties that come behind them."""
-    takes_any = parameters.typical_p < 1.0 or parameters.xtc_probability > 0.0
-    return parameters.is_greedy and not takes_any and parameters.samplers == SAMPLERS
+    """Whether the likeliest token is taken, and is the same without `_SPARE_LIKELIEST`. What may
+    take it away depends on what is left of the others; so do penalties that come behind them."""
+    is_usual = parameters.samplers == SAMPLERS
+    return parameters.is_greedy and is_usual and not _takes_any(parameters)
+
+
+def _takes_any(parameters: SamplingParameters) -> bool:
+    """Whether a sampler is used that may take the likeliest token away."""
+    return parameters.typical_p < 1.0 or parameters.xtc_probability > 0.0
+
+
+def _new_sieve() -> Any:  # a sampler that leaves out what is banned
+    return llama.llama_sampler_init_min_p(_LEAST_SHARE, _MIN_KEEP)
