@@ -44,6 +44,7 @@ from minerva_desktop.engine.pool_events import (
 from minerva_desktop.engine.queue_limit import MAX_WAITING, QueueLimit
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.engine.spare_question import check_version
 from minerva_desktop.errors import EngineDied
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -97,6 +98,7 @@ class Runtime:
             self._make_engine,
             ledgers=DeviceLedgers({CPU: self._ledger}),
             choose=self._choose,
+            check_start=self._check_start,
             options=options,
             idle_seconds=idle_seconds,
             on_event=self._tell,
@@ -237,6 +239,9 @@ class Runtime:
         self._ledger.set_budget(memory_budget(self._memory_bytes, memory, kind))
         ledgers, gpus = self.pool.ledgers, discrete_gpus(devices)
         return await self._chooser.choose(path, options, ledgers.room(kept), gpus, ledgers.room())
+
+    async def _check_start(self, path: Path) -> None:
+        await check_version(self._spare, path.name)
 
     def _tell(self, event: PoolEvent) -> None:
         if isinstance(event, ModelReady | ModelGone):

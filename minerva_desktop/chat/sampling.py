@@ -17,6 +17,12 @@ MAX_BREAKERS = 16
 MAX_BREAKER_BYTES = 40  # llama.cpp cuts off what is longer
 MAX_TOP_LOGPROBS = 20  # OpenAI's bound
 
+# llama.cpp's names, in its order; what any of them does is said by the parameters of its own.
+SAMPLERS = (
+    "penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature",
+)  # fmt: skip
+TEMPERATURE = "temperature"
+
 _WHOLE_CONTEXT = 1_000_000
 # Of each number, its least and its largest value.
 RANGES: dict[str, tuple[float, float]] = {
@@ -53,10 +59,12 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``ignore_eos`` it never can; but where a grammar lets nothing follow, the answer ends. ``seed``
     None draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place of top_k,
     top_p, min_p, typical_p, top_n_sigma, XTC and dynamic temperature, which then must be left
-    alone. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar`` is GBNF, which the
-    answer follows; instead, ``json_schema`` is a JSON schema as JSON text, of which everything is
-    honoured or refused; without ``strict_schema``, what no grammar can express is left out.
-    ``top_logprobs`` None asks for no log-probabilities, 0 for those of the chosen tokens only.
+    alone. ``samplers`` are those that are applied, in that order; what the parameters of others say
+    has no effect. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar`` is GBNF,
+    which the answer follows; instead, ``json_schema`` is a JSON schema as JSON text, of which
+    everything is honoured or refused; without ``strict_schema``, what no grammar can express is
+    left out. ``top_logprobs`` None asks for no log-probabilities, 0 for those of the chosen tokens
+    only.
     """
 
     temperature: float = 0.8
@@ -81,6 +89,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     mirostat: int = 0
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
+    samplers: tuple[str, ...] = SAMPLERS
     logit_bias: dict[int, float] = {}
     ignore_eos: bool = False
     seed: int | None = None
@@ -91,6 +100,12 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: str | None = None
     strict_schema: bool = True
     top_logprobs: int | None = None
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is taken of those that the others leave."""
+        is_cold = self.temperature <= 0.0 and not self.dynatemp_range
+        return is_cold and not self.mirostat and TEMPERATURE in self.samplers
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a value is outside its range."""
@@ -110,6 +125,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
         _check_texts("stop", self.stop, MAX_STOP_STRINGS)
         self._check_breakers()
         self._check_biases()
+        self._check_samplers()
         self._check_mirostat()
         if self.grammar is not None and self.json_schema is not None:
             raise InvalidRequest("grammar and json_schema exclude each other", param="grammar")
@@ -140,6 +156,15 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
                     param="logit_bias",
                 )
 
+    def _check_samplers(self) -> None:
+        for index, name in enumerate(self.samplers):
+            if name not in SAMPLERS:
+                raise InvalidRequest(
+                    f"samplers takes {', '.join(SAMPLERS)}, not {name[:40]!r}", param="samplers"
+                )
+            if name in self.samplers[:index]:
+                raise InvalidRequest(f"samplers names {name} twice", param="samplers")
+
     def _check_mirostat(self) -> None:
         """Mirostat truncates by itself: what it would have to ignore is refused."""
         if not self.mirostat:
@@ -152,6 +177,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
 _DEFAULTS = SamplingParameters()
 _REPLACED_BY_MIROSTAT = (
     "top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc_probability", "dynatemp_range",
+    "samplers",
 )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ if sys.platform != "win32":
     import resource
 
 ENCRYPTED = "it is encrypted: open it with its password and print it into a new PDF, without one"
+# Of pypdf without a library for it: whether it takes a password at all is not known then.
+AES = "it is encrypted with AES, which cannot be read: open it and print it into a new PDF"
 MAX_MEMORY = 2 * 10**9  # bytes of address space
 MAX_CPU_SECONDS = 120
 MAX_PAGE = 4 * 1024 * 1024  # characters of one page, more than any message takes
@@ -48,7 +50,7 @@ def pages(stream: BinaryIO) -> Iterator[dict[str, int | str]]:
             text = reader.pages[number].extract_text()[:MAX_PAGE]
             yield {"page": number + 1, "pages": count, "text": text}
     except DependencyError:
-        yield {"refused": ENCRYPTED}
+        yield {"refused": AES}
     except MemoryError:
         yield {"refused": f"reading it takes more than {MAX_MEMORY // 10**9} GB of memory"}
     except RecursionError:

@@ -32,11 +32,12 @@ from minerva_desktop.engine.pool_events import (
 from minerva_desktop.engine.pool_files import ModelFiles
 from minerva_desktop.engine.pool_idleness import ABANDONED_SECONDS, Idleness
 from minerva_desktop.engine.pool_relief import Relief
-from minerva_desktop.engine.pool_room import Choose, RoomMaker
+from minerva_desktop.engine.pool_room import CheckStart, Choose, RoomMaker
 from minerva_desktop.engine.pool_spare_time import SpareTime
 from minerva_desktop.engine.pool_times import PoolTimes
 from minerva_desktop.engine.pool_waiting import WaitingLoads
 from minerva_desktop.errors import (
+    AppReplaced,
     EngineDied,
     LoadCancelled,
     MinervaError,
@@ -70,13 +71,15 @@ class ModelPool(PoolTimes[EngineT]):
         *,
         ledgers: DeviceLedgers,
         choose: Choose,
+        check_start: CheckStart | None = None,
         options: LoadOptions | None = None,
         idle_seconds: float | None = None,
         abandoned_seconds: float = ABANDONED_SECONDS,
         on_event: Callable[[PoolEvent], None] | None = None,
         is_there: Callable[[Path], Awaitable[bool]] | None = None,
     ) -> None:
-        """``options`` are those of the next loads; a model that was not used for ``idle_seconds``
+        """``check_start`` is asked before a loaded model goes for a load (None: nothing is);
+        ``options`` are those of the next loads; a model that was not used for ``idle_seconds``
         is unloaded (None: never), and one that has been loading for nobody for
         ``abandoned_seconds`` is given up; ``on_event`` is called on the pool's loop; ``is_there``:
         whether a model's file could be loaded anew (None: whether it exists)."""
@@ -91,7 +94,8 @@ class ModelPool(PoolTimes[EngineT]):
         self._is_there = is_there or ModelFiles().is_there
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
-        self._room = RoomMaker(self._entries, ledgers, choose, self._evict, self._waiting)
+        self._check_start = check = check_start or _start_unchecked
+        self._room = RoomMaker(self._entries, ledgers, choose, check, self._evict, self._waiting)
         self._relief = Relief(self._entries, self._retire, self._tell)
         self.spare_time = SpareTime(self._entries)
         self._background: set[asyncio.Task[None]] = set()
@@ -226,10 +230,17 @@ class ModelPool(PoolTimes[EngineT]):
 
     async def _may_reload(self, path: Path) -> bool:
         """Whether a model that was loaded with other options than those it would get now could be
-        loaded with these. Asks the disk only for such a one."""
+        loaded with these. Asks the disk, and a new process, only for such a one."""
         entry = self._entries.known.get(path)
-        has_others = entry is not None and entry.options != self.options_of(path)
-        return has_others and await self._is_there(path)
+        wanted = self.options_of(path)
+        if entry is None or entry.options == wanted or not await self._is_there(path):
+            return False
+        try:
+            if entry.is_outdated(wanted):
+                await self._check_start(path)
+        except AppReplaced:
+            return False
+        return True
 
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:
         entry: Entry[EngineT] = Entry(path, options, forced)
@@ -373,3 +384,7 @@ class ModelPool(PoolTimes[EngineT]):
             self._on_event(event)
         except Exception:  # noqa: BLE001 - who listens must not decide whether a model is loaded
             _log.exception("A listener failed to take %s", type(event).__name__)
+
+
+async def _start_unchecked(path: Path) -> None:
+    """For a pool whose engines start no processes."""

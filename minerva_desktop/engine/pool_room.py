@@ -20,6 +20,8 @@ from minerva_desktop.errors import OutOfMemory
 # How a model is best loaded, given what the models that have to stay hold; raises
 # `ModelLoadError`, `ModelNotFound` or `AppReplaced`.
 Choose = Callable[[Path, LoadOptions, Needs], Awaitable[LoadChoice]]
+# Raises `AppReplaced` where a load of that model cannot succeed, whatever goes for it.
+CheckStart = Callable[[Path], Awaitable[None]]
 
 
 class RoomMaker(Generic[EngineT]):
@@ -30,20 +32,23 @@ class RoomMaker(Generic[EngineT]):
         entries: Entries[EngineT],
         ledgers: DeviceLedgers,
         choose: Choose,
+        check_start: CheckStart,
         evict: Callable[[Entry[EngineT], Entry[EngineT]], asyncio.Task[None]],
         waiting: WaitingLoads[EngineT],
     ) -> None:
-        """``evict`` begins to end its first argument's process, for the second's load."""
+        """``check_start`` is asked before anything goes; ``evict`` begins to end its first
+        argument's process, for the second's load."""
         self._entries = entries
         self._ledgers = ledgers
         self._choose = choose
+        self._check_start = check_start
         self._evict = evict
         self._waiting = waiting
         self._looking = asyncio.Lock()
 
     async def make(self, entry: Entry[EngineT]) -> LoadChoice:
         """Take the model's memory from the ledgers, after as many others went as that needs.
-        Returns how to load it. Raises `OutOfMemory`, and what choosing raises."""
+        Returns how to load it. Raises `OutOfMemory`, and what choosing and checking raise."""
         try:
             while True:
                 changed = self._waiting.changed  # before the look, so that no change is missed
@@ -64,7 +69,7 @@ class RoomMaker(Generic[EngineT]):
         comes_later = entry.can_wait and self._waiting.comes_later(entry, choice.needs)
         if comes_later and await self._may_wait(entry):
             return None
-        asks = True
+        asks, is_checked = True, False
         while missing := self._ledgers.missing(choice.needs):
             if sum((now := entries.kept(path)).values()) < sum(kept.values()):
                 # Who was in use while it was chosen may go now: it need not be so small.
@@ -82,6 +87,10 @@ class RoomMaker(Generic[EngineT]):
                 goes = [entries.known[other] for other in plan.unloads]
                 if (plan.missing and not entry.forced) or not _may_replace(entry, goes):
                     break
+                if goes and not is_checked:
+                    await self._check_start(path)
+                    is_checked = True
+                    continue  # as above
                 ends = [self._evict(other, entry) for other in goes]
             if not ends:
                 break

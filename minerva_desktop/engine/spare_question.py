@@ -1,15 +1,21 @@
-"""One question to a spare engine child, which has no model. On the asyncio loop of the engines."""
+"""Questions to a spare engine child, which has no model. On the asyncio loop of the engines."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
-from minerva_desktop.engine.messages import Event, Request
+from minerva_desktop.engine.messages import Event, Ping, Pong, Request
 from minerva_desktop.engine.process import ChildProcess, describe_exit
 from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.errors import AppReplaced
+
+START_SECONDS = 10.0  # for Python and llama.cpp's libraries, on a busy machine
+
+_log = logging.getLogger(__name__)
 
 AnswerT = TypeVar("AnswerT")
 
@@ -53,6 +59,19 @@ async def ask(
         raise NoAnswerError(how, child.last_words())
     end.cancel()
     return answer.result(), child
+
+
+async def check_version(children: SpareChild, model_name: str) -> None:
+    """Raise `AppReplaced` where the next load, that of the model of that name, would get a child of
+    another version. Whatever else is wrong with it, the load itself tells."""
+    try:
+        _, child = await ask(children, Ping(), Pong, START_SECONDS)
+    except AppReplaced as error:
+        raise app_replaced(error.detail, model_name) from error
+    except (OSError, NoAnswerError) as error:
+        _log.warning("The next engine process is not as it should be: %s", error)
+    else:
+        await children.put_back(child)
 
 
 def _hearing(answer: asyncio.Future[AnswerT], kind: type[AnswerT]) -> Callable[[Event], None]:

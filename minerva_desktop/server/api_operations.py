@@ -146,9 +146,9 @@ OPERATIONS: tuple[Operation, ...] = (
         group="Chat",
         summary="Create a response",
         details=(
-            "OpenAI's responses API, with its event stream. Nothing is kept: store has to be"
-            " false or absent, and there is no previous response to go on from. Tools are called"
-            " as in chat completions, and an input_file is what a file part is there."
+            "OpenAI's responses API, with its event stream. Nothing is kept, whatever store says:"
+            " there is no previous response to go on from, send all items in input. Tools are"
+            " called as in chat completions, and an input_file is what a file part is there."
         ),
         request=ResponsesRequest,
         answer=ResponseObject,

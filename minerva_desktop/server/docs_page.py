@@ -87,10 +87,11 @@ opening brackets outside of strings), an object in it at most {MAX_KEYS:,} keys.
 <code>code</code>; on <code>/v1/messages</code> they are in <code>details</code>. In a stream that
 has begun it is the last event. An answer is computed however slowly it is read: of its stream
 {format_bytes(_LIMITS.backlog_bytes)} wait for the reader, and when there has been more for
-{_LIMITS.behind_s:.0f} seconds in all, <code>client_too_slow</code> ends it. Beside these there
-are <code>not_found</code> (404) and <code>method_not_allowed</code> (405) for
-paths and methods, and <code>internal_error</code> (500), which is a bug of Minerva: its log says
-more.</p>
+{_LIMITS.behind_s:.0f} seconds in all, <code>client_too_slow</code> ends it. A client that closes
+its connection, if only on its own side (<code>nc -N</code>), has left, and the work for it ends:
+keep it open until the answer is there. Beside these there are <code>not_found</code> (404) and
+<code>method_not_allowed</code> (405) for paths and methods, and <code>internal_error</code> (500),
+which is a bug of Minerva: its log says more.</p>
 {self._errors}
 <h2 id="types">Types</h2>
 {self._types}

@@ -6,8 +6,9 @@ them holds a connection, a generation or memory for long. Whatever is no HTTP is
 shape of all other errors.
 
 A client that closes only its side of a connection (``nc -N``) counts as gone, as it does to
-llama-server: what comes of it here is what comes of one that left, and to go on computing for those
-to find out which it was would break that a closed connection ends its work at once.
+llama-server and to uvicorn: what comes of it here is what comes of one that left, and to go on
+computing for those to find out which it was would break that a closed connection ends its work at
+once. It is told so, in case that it still reads.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ _QUOTED_BYTES = re.compile(r":? (?:bytearray\(|b['\"])")
 SPARE_CONNECTIONS = 50
 # A client that still sends has time to read the answer that ended its request.
 LINGER_S = 2.0
+HALF_CLOSED = (
+    "The connection was closed on the client's side before the answer, which counts as leaving:"
+    " keep it open until the answer is there (nc without -N, a socket without shutdown)"
+)
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 # What may wait behind a request that is being answered. Who sends more is hung up on: to keep it
 # would cost memory, and who is not read from is not noticed when it leaves.
@@ -150,6 +155,19 @@ class HttpProtocol(H11Protocol):
             self._first_byte = self._first_byte or data[:1]
             super().data_received(data)
             self._await_rest()
+
+    def eof_received(self) -> None:
+        """The client sends no more, and is gone for whoever answers it. asyncio closes the
+        connection behind what is written here."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.response_complete or self.has_hung_up:
+            return
+        if self.conn.our_state is h11.SEND_RESPONSE:
+            scope = cast("dict[str, Any]", cycle.scope)
+            error = InvalidRequest(HALF_CLOSED)
+            self._write(error, request_info(scope), scope["path"], scope["method"])
+        cycle.disconnected = True
+        cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """The connection is free for the next request, which may be there already."""
@@ -289,6 +307,10 @@ class HttpProtocol(H11Protocol):
             info.fail(error.code)
             return
         info.status, info.is_refused = error.http_status, True
+        info.sent_bytes = self._write(error, info, path, method)
+
+    def _write(self, error: MinervaError, info: RequestInfo, path: str, method: str) -> int:
+        """Send ``error`` as the answer; how many bytes its body has."""
         answer = error_response(error)
         is_messages = speaks_messages(path)
         response = answer.for_messages(info.request_id) if is_messages else answer
@@ -303,7 +325,7 @@ class HttpProtocol(H11Protocol):
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
-        info.sent_bytes = len(body)
+        return len(body)
 
 
 class _LingeringTransport:

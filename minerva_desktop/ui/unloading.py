@@ -5,12 +5,13 @@ Glue between the notices of `MainWindow` and `EngineWorker`. Main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from minerva_desktop.app.loaded_models import LoadedModel
 from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -61,6 +62,7 @@ class Unloading(QObject):
         self._to_remove: set[Path] = set()  # those of them that leave the list, too
         window.notifications.action_triggered.connect(self._on_notice_action)
         worker.model_changed.connect(self._on_model_changed)
+        worker.models_listed.connect(self._on_models_listed)
 
     def begin(self, path: Path, purpose: Purpose = Purpose.UNLOAD) -> None:
         """Unload a model, or ask, where that breaks off an answer in this window or what other
@@ -68,8 +70,7 @@ class Unloading(QObject):
         self._tasks.start(self._begin(path, purpose))
 
     async def _begin(self, path: Path, purpose: Purpose) -> None:
-        n_answers = await self._worker.n_answers(path)
-        n_requests = await self._worker.requests.n_running(path)
+        n_answers, n_requests = await self._users(path)
         if n_answers or n_requests:
             name = self._shown_name(path)
             notice = in_use_notice(path, name, n_answers, n_requests, purpose)
@@ -77,6 +78,11 @@ class Unloading(QObject):
             self.asked.emit()
         else:
             await self._unload(path, purpose)
+
+    async def _users(self, path: Path) -> tuple[int, int]:
+        """Answers in this window, and requests of other programs."""
+        n_answers = await self._worker.n_answers(path)
+        return n_answers, await self._worker.requests.n_running(path)
 
     async def _unload(self, path: Path, purpose: Purpose) -> None:
         self._unwanted.discard(path)
@@ -121,6 +127,17 @@ class Unloading(QObject):
             if state.path in self._to_remove:
                 self._to_remove.discard(state.path)
                 self.removable.emit(state.path)
+
+    @Slot(object)
+    def _on_models_listed(self, models: Sequence[LoadedModel]) -> None:
+        """Who was to load a model may be gone before it did, of which nothing else would tell."""
+        for path in self._unwanted.difference(model.path for model in models):
+            self._tasks.start(self._unload_unused(path))
+
+    async def _unload_unused(self, path: Path) -> None:
+        if not any(await self._users(path)) and path in self._unwanted:
+            purpose = Purpose.REMOVE if path in self._to_remove else Purpose.UNLOAD
+            await self._unload(path, purpose)
 
 
 def in_use_notice(

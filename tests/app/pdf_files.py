@@ -44,3 +44,15 @@ def write_encrypted(path: Path, source: Path) -> Path:
     writer.encrypt("secret", algorithm="RC4-128")
     writer.write(path)
     return path
+
+
+def write_aes(path: Path, source: Path) -> Path:
+    """``source`` as one that opens without a password, and is encrypted with AES all the same. Only
+    as far as a reader without AES gets: nothing in it is."""
+    scheme = b"/CF << /StdCF << /CFM /AESV3 /Length 32 >> >> /StmF /StdCF /StrF /StdCF"
+    long, short = b"00" * 48, b"00" * 32
+    keys = b"/O <%s> /U <%s> /OE <%s> /UE <%s> /Perms <%s>" % (long, long, short, short, short[:32])
+    how = b"/Filter /Standard /V 5 /R 6 /Length 256 /P -4 " + scheme + b" " + keys
+    entry = b"/Root 1 0 R /ID [<00> <00>] /Encrypt << " + how + b" >>"
+    path.write_bytes(source.read_bytes().replace(b"/Root 1 0 R", entry))
+    return path

@@ -18,7 +18,7 @@ from minerva_desktop.chat.parts import PDF, FilePart
 from minerva_desktop.documents.pdf_text import PdfText
 from minerva_desktop.documents.refusal import DocumentRefused
 from minerva_desktop.errors import AttachmentError, MinervaError
-from tests.app.pdf_files import write_encrypted, write_pdf
+from tests.app.pdf_files import write_aes, write_encrypted, write_pdf
 
 WORDS = "Grüße aus Köln\nzwei"
 
@@ -123,7 +123,10 @@ def test_the_app_itself_reads_a_pdf_where_there_is_no_python(tmp_path: Path) -> 
 
 def test_a_pdf_without_text_or_with_a_password_is_refused(tmp_path: Path) -> None:
     whole = write_pdf(tmp_path / "a.pdf", "Hello")
-    assert "it is encrypted" in _why_not(write_encrypted(tmp_path / "locked.pdf", whole))
+    locked = _why_not(write_encrypted(tmp_path / "locked.pdf", whole))
+    assert "it is encrypted: open it with its password" in locked
+    unlocked = _why_not(write_aes(tmp_path / "unlocked.pdf", whole))
+    assert "it is encrypted with AES, which cannot be read: open it and print it" in unlocked
     scan = _why_not(write_pdf(tmp_path / "scan.pdf", "", ""))
     assert "its 2 pages hold no text, only images" in scan
 

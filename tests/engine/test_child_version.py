@@ -69,9 +69,15 @@ def test_a_running_app_knows_its_build_when_another_has_taken_its_place(tmp_path
     running.communicate()
 
 
+@pytest.mark.parametrize("is_known", [False, True])
 async def test_no_loaded_model_goes_for_a_load_that_cannot_succeed(
-    catalog: Catalog, small_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog,
+    small_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_known: bool,
 ) -> None:
+    """``is_known``: what it would take, which no child then has to be asked for."""
     options = LoadOptions(n_ctx=256)
     other = tmp_path / "other.gguf"
     shutil.copy(small_path, other)
@@ -81,6 +87,8 @@ async def test_no_loaded_model_goes_for_a_load_that_cannot_succeed(
     runtime = Runtime(catalog, options, memory_bytes=room, on_event=events.append)
     runtime.keeps_spare = False  # it would be of this version, and would do
     start = ChildProcess.start
+    if is_known:
+        await runtime.fit_of(other)
     async with runtime.pool.lease(small_path):
         pass
     monkeypatch.setattr(ChildProcess, "start", lambda command: start(of_another_version(command)))
@@ -89,6 +97,9 @@ async def test_no_loaded_model_goes_for_a_load_that_cannot_succeed(
             pass
     assert failed.value.message == f"other.gguf cannot be loaded: {UPDATED}"
     assert list(runtime.pool.loaded()) == [small_path]
+    runtime.set_load_options(LoadOptions(n_ctx=512))
+    async with runtime.pool.lease(small_path) as engine:  # which stays as it is
+        assert engine.get_context_info().n_ctx == 256
     assert [event.path for event in events if isinstance(event, ModelGone)] == [other]
     await runtime.close()
 

@@ -66,6 +66,8 @@ REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("logit_bias", {"logit_bias": {1: math.inf}}),
     ("logit_bias", {"logit_bias": {1: 1e39}}),  # infinite as a 32-bit float
     ("logit_bias", {"logit_bias": {1: -1e39}}),
+    ("samplers", {"samplers": ("infill",)}),
+    ("samplers", {"mirostat": 1, "samplers": ("top_k",)}),
     ("mirostat", {"mirostat": 3}),
     ("typical_p", {"mirostat": 2, "typical_p": 0.5}),
     ("frequency_penalty", {"frequency_penalty": 3.0}),
@@ -93,6 +95,29 @@ async def test_a_parameter_changes_the_answer_and_stays_reproducible(
     for changes, text in zip(EFFECTS, texts, strict=True):
         assert text != plain, changes
     assert runs[1] == runs[0]
+
+
+async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEngine) -> None:
+    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 16}
+    loop |= {"top_k": 1, "repeat_penalty": 5.0}
+    assert "red red red" not in await _text(engine, **loop)
+    # Where only one token is left, a penalty changes nothing.
+    for samplers in (("top_k", "penalties", "temperature"), ("temperature", "penalties")):
+        assert "red red red" in await _text(engine, **loop, samplers=samplers), samplers
+    # One that is not named is not applied: not even a temperature of 0.
+    warm = await _text(engine, temperature=0.0, samplers=("top_k",), top_k=5)
+    assert warm == await _text(engine, temperature=1.0, samplers=("top_k", "temperature"), top_k=5)
+    assert warm != await _text(engine, temperature=0.0)
+
+
+async def test_what_is_banned_is_not_taken_for_unlikely(engine: LlamaEngine) -> None:
+    odd: dict[str, Any] = {"xtc_probability": 1.0, "xtc_threshold": 0.0, "max_tokens": 6}
+    odd |= {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    assert await _text(engine, grammar='root ::= "red" | "green"', **odd) in {"red", "green"}
+    for kept in ({"ignore_eos": True}, {"min_tokens": 6}):
+        sampling = msgspec.structs.replace(PLAIN, **odd, **kept)
+        completion = await engine.generate(PROMPT, sampling=sampling).wait_completion()
+        assert completion.finish_reason is FinishReason.LENGTH, kept
 
 
 async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:

@@ -118,7 +118,7 @@ def _scalar(random: Random, schema: Schema, kind: str | None) -> Any:
         "boolean": [True, False],
         "null": [None],
     }
-    return random.choice(values.get(kind, [*ODD, *TEXTS]))
+    return copy.deepcopy(random.choice(values.get(kind, [*ODD, *TEXTS])))
 
 
 def _spoil(random: Random, body: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ def _spoil(random: Random, body: dict[str, Any]) -> None:
     elif random.random() < 0.6:
         container[key] = f"@raw {random.choice(RAW)}"
     else:
-        container[key] = random.choice([*ODD, *TEXTS])
+        container[key] = copy.deepcopy(random.choice([*ODD, *TEXTS]))
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

@@ -250,11 +250,11 @@ async def test_unknown_model() -> None:
 
 async def test_the_official_client_understands_a_refused_parameter() -> None:
     async with serving() as served, served.openai() as client:
-        with pytest.raises(openai.BadRequestError, match="store is not supported") as caught:
+        with pytest.raises(openai.BadRequestError, match="verbosity is not supported") as caught:
             await client.chat.completions.create(
-                model=MODEL.model_id, messages=[{"role": "user", "content": "Hi"}], store=True
+                model=MODEL.model_id, messages=[{"role": "user", "content": "Hi"}], verbosity="low"
             )
-    assert caught.value.param == "store"
+    assert caught.value.param == "verbosity"
     assert caught.value.code == "unsupported_parameter"
     assert served.engine.prompts == []
 

@@ -61,7 +61,6 @@ ASKED_TOO_MUCH: tuple[tuple[dict[str, Any], str], ...] = (
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
     ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
-    ({"store": True}, "store"),
     ({"service_tier": "flex"}, "service_tier"),
     ({"verbosity": "low"}, "verbosity"),
     ({"web_search_options": {}}, "web_search_options"),
@@ -91,6 +90,25 @@ async def test_fields_that_ask_for_nothing_are_taken_in_silence(fields: dict[str
     assert answer.status_code == 200, answer.text
     assert IGNORED_FIELDS_HEADER not in answer.headers
     assert answer.json()["choices"][0]["message"]["content"] == "Hello, world"
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (CHAT, {"messages": [USER]}),
+        ("/v1/responses", {"input": "x"}),
+        ("/v1/completions", {"prompt": "x"}),
+    ],
+)
+async def test_what_is_to_be_kept_is_answered_and_not_kept(
+    path: str, asked: dict[str, Any]
+) -> None:
+    """Some clients always send it, for OpenAI's responses are kept where nothing is said of it."""
+    async with serving() as served:
+        answer = await served.http.post(path, json={"store": True, **asked})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers[IGNORED_FIELDS_HEADER] == "store"
+    assert answer.json().get("store", False) is False
 
 
 @pytest.mark.parametrize(("fields", "param"), ASKED_TOO_MUCH)

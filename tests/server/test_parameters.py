@@ -230,10 +230,8 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"samplers": ["top_k"]}, "samplers"),
         ({"n_probs": 3}, "n_probs"),
         ({"functions": [{"name": "f"}]}, "functions"),
-        ({"store": True}, "store"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"best_of": True}, "best_of"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.http_protocol import MAX_PIPELINED_BYTES
 from tests.server.fake_models import (
@@ -146,12 +147,33 @@ async def test_what_comes_behind_the_last_request_of_a_connection_is_no_matter(
     assert b'"finish_reason":"stop"' in answer
 
 
-async def test_who_closes_its_side_counts_as_gone() -> None:
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_who_closes_its_side_counts_as_gone_and_is_told_so(path: str) -> None:
     """As it does to llama-server: from here it cannot be told from one that left."""
+    body = json.dumps(chat_body(max_tokens=9)).encode()
     async with serving(says_and_goes_on("Once")) as served:
         reader, writer = await served.connect()
-        writer.write(chat(served))
+        writer.write(request(served, "POST", path, body))
         await asked(served)
+        served.pool.returned.clear()
+        writer.write_eof()
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await reader.read()
+            await served.pool.returned.wait()
+        (record,) = served.activity.snapshot()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"which counts as leaving: keep it open until the answer is there" in answer
+    assert (b'"type":"error"' in answer) is (path == "/v1/messages")
+    assert (record.state, record.status) == (RequestState.CANCELLED, 499)
+
+
+async def test_who_closes_its_side_within_a_stream_gets_the_end_of_the_connection() -> None:
+    async with serving(says_and_goes_on("Once")) as served:
+        reader, writer = await served.connect()
+        writer.write(chat(served, stream=True))
+        begun = await reader.readuntil(b"Once")
         writer.write_eof()
         await asyncio.wait_for(served.engine.cancelled.wait(), PATIENCE_S)
-        assert await reader.read() == b""
+        rest = await asyncio.wait_for(reader.read(), PATIENCE_S)
+    assert (begun + rest).count(b"HTTP/1.1 ") == 1
+    assert b"[DONE]" not in rest

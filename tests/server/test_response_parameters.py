@@ -175,7 +175,6 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
     [
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": {"id": "conv_1"}}, "conversation"),
-        ({"store": True}, "store"),
         ({"background": True}, "background"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"n": 2}, "n"),
@@ -205,6 +204,11 @@ def test_what_cannot_be_honoured_is_refused_by_name(fields: dict[str, object], p
     assert isinstance(error, UnsupportedParameter)
     assert error.param == param
     assert error.message.startswith(param)
+
+
+def test_a_reference_to_what_is_not_kept_says_what_to_send() -> None:
+    error = refusal(input=[{"type": "item_reference", "id": "msg_1"}])
+    assert error.message.endswith("not supported: no response is kept here; send the item itself")
 
 
 def test_fields_that_ask_for_nothing_pass() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,6 +111,18 @@ class OpenWindow:
     def load_for_a_client(self, model: Path) -> asyncio.Future[None]:
         """Load a model as a request to the server does: nothing in the window asks for it."""
         return asyncio.ensure_future(self._application._worker.load(model), loop=self._loop)
+
+    @contextmanager
+    def read_for(self, model: Path) -> Iterator[None]:
+        """Let the files of a request be read that has yet to load ``model``."""
+        worker = self._application._worker
+        reading = worker._required().activity.using(model)
+        worker._call(reading.__enter__)
+        try:
+            yield
+        finally:
+            worker._call(reading.__exit__, None, None, None)
+            worker.list_models()  # which it does every few seconds
 
     def tell_of_model(self, state: ModelState) -> None:
         """Let the window believe that this became of a model."""

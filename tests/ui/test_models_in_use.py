@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import path_of, path_text
-from minerva_desktop.ui.unloading import Purpose, Unloading, in_use_notice
+from minerva_desktop.ui.unloading import Purpose, Unloading
 from tests.ui.served_window import click, serving
 
 # What the offscreen platform says about every dialog.
@@ -107,20 +107,38 @@ def test_a_model_that_a_request_has_yet_to_load_leaves_the_list_after_it(
     with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
         opened = desk.opened
         (unloading,) = opened.window.findChildren(Unloading)
-        # As where the request's files are still being read.
-        notice = in_use_notice(mine, "mine", 0, 1, Purpose.REMOVE)
-        opened.window.notifications.show_notice(notice)
-        desk.press_notice("Remove when it is done")
-        unloading.begin(mine)  # nothing uses it by now
-        opened.until("end of the notice", lambda: not opened.notice)
-        opened.window.notifications.show_notice(notice)
-        desk.press_notice("Remove when it is done")
-        (client,) = desk.ask(model="mine")
+        with opened.read_for(mine):
+            unloading.begin(mine, Purpose.REMOVE)
+            desk.until_said("Removing it now breaks that off.")
+            desk.press_notice("Remove when it is done")
+            (client,) = desk.ask(model="mine")
         assert opened.notice.endswith(" is removed from the list once nothing uses it any more.")
         with qtbot.waitSignal(unloading.removable, timeout=10_000) as removable:
             client.leave()
         assert removable.args == [mine]
         assert opened.notice == ""
+
+
+def test_a_model_that_no_request_comes_to_load_after_all_goes_by_itself(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path
+) -> None:
+    mine = minerva_home.with_name("mine.gguf")
+    shutil.copy(small_path, mine)
+    Catalog(minerva_home / "models.json", embedded=small_path).add(mine)
+    with serving(qtbot, dressed_app, minerva_home, small_path) as desk:
+        opened = desk.opened
+        (unloading,) = opened.window.findChildren(Unloading)
+        removed: list[object] = []
+        unloading.removable.connect(removed.append)
+        for purpose in Purpose:
+            with opened.read_for(mine):
+                unloading.begin(mine, purpose)
+                desk.until_said("now breaks that off.")
+                desk.press_notice(f"{purpose.verb} when it is done")
+                assert opened.notice.endswith(" once nothing uses it any more.")
+                assert removed == []
+            opened.until("end of the notice", lambda: not opened.notice)
+        assert removed == [mine]
 
 
 def test_a_model_that_is_to_be_unloaded_after_all_is_not_removed(

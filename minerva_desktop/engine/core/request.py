@@ -27,7 +27,7 @@ def steady_until(sampling: SamplingParameters, greedy_tokens: int) -> int:
     """
     if sampling.seed is not None:
         return sys.maxsize
-    return greedy_tokens if sampling.temperature <= 0 else 0
+    return greedy_tokens if sampling.is_greedy else 0
 
 
 class RunningRequest:

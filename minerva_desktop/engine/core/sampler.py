@@ -1,20 +1,21 @@
 """llama.cpp's samplers for one sequence. Used on the engine child's main thread, but for what
 `dry_prototype` makes on a desk thread.
 
-The chain has llama.cpp's own order (`common/sampling.cpp`, 0.3.36). Without a grammar and before
-anything else is asked for, one call into llama.cpp does it all; and where that would only find the
-likeliest token, `greedy` does.
+The chain has llama.cpp's own order (`common/sampling.cpp`, 0.3.36), unless a request has another.
+Without a grammar and before anything else is asked for, one call into llama.cpp does it all; and
+where that would only find the likeliest token, `greedy` does.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, SAMPLERS, TEMPERATURE, SamplingParameters
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.greedy import BAN, GreedyChoice
@@ -28,6 +29,10 @@ from minerva_desktop.errors import InferenceError, InvalidRequest
 MAX_GRAMMAR_SECONDS = 2.0
 _MIN_KEEP = 1
 _MIROSTAT_M = 100  # as in llama.cpp's `common_sampler_init`
+# Of the likeliest token's probability. Less has only what is banned: XTC would take it for unlikely
+# and prefer it, and with it the entropy that typical_p works out is no number.
+_LEAST_SHARE = 1e-37
+_SPARE_LIKELIEST = ("top_n_sigma", "top_k", "top_p", "min_p")
 
 
 class DryPrototype:
@@ -48,7 +53,8 @@ class DryPrototype:
 def dry_prototype(parameters: SamplingParameters, vocabulary: Vocabulary) -> DryPrototype | None:
     """The one that ``parameters`` ask for. Takes up to a second, for llama.cpp looks for each
     breaker in every token of the vocabulary."""
-    if not parameters.dry_multiplier or not parameters.dry_penalty_last_n:
+    is_wanted = parameters.dry_multiplier and parameters.dry_penalty_last_n
+    if not is_wanted or "dry" not in parameters.samplers:
         return None
     return _dry_prototype(
         vocabulary,
@@ -116,6 +122,7 @@ class Sampler:
         self._spell = spell
         self._grammar: Any = None
         self._ban_ends: Any = None
+        self._sieve: Any = None
         self._candidates: Candidates | None = None
         self._choice: GreedyChoice | None = None
         self._n_call = 0
@@ -168,19 +175,20 @@ class Sampler:
         return handle
 
     def _add(self, sampler: Any) -> None:
-        llama.llama_sampler_chain_add(self._chain, sampler)
+        if sampler is not None:
+            llama.llama_sampler_chain_add(self._chain, sampler)
 
     def _build(
         self, parameters: SamplingParameters, grammar: str | None, dry: DryPrototype | None
     ) -> None:
+        self._sieve = self._own(_new_sieve())
         self._add_biases(parameters)
-        self._add_penalties(parameters)
-        if dry is not None:
-            self._add(dry.clone())
         if parameters.mirostat:
+            self._add(self._penalties(parameters))
+            self._add(None if dry is None else dry.clone())
             self._add_mirostat(parameters)
         else:
-            self._add_truncation(parameters)
+            self._add_in_order(parameters, dry)
         if parameters.min_tokens and not parameters.ignore_eos:
             ends = self._model.vocabulary.end_tokens()
             self._ban_ends = self._own(self._bias(dict.fromkeys(ends, BAN)))
@@ -212,24 +220,25 @@ class Sampler:
             biases |= dict.fromkeys(self._model.vocabulary.end_tokens(), BAN)
         if biases:
             self._add(self._bias(biases))
+        if -math.inf in biases.values() and _takes_any(parameters):
+            self._add(_new_sieve())
 
     def _bias(self, biases: dict[int, float]) -> Any:
         array = (llama.llama_logit_bias * len(biases))(*biases.items())
         return llama.llama_sampler_init_logit_bias(self._model.n_vocab, len(biases), array)
 
-    def _add_penalties(self, parameters: SamplingParameters) -> None:
+    def _penalties(self, parameters: SamplingParameters) -> Any:
         repeat, frequency = parameters.repeat_penalty, parameters.frequency_penalty
         penalised = (repeat, frequency, parameters.presence_penalty) != (1.0, 0.0, 0.0)
-        if penalised and parameters.repeat_last_n:
-            self._add(
-                llama.llama_sampler_init_penalties(
-                    self._model.n_vocab,
-                    parameters.repeat_last_n,
-                    repeat,
-                    frequency,
-                    parameters.presence_penalty,
-                )
-            )
+        if not penalised or not parameters.repeat_last_n:
+            return None
+        return llama.llama_sampler_init_penalties(
+            self._model.n_vocab,
+            parameters.repeat_last_n,
+            repeat,
+            frequency,
+            parameters.presence_penalty,
+        )
 
     def _add_mirostat(self, parameters: SamplingParameters) -> None:
         tau, eta = parameters.mirostat_tau, parameters.mirostat_eta
@@ -240,40 +249,46 @@ class Sampler:
         else:
             self._add(llama.llama_sampler_init_mirostat_v2(self.seed, tau, eta))
 
-    def _add_truncation(self, parameters: SamplingParameters) -> None:
-        """Those that would change nothing are left out: each costs a pass over the candidates."""
-        greedy = parameters.temperature <= 0.0 and not parameters.dynatemp_range
-        # The likeliest token stays in whatever narrows, but these two may take it away, and what
-        # they take away depends on what is left of the others.
-        spares_likeliest = parameters.typical_p >= 1.0 and parameters.xtc_probability <= 0.0
-        narrows = not (greedy and spares_likeliest)
-        if parameters.top_n_sigma > 0.0 and narrows:
-            self._add(llama.llama_sampler_init_top_n_sigma(parameters.top_n_sigma))
-        if parameters.top_k and narrows:
-            self._add(llama.llama_sampler_init_top_k(parameters.top_k))
-        if parameters.typical_p < 1.0:
-            self._add(llama.llama_sampler_init_typical(parameters.typical_p, _MIN_KEEP))
-        if parameters.top_p < 1.0 and narrows:
-            self._add(llama.llama_sampler_init_top_p(parameters.top_p, _MIN_KEEP))
-        if parameters.min_p > 0.0 and narrows:
-            self._add(llama.llama_sampler_init_min_p(parameters.min_p, _MIN_KEEP))
-        if parameters.xtc_probability > 0.0:
-            self._add(
-                llama.llama_sampler_init_xtc(
+    def _add_in_order(self, parameters: SamplingParameters, dry: DryPrototype | None) -> None:
+        """The request's samplers, and what takes a token of those that they leave."""
+        superfluous = _SPARE_LIKELIEST if _only_narrows(parameters) else ()
+        for name in parameters.samplers:
+            if name == TEMPERATURE and parameters.is_greedy:
+                sampler = llama.llama_sampler_init_greedy()
+                self._add(sampler)
+                self._choose_quickly(parameters, sampler)
+                return  # nothing is left for those behind it
+            if name not in superfluous:
+                self._add(self._made(name, parameters, dry))
+        self._add(llama.llama_sampler_init_dist(self.seed))
+
+    def _made(self, name: str, parameters: SamplingParameters, dry: DryPrototype | None) -> Any:
+        """The sampler of that name; None where it would change nothing, for each takes time."""
+        sampler: Any = None
+        match name:
+            case "penalties":
+                sampler = self._penalties(parameters)
+            case "dry" if dry is not None:
+                sampler = dry.clone()
+            case "top_n_sigma" if parameters.top_n_sigma > 0.0:
+                sampler = llama.llama_sampler_init_top_n_sigma(parameters.top_n_sigma)
+            case "top_k" if parameters.top_k:
+                sampler = llama.llama_sampler_init_top_k(parameters.top_k)
+            case "typ_p" if parameters.typical_p < 1.0:
+                sampler = llama.llama_sampler_init_typical(parameters.typical_p, _MIN_KEEP)
+            case "top_p" if parameters.top_p < 1.0:
+                sampler = llama.llama_sampler_init_top_p(parameters.top_p, _MIN_KEEP)
+            case "min_p" if parameters.min_p > 0.0:
+                sampler = llama.llama_sampler_init_min_p(parameters.min_p, _MIN_KEEP)
+            case "xtc" if parameters.xtc_probability > 0.0:
+                sampler = llama.llama_sampler_init_xtc(
                     parameters.xtc_probability, parameters.xtc_threshold, _MIN_KEEP, self.seed
                 )
-            )
-        if greedy:
-            sampler = llama.llama_sampler_init_greedy()
-            self._add(sampler)
-            self._choose_quickly(parameters, sampler)
-            return
-        self._add(
-            llama.llama_sampler_init_temp_ext(
-                parameters.temperature, parameters.dynatemp_range, parameters.dynatemp_exponent
-            )
-        )
-        self._add(llama.llama_sampler_init_dist(self.seed))
+            case "temperature":
+                sampler = llama.llama_sampler_init_temp_ext(
+                    parameters.temperature, parameters.dynatemp_range, parameters.dynatemp_exponent
+                )
+        return sampler
 
     def _choose_quickly(self, parameters: SamplingParameters, greedy: Any) -> None:
         """Do without the chain where it holds nothing but ``greedy`` and a ban of the ends."""
@@ -317,6 +332,7 @@ class Sampler:
                 f" {MAX_GRAMMAR_SECONDS:g} s. Give it fewer alternatives"
             )
         candidates.apply(self._grammar)
+        candidates.apply(self._sieve)
 
     def _forced_end(self, candidates: Candidates) -> int:
         """An end where the grammar lets nothing else follow, even if ends are banned: the text is
@@ -363,3 +379,20 @@ class Sampler:
     def _apply_end_ban(self, candidates: Candidates) -> None:
         if self._ban_ends is not None and self._n_sampled < self._min_tokens:
             candidates.apply(self._ban_ends)
+            candidates.apply(self._sieve)
+
+
+def _only_narrows(parameters: SamplingParameters) -> bool:
+    """Whether the likeliest token is taken, and is the same without `_SPARE_LIKELIEST`. What may
+    take it away depends on what is left of the others; so do penalties that come behind them."""
+    is_usual = parameters.samplers == SAMPLERS
+    return parameters.is_greedy and is_usual and not _takes_any(parameters)
+
+
+def _takes_any(parameters: SamplingParameters) -> bool:
+    """Whether a sampler is used that may take the likeliest token away."""
+    return parameters.typical_p < 1.0 or parameters.xtc_probability > 0.0
+
+
+def _new_sieve() -> Any:  # a sampler that leaves out what is banned
+    return llama.llama_sampler_init_min_p(_LEAST_SHARE, _MIN_KEEP)

@@ -48,7 +48,6 @@ _CHAT_NEUTRAL: NeutralValues = MappingProxyType(
         "parse_tool_calls": (True,),
         "prediction": (),
         "prompt_cache_options": ({}, {"mode": "implicit"}),
-        "store": (False,),
         "verbosity": ("medium",),
         "web_search_options": (),
     }
@@ -79,6 +78,8 @@ def chat_parameters(
     parser = ParameterParser(body, files)
     request = parser.validated(ChatCompletionRequest)
     parser.judge(request, _CHAT_NEUTRAL, without_effect=WITHOUT_EFFECT)
+    if request.store:
+        parser.ignore("store")  # the answer is the same
     turns = chat_turns(parser, request.messages)
     _check_continuation(request, turns)
     return ChatParameters(

@@ -41,7 +41,6 @@ _NEUTRAL: NeutralValues = MappingProxyType(
         "prompt_logprobs": (),
         "reasoning_effort": (),
         "response_format": ({"type": "text"},),
-        "store": (False,),
         "tool_choice": ("none", "auto"),
         "tools": ([],),
     }

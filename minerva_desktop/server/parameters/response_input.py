@@ -32,6 +32,9 @@ _FILE = "input_file"
 _OF_FILES = ("file_data", "filename", "file_id", "file_url")
 _TEXT_TYPES = frozenset({"input_text", "output_text"})
 _NOTHING: NeutralValues = MappingProxyType({})
+_INSTEAD = MappingProxyType(
+    {"item_reference": ": no response is kept here; send the item itself"}  # as with store: false
+)
 _DIRECT: NeutralValues = MappingProxyType(
     {"async": (False,), "caller": ({"type": "direct"},), "namespace": ()}
 )
@@ -93,9 +96,10 @@ class _Items:
             case ReasoningItem():
                 self._add_reasoning(item, where)
             case OtherItem():
+                instead = _INSTEAD.get(item.type, "")
                 raise UnsupportedParameter(
                     f"{where}.type: items of the type {item.type[:MAX_FIELD_NAME]!r} are not "
-                    "supported",
+                    f"supported{instead}",
                     param=f"{where}.type",
                 )
 

@@ -71,7 +71,6 @@ _NOTHING_IS_KEPT = MappingProxyType(
         "background": "an answer is computed while its client waits for it",
         "conversation": "no conversation is kept here; send its items in input",
         "previous_response_id": "no response is kept here; send its items in input",
-        "store": "no response is kept here",
     }
 )
 _CHATS_OWN = ("n", "timings_per_token", "return_progress")
@@ -104,6 +103,8 @@ def responses_parameters(
     parser.judge(request, _NEUTRAL, without_effect=_WITHOUT_EFFECT)
     refuse_given(request, _CHATS_OWN)
     _refuse_keeping(request)
+    if request.store:
+        parser.ignore("store")
     _check_stream_options(parser, request.stream, request.stream_options)
     _check_reasoning(parser, request.reasoning)
     sampling = _sampling(parser, request)
@@ -121,8 +122,8 @@ def responses_parameters(
 
 
 def _refuse_keeping(request: ResponsesRequest) -> None:
-    """Nothing is kept, so nothing can be gone on with. To keep nothing is what ``store: false``
-    asks for, and what comes of no ``store`` at all; the response says so."""
+    """Nothing is kept, so nothing can be gone on with. A ``store`` that is true is no reason to
+    refuse an answer: by the API's default, so is one that is not there."""
     for name, reason in _NOTHING_IS_KEPT.items():
         if getattr(request, name) not in (None, False):
             raise UnsupportedParameter(f"{name} is not supported: {reason}", param=name)

@@ -11,7 +11,13 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.chat.limits import Overflow, RequestLimits
-from minerva_desktop.chat.sampling import MAX_SEED, MAX_TOKENS, RANGES, SamplingParameters
+from minerva_desktop.chat.sampling import (
+    MAX_SEED,
+    MAX_TOKENS,
+    RANGES,
+    SAMPLERS,
+    SamplingParameters,
+)
 from minerva_desktop.chat.tools import schema_field
 from minerva_desktop.engine.engine import MAX_CHOICES
 from minerva_desktop.errors import InvalidRequest
@@ -66,7 +72,6 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
         "reasoning_budget_tokens": (-1,),
         "response_fields": ([],),
         "return_tokens": (False,),
-        "samplers": (),
         "service_tier": ("auto", "default"),
         "stop_token_ids": ([],),
         "structured_outputs": (),
@@ -79,6 +84,16 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
     }
 )
 
+# llama-server's other names of samplers, without their dashes.
+_SAMPLER_ALIASES = MappingProxyType(
+    {
+        **{name.replace("_", ""): name for name in SAMPLERS},
+        "nucleus": "top_p",
+        "temp": "temperature",
+        "typ": "typ_p",
+        "typicalp": "typ_p",
+    }
+)
 SCHEMA = "response_format"  # the engine's name for the schema of an answer
 _OWN_NAMES: Mapping[str, str] = MappingProxyType({SCHEMA: "json_schema"})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -129,6 +144,8 @@ def sampling_parameters(
     given |= {name: value for name, value in more.items() if value is not None}
     if fields.dry_sequence_breakers is not None:
         given["dry_sequence_breakers"] = tuple(fields.dry_sequence_breakers)
+    if fields.samplers is not None:
+        given["samplers"] = tuple(map(_sampler_name, fields.samplers))
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     sampling = SamplingParameters(**changes)
     sampling.check()
@@ -216,6 +233,10 @@ def _seed(value: int | None) -> int | None:
 
 def _window(value: int | None) -> int | None:
     return _LARGEST_WINDOW if value == WHOLE_CONTEXT else value
+
+
+def _sampler_name(given: str) -> str:
+    return _SAMPLER_ALIASES.get(given.lower().replace("-", "").replace("_", ""), given)
 
 
 def _biases(given: dict[str, Any] | list[Any]) -> dict[int, float]:

@@ -21,6 +21,7 @@ from minerva_desktop.server.schemas.common import (
     RequestModel,
     RunFields,
     SamplingFields,
+    Store,
     StreamOptions,
     Text,
     TextOrObject,
@@ -227,6 +228,7 @@ class ChatCompletionRequest(ChatFields, SamplingFields, RunFields):
     reasoning_format: Annotated[str, word_of(REASONING_FORMATS)] | None = None
     user: str | None = None
     metadata: Metadata | None = None
+    store: Store = None
 
 
 # -- answers -----------------------------------------------------------------------------------

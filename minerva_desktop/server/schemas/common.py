@@ -17,6 +17,7 @@ from minerva_desktop.chat.sampling import (
     MAX_TOKENS,
     MAX_TOP_LOGPROBS,
     RANGES,
+    SAMPLERS,
     SamplingParameters,
 )
 from minerva_desktop.engine.engine import MAX_CHOICES
@@ -94,6 +95,10 @@ PositiveTokenLimit = Annotated[
     TokenLimit, Field(description="In tokens, at least 1; -1 or null: no limit but the context.")
 ]
 TopLogprobs = Annotated[Int64 | None, number_from(0, MAX_TOP_LOGPROBS)]
+Store = Annotated[
+    bool | None,
+    Field(description="Nothing is kept: true changes nothing, and counts as an ignored field."),
+]
 # OpenAI's bounds.
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -235,6 +240,13 @@ class SamplingFields(RequestModel):
     dry_sequence_breakers: (
         Annotated[list[str], Field(fail_fast=True), at_most_items(MAX_BREAKERS)] | None
     ) = None
+    samplers: Annotated[
+        Annotated[list[str], Field(fail_fast=True), at_most_items(len(SAMPLERS))] | None,
+        Field(
+            description="Those that are applied, in that order; of the others, no parameter has an"
+            f" effect. Absent: {', '.join(SAMPLERS)}."
+        ),
+    ] = None
     mirostat: Annotated[Int64 | None, sampling_number("mirostat")] = None
     mirostat_tau: Annotated[float | None, sampling_number("mirostat_tau")] = None
     mirostat_eta: Annotated[float | None, sampling_number("mirostat_eta")] = None

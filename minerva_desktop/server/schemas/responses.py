@@ -29,6 +29,7 @@ from minerva_desktop.server.schemas.common import (
     RequestModel,
     RunFields,
     SamplingFields,
+    Store,
     Text,
     TopLogprobs,
     one_of,
@@ -225,4 +226,4 @@ class ResponsesRequest(SamplingFields, RunFields):
     background: bool | None = None
     conversation: Any = None
     previous_response_id: str | None = None
-    store: bool | None = None
+    store: Store = None
