@@ -13,9 +13,7 @@ newline='
 refused="Minerva Desktop is not installed"
 own="It needs folders there that you may write to."
 
-usage() {
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-}
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
 
 wrong() {
     echo "install.sh: $1" >&2
@@ -69,18 +67,22 @@ lock() {
     [ -d "$libraries" ] || return 0 # nothing is installed
     command -v flock >/dev/null || return 0
     exec 9<"$libraries"
-    flock -n 9 || case $? in
-    1)
+    flock -n 9 || {
+        [ $? = 1 ] || return 0 # a disk without locks, of which it has told
         echo "Minerva Desktop is being installed or removed: waiting until that is done."
         flock 9
-        ;;
-    *) ;; # a disk without locks, of which it has told
-    esac
+    }
 }
 
 # What an update left that was cut off between its two last steps.
 put_back() {
     [ -d "$app" ] || [ ! -d "$app.old" ] || mv "$app.old" "$app"
+}
+
+# As `sudo` leaves it: its files could be moved out of the way, and not be removed.
+check_owner() {
+    [ ! -d "$app" ] || { [ -w "$app" ] && [ -x "$app" ]; } ||
+        refuse "$app is another user's. To remove it: sudo rm -r $(word "$app")"
 }
 
 # The processes of the installed app. One from before an update has a program that is gone, and which
@@ -107,13 +109,18 @@ remove_commands() {
     done
 }
 
+# Whether the lines of LIST have ITEM.
+has() {
+    case $newline$1$newline in
+    *"$newline$2$newline"*) ;;
+    *) return 1 ;;
+    esac
+}
+
 # FOLDER of data, its FILES, and those of them that STAY.
 remove_files() {
     printf '%s\n' "$2" | while IFS= read -r file; do
-        case $newline$3$newline in
-        *"$newline$file$newline"*) ;;
-        *) [ -z "$file" ] || rm -f "$1/$file" || return ;;
-        esac
+        [ -z "$file" ] || has "$3" "$file" || rm -f "$1/$file" || return
     done
 }
 
@@ -138,36 +145,34 @@ refresh() { # FOLDER, of data
 # What these programs have written, where no other program's files are that it tells of, and where an
 # installation made the folder. All else stays.
 remove_caches() { # FOLDER of data, and FOLDERS that were made
-    case $newline$2$newline in
-    *"$newline$1/applications$newline"*)
-        [ "$(ls -A "$1/applications" 2>/dev/null)" != mimeinfo.cache ] ||
-            rm -f "$1/applications/mimeinfo.cache"
-        ;;
-    esac
-    case $newline$2$newline in
-    *"$newline$1/mime$newline"*)
-        rmdir "$1/mime/packages" 2>/dev/null || return 0
-        for name in XMLnamespaces aliases generic-icons globs globs2 icons magic mime.cache \
-            subclasses treemagic types version; do
-            rm -f "$1/mime/$name"
-        done
-        rmdir "$1"/mime/*/ 2>/dev/null || true # of the kinds of types
-        ;;
-    esac
+    if has "$2" "$1/applications" &&
+        [ "$(ls -A "$1/applications" 2>/dev/null)" = mimeinfo.cache ]; then
+        rm -f "$1/applications/mimeinfo.cache"
+    fi
+    has "$2" "$1/mime" || return 0
+    rmdir "$1/mime/packages" 2>/dev/null || return 0
+    for name in XMLnamespaces aliases generic-icons globs globs2 icons magic mime.cache \
+        subclasses treemagic types version; do
+        rm -f "$1/mime/$name"
+    done
+    rmdir "$1"/mime/*/ 2>/dev/null || true # of the kinds of types
 }
 
 uninstall() {
     refused="Minerva Desktop is not removed"
+    find_folders
     lock
     put_back
     if [ ! -d "$app" ]; then
         echo "Minerva Desktop is not installed for you: there is no $app"
         return
     fi
+    [ -w "$libraries" ] || refuse "you may not write to $libraries."
+    check_owner
     running=$(processes)
     [ -z "$running" ] ||
         refuse "it is running (process$running). Close its window, stop its commands, and try again."
-    [ -w "$libraries" ] || refuse "you may not write to $libraries."
+    trap '' INT TERM HUP # a half that is left could not be removed by itself
     find_installed
     said=$(remove_commands 2>&1) || refuse "$(first_line "$said")"
     said=$(remove_files "$installed_data" "$installed_files" "" 2>&1) || refuse "$(first_line "$said")"
@@ -308,12 +313,20 @@ clean_up() {
     remove_folders "$made"
 }
 
+# Else it would be told that the menu has it, where root's has.
+check_person() {
+    [ "$(id -u)" = 0 ] || return 0
+    [ "${SUDO_USER:-root}" = root ] || refuse "sudo would install it for root, not for $SUDO_USER. \
+Run it without sudo, or with SUDO_USER=root where root is to have it."
+}
+
 install_app() {
     here=$(unset CDPATH && cd "$(dirname "$0")" && pwd)
     if [ ! -d "$here/app" ]; then
         echo "This is the installed app: there is nothing to install." >&2
         exit 1
     fi
+    check_person
     made=''
     make_folder "$libraries"
     # Not every shell runs what is set for EXIT at a signal.
@@ -326,6 +339,7 @@ install_app() {
     said=$(rm -rf "$app.new" "$app.old" 2>&1) || refuse "$(first_line "$said"). Remove that first."
     find_installed
     make_folders
+    check_owner
     copy_app
     removed_backends=$(own_backends)
     running=$(processes)
@@ -381,9 +395,6 @@ case ${1:-} in
     tell
     ;;
 -h | --help) usage ;;
---uninstall)
-    find_folders
-    uninstall
-    ;;
+--uninstall) uninstall ;;
 *) wrong "there is no option $1" ;;
 esac

@@ -193,6 +193,37 @@ def test_what_stops_the_unpacking_is_said_once(
     assert list(temporary.iterdir()) == []
 
 
+def test_sudo_does_not_install_it_for_root(
+    run_file: Path, tools: Path, installer: Installer
+) -> None:
+    make_tool(tools, "id", "echo 0")
+    done = installer.start(run_file, PATH=path_with(tools), SUDO_USER="ada")
+    assert (done.returncode, done.stdout) == (1, "Unpacking\n")
+    assert done.stderr == (
+        "Minerva Desktop is not installed: sudo would install it for root, not for ada. Run it"
+        " without sudo, or with SUDO_USER=root where root is to have it.\n"
+    )
+    assert installer.left() == set()
+    done = installer.start(run_file, PATH=path_with(tools), SUDO_USER="root")
+    assert (done.returncode, done.stderr) == (0, "")
+    make_tool(tools, "id", "echo 1001")  # as with `sudo -u`: for whom is said
+    assert installer.start(run_file, PATH=path_with(tools), SUDO_USER="ada").returncode == 0
+
+
+def test_a_removal_that_began_is_done(run_file: Path, tools: Path, installer: Installer) -> None:
+    installer.run()
+    # As Ctrl+C does it: all processes of the terminal get the signal.
+    make_tool(tools, "rm", f"kill -s INT 0\nexec '{shutil.which('rm')}' \"$@\"")
+    done = subprocess.run(
+        ["dash" if shutil.which("dash") else "sh", str(run_file), "--uninstall"],
+        env=installer.environment({"PATH": path_with(tools)}), start_new_session=True,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Minerva Desktop is removed.")
+    assert installer.left() == set()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_installer_leaves_nothing(
     tmp_path: Path, number: signal.Signals, run_file: Path, tools: Path, installer: Installer

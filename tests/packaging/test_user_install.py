@@ -187,6 +187,30 @@ def test_it_is_not_removed_while_it_runs(installer: Installer) -> None:
     assert installer.left() == set()
 
 
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="root may write to all")
+@pytest.mark.parametrize("mode", [0o555, 0])  # as others see one of 755, and one of 700
+def test_what_another_user_has_installed_there_stays(mode: int, installer: Installer) -> None:
+    installer.run()
+    installer.app.chmod(mode)
+    before = installer.left()
+    person = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    for arguments, what in (((), "installed"), (("--uninstall",), "removed")):
+        done = subprocess.run(
+            [
+                *(person if os.geteuid() == 0 else ()),
+                "sh", str(installer.folder / "install.sh"), *arguments,
+            ],
+            env=installer.environment({}), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"Minerva Desktop is not {what}: {installer.app} is another user's. To remove it: sudo"
+            f" rm -r {installer.app}\n"
+        )
+    installer.app.chmod(0o755)
+    assert installer.left() == before
+
+
 @contextmanager
 def running(program: Path) -> Iterator[int]:
     """A process of a copy of `sleep`."""
@@ -258,9 +282,9 @@ def test_an_update_that_was_cut_off_is_taken_up(installer: Installer) -> None:
 
 
 @pytest.mark.parametrize("home", [None, "", "some/folder"])
-@pytest.mark.parametrize("arguments", [[], ["--uninstall"]])
+@pytest.mark.parametrize(("arguments", "what"), [([], "installed"), (["--uninstall"], "removed")])
 def test_without_a_home_it_says_what_to_set(
-    home: str | None, arguments: list[str], installer: Installer
+    home: str | None, arguments: list[str], what: str, installer: Installer
 ) -> None:
     environment = {"PATH": os.environ["PATH"]} | ({} if home is None else {"HOME": home})
     done = subprocess.run(
@@ -268,8 +292,8 @@ def test_without_a_home_it_says_what_to_set(
         cwd=installer.home, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("Minerva Desktop is not ")
-    assert done.stderr.endswith(": HOME names no folder. Set it, as in HOME=/home/you\n")
+    words = "HOME names no folder. Set it, as in HOME=/home/you"
+    assert done.stderr == f"Minerva Desktop is not {what}: {words}\n"
     assert installer.left() == set()
 
 
