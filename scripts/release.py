@@ -41,8 +41,12 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--bundle-only", action="store_true", help="make no packages")
     options = parser.parse_args(arguments)
+    if options.bundle_only and options.clean_root:
+        parser.error("--clean-root installs the packages, which --bundle-only leaves out")
     project = release_environment.ReleaseProject(ROOT)
     try:
+        if options.clean_root:
+            release_check.check_tools()  # now, and not after all is built
         bundle, packages = _build(project, source_date(ROOT), bundle_only=options.bundle_only)
         if options.verify:
             release_check.check_app([str(bundle / bundle_contents.EXECUTABLE)])

@@ -3,6 +3,7 @@
 import environment  # first: it refuses a Python that is too old for the rest
 
 # isort: split
+import ctypes
 import os
 import shlex
 import shutil
@@ -28,6 +29,7 @@ DESKTOP = (
     "libgtk-3-0", "libegl1", "libgl1", "dbus", "xwayland", "fonts-dejavu-core", "libssl3"
 )  # fmt: skip
 USER, HOME = "1000:1000", "home/person"
+CLONE_NEWNS = 0x20000  # Linux's word for mounts of one's own
 
 
 def check_app(command: Sequence[str]) -> None:
@@ -42,16 +44,19 @@ def check_app(command: Sequence[str]) -> None:
         raise environment.SetupError("The frozen app does not do what it should: see above")
 
 
-def check_packages(project: ReleaseProject, packages: Sequence[Path]) -> None:
-    """Install the packages into a clean Debian, test what they install, and take them off again.
-
-    Needs root and mmdebstrap. Raises `SetupError`.
-    """
+def check_tools() -> None:
+    """See that there is what `check_packages` needs. Raises `SetupError`."""
     if not (shutil.which("mmdebstrap") and os.geteuid() == 0):
         raise environment.SetupError(
             "A clean Debian needs root and mmdebstrap: apt-get install mmdebstrap"
         )
+
+
+def check_packages(project: ReleaseProject, packages: Sequence[Path]) -> None:
+    """Install the packages into a clean Debian, test what they install, and take them off again.
+    Raises `SetupError`."""
     log = project.build / "clean-root.log"
+    _have_own_mounts(log)
     root = _clean_root(project, "clean-root", (), log)
     package = next(each for each in packages if each.suffix == ".deb")
     installer = next(each for each in packages if each.suffix == ".run")
@@ -117,6 +122,16 @@ def _check_user_install(root: Path, installer: Path, log: Path) -> None:
     left = _files(home) - {installer.name}
     if left != {".local/share/Minerva Desktop/chats.sqlite3"} or not before_use > left:
         raise environment.SetupError(f"Left behind by the installer: {sorted(left)}")
+
+
+def _have_own_mounts(log: Path) -> None:
+    """What this process mounts goes with it, however it ends: where a mount stays in the clean
+    Debian, whoever deletes that, as the next run does, deletes this machine's /tmp and /dev with
+    it. Raises `SetupError`."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise environment.SetupError(f"A clean Debian needs mounts of its own: {reason}")
+    run_step("Keeping the mounts apart", ["mount", "--make-rprivate", "/"], log)
 
 
 @contextmanager
