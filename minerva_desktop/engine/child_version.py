@@ -22,8 +22,9 @@ RUNNING = Path("/proc/self/exe")
 
 
 def own_build(executable: Path | None) -> str:
-    """The version, and which build of it the app's ``executable`` is: by its time, which is that of
-    its source, and its size. None: the source itself runs, which has neither."""
+    """The version, and which build of it the app's ``executable`` is: by its size and its time,
+    that of its source or of its copy by the installer for one user. None: the source itself runs,
+    which has neither."""
     try:
         status = None if executable is None else executable.stat()
     except OSError:  # a system that does not show its processes

@@ -276,7 +276,7 @@ link_commands() {
         if [ -e "$link" ]; then
             echo "$link is another program's: it stays; use $(word "$app/minerva-desktop")" >&2
         else
-            ln -s "$app/minerva-desktop" "$link"
+            said=$(ln -s "$app/minerva-desktop" "$link" 2>&1) || problem=$(first_line "$said")
         fi
     done
 }
@@ -347,9 +347,9 @@ install_app() {
     trap '' INT TERM HUP
     replace_app
     trap - EXIT
+    problem=''
     remove_commands
     link_commands
-    problem=''
     said=$(write_files 2>&1) || problem=$(first_line "$said")
     stay=''
     [ "$installed_data" != "$data" ] || stay=$new_files
@@ -365,8 +365,8 @@ install_app() {
 
 tell() {
     if [ -n "$problem" ]; then
-        echo "Minerva Desktop is installed, but not all of its menu entry: $problem. When that is" \
-            "mended, install it again. Until then: $(word "$app/minerva-desktop")" >&2
+        echo "Minerva Desktop is installed, but not all of its commands and menu entry: $problem." \
+            "When that is mended, install it again. Until then: $(word "$app/minerva-desktop")" >&2
     else
         echo "Minerva Desktop is installed: look for it in the menu, or type minerva-desktop."
     fi

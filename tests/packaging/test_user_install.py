@@ -211,6 +211,20 @@ def test_what_another_user_has_installed_there_stays(mode: int, installer: Insta
     assert installer.left() == before
 
 
+def test_a_command_that_cannot_be_made_is_told_of(tmp_path: Path, installer: Installer) -> None:
+    tool = tmp_path / "ln"
+    tool.write_text("#!/bin/sh\necho ln: no space left >&2\nexit 1\n")
+    tool.chmod(0o755)
+    done = installer.attempt(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "Minerva Desktop is installed, but not all of its commands and menu entry: ln: no space"
+        " left. When that is mended, install it again. Until then: "
+    )
+    assert (installer.data / ENTRY).is_file()
+    assert installer.run().stderr == ""
+
+
 @contextmanager
 def running(program: Path) -> Iterator[int]:
     """A process of a copy of `sleep`."""
@@ -302,7 +316,9 @@ def test_a_menu_entry_that_cannot_be_written_is_told_of(installer: Installer) ->
     (installer.data / f"{ENTRY}.new").mkdir()
     done = installer.attempt()
     assert done.returncode == 1
-    assert "Minerva Desktop is installed, but not all of its menu entry: " in done.stderr
+    assert (
+        "Minerva Desktop is installed, but not all of its commands and menu entry: " in done.stderr
+    )
     assert done.stderr.endswith(f"Until then: {installer.app}/minerva-desktop\n")
     assert (installer.data / ENTRY).is_file()  # the one of before
     (installer.data / f"{ENTRY}.new").rmdir()
