@@ -18,7 +18,7 @@ import sys
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
 from release_environment import ReleaseProject
@@ -185,8 +185,9 @@ def _write_documents(folder: Path, project: ReleaseProject, version: str, epoch:
 
 def maintainer(variables: Mapping[str, str]) -> str:
     """Whom Debian's tools name as the package's."""
-    name = variables.get(NAME_VARIABLE, "").strip() or DEVELOPERS
-    return f"{name} <{variables.get(ADDRESS_VARIABLE, '').strip() or NO_ADDRESS}>"
+    own_name, address = parseaddr(variables.get(ADDRESS_VARIABLE, ""))
+    name = variables.get(NAME_VARIABLE, "").strip() or own_name or DEVELOPERS
+    return f"{name} <{address or NO_ADDRESS}>"
 
 
 def released(news: str, version: str, date: str) -> str:

@@ -50,6 +50,8 @@ def test_the_changelog_is_of_the_version_that_is_made() -> None:
 def test_who_publishes_it_is_named_as_with_debians_tools() -> None:
     given = {"DEBFULLNAME": "Ada Lovelace", "DEBEMAIL": "ada@example.org"}
     assert release_linux.maintainer(given) == "Ada Lovelace <ada@example.org>"
+    both_in_one = {"DEBEMAIL": "Ada Lovelace <ada@example.org>"}
+    assert release_linux.maintainer(both_in_one) == "Ada Lovelace <ada@example.org>"
     assert release_linux.maintainer({}) == "Minerva Desktop developers <minerva-desktop@localhost>"
 
 
