@@ -27,9 +27,7 @@ refuse() {
 }
 
 # Of what a program said. One that copies says the same of each file.
-first_line() {
-    printf '%s' "${1%%"$newline"*}"
-}
+first_line() { printf '%s' "${1%%"$newline"*}"; }
 
 # A path as one word of a command line, for the person to copy.
 word() {
