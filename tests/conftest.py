@@ -41,10 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
     starts_tests = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", 0)
     if starts_tests:
         gc.disable()
-    if sys.dont_write_bytecode and starts_tests and config.cache is not None:
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider: none
+    if sys.dont_write_bytecode and starts_tests and cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         sys.dont_write_bytecode = False
-        sys.pycache_prefix = str(config.cache.mkdir("bytecode"))
+        sys.pycache_prefix = str(cache.mkdir("bytecode"))
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 
