@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     starts_tests = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", 0)
     if starts_tests:
         gc.disable()
-    cache = getattr(config, "cache", None)  # none with `-p no:cacheprovider`
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider: none
     if sys.dont_write_bytecode and starts_tests and cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         sys.dont_write_bytecode = False

@@ -105,7 +105,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     def is_greedy(self) -> bool:
         """Whether the likeliest token is taken of those that the others leave."""
         is_cold = self.temperature <= 0.0 and not self.dynatemp_range
-        return is_cold and not self.mirostat and TEMPERATURE in self.samplers
+        return is_cold and TEMPERATURE in self.samplers
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a value is outside its range."""

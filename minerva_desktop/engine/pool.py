@@ -95,6 +95,7 @@ class ModelPool(PoolTimes[EngineT]):
         self._uses = itertools.count(1)
         self._waiting = WaitingLoads(self._entries, ledgers)
         self._check_start = check = check_start or _start_unchecked
+        self._checking = asyncio.Lock()
         self._room = RoomMaker(self._entries, ledgers, choose, check, self._evict, self._waiting)
         self._relief = Relief(self._entries, self._retire, self._tell)
         self.spare_time = SpareTime(self._entries)
@@ -232,14 +233,17 @@ class ModelPool(PoolTimes[EngineT]):
         """Whether a model that was loaded with other options than those it would get now could be
         loaded with these. Asks the disk, and a new process, only for such a one."""
         entry = self._entries.known.get(path)
-        wanted = self.options_of(path)
-        if entry is None or entry.options == wanted or not await self._is_there(path):
+        if entry is None or entry.options == self.options_of(path):
             return False
-        try:
-            if entry.is_outdated(wanted):
-                await self._check_start(path)
-        except AppReplaced:
+        if not await self._is_there(path):
             return False
+        async with self._checking:  # many requests may come at once, and one process tells them all
+            entry = self._entries.known.get(path)
+            try:
+                if entry is not None and entry.is_outdated(self.options_of(path)):
+                    await self._check_start(path)
+            except AppReplaced:
+                return False
         return True
 
     def _start_load(self, path: Path, options: LoadOptions, *, forced: bool) -> Entry[EngineT]:

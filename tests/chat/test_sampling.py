@@ -81,3 +81,20 @@ def test_the_sentence_has_the_numbers_in_it() -> None:
 
 def test_the_largest_seed_is_not_the_one_that_means_random() -> None:
     assert MAX_SEED + 1 == 0xFFFF_FFFF
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_greedy"),
+    [
+        ({}, False),
+        ({"temperature": 0.0}, True),
+        ({"temperature": 0.0, "mirostat": 2}, True),  # which gets the likeliest token alone
+        ({"temperature": 0.0, "dynatemp_range": 0.5}, False),
+        ({"temperature": 0.0, "samplers": ("top_k",)}, False),
+        ({"temperature": 0.0, "samplers": ("temperature", "top_k")}, True),
+    ],
+)
+def test_a_temperature_of_0_is_greedy_where_it_is_applied(
+    fields: dict[str, object], is_greedy: bool
+) -> None:
+    assert changed(**fields).is_greedy is is_greedy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -108,3 +109,27 @@ async def test_the_driver_is_not_blamed_for_an_update(caplog: pytest.LogCaptureF
     answer = await ask_devices(SpareChild(of_another_version(child_command())))
     assert answer == DeviceList(None, f"{UPDATED}.")
     assert answer.problem in caplog.text
+
+
+async def test_requests_that_come_at_once_have_one_process_asked(
+    catalog: Catalog, small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    runtime.keeps_spare = False
+    async with runtime.pool.lease(small_path):
+        pass
+    start, started = ChildProcess.start, []
+
+    async def counted(command: Sequence[str]) -> ChildProcess:
+        started.append(command)
+        return await start(command)
+
+    async def context() -> int:
+        async with runtime.pool.lease(small_path) as engine:
+            return engine.get_context_info().n_ctx
+
+    monkeypatch.setattr(ChildProcess, "start", counted)
+    runtime.set_load_options(LoadOptions(n_ctx=512))
+    assert await asyncio.gather(*(context() for _ in range(5))) == [512] * 5
+    assert len(started) == 1
+    await runtime.close()

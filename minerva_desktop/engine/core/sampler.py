@@ -9,7 +9,6 @@ where that would only find the likeliest token, `greedy` does.
 from __future__ import annotations
 
 import ctypes
-import math
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -122,7 +121,6 @@ class Sampler:
         self._spell = spell
         self._grammar: Any = None
         self._ban_ends: Any = None
-        self._sieve: Any = None
         self._candidates: Candidates | None = None
         self._choice: GreedyChoice | None = None
         self._n_call = 0
@@ -181,8 +179,10 @@ class Sampler:
     def _build(
         self, parameters: SamplingParameters, grammar: str | None, dry: DryPrototype | None
     ) -> None:
-        self._sieve = self._own(_new_sieve())
         self._add_biases(parameters)
+        if _takes_any(parameters):
+            # Not before the biases: those look for tokens that have moved one by one.
+            self._add(llama.llama_sampler_init_min_p(_LEAST_SHARE, _MIN_KEEP))
         if parameters.mirostat:
             self._add(self._penalties(parameters))
             self._add(None if dry is None else dry.clone())
@@ -220,8 +220,6 @@ class Sampler:
             biases |= dict.fromkeys(self._model.vocabulary.end_tokens(), BAN)
         if biases:
             self._add(self._bias(biases))
-        if -math.inf in biases.values() and _takes_any(parameters):
-            self._add(_new_sieve())
 
     def _bias(self, biases: dict[int, float]) -> Any:
         array = (llama.llama_logit_bias * len(biases))(*biases.items())
@@ -332,7 +330,6 @@ class Sampler:
                 f" {MAX_GRAMMAR_SECONDS:g} s. Give it fewer alternatives"
             )
         candidates.apply(self._grammar)
-        candidates.apply(self._sieve)
 
     def _forced_end(self, candidates: Candidates) -> int:
         """An end where the grammar lets nothing else follow, even if ends are banned: the text is
@@ -379,7 +376,6 @@ class Sampler:
     def _apply_end_ban(self, candidates: Candidates) -> None:
         if self._ban_ends is not None and self._n_sampled < self._min_tokens:
             candidates.apply(self._ban_ends)
-            candidates.apply(self._sieve)
 
 
 def _only_narrows(parameters: SamplingParameters) -> bool:
@@ -392,7 +388,3 @@ def _only_narrows(parameters: SamplingParameters) -> bool:
 def _takes_any(parameters: SamplingParameters) -> bool:
     """Whether a sampler is used that may take the likeliest token away."""
     return parameters.typical_p < 1.0 or parameters.xtc_probability > 0.0
-
-
-def _new_sieve() -> Any:  # a sampler that leaves out what is banned
-    return llama.llama_sampler_init_min_p(_LEAST_SHARE, _MIN_KEEP)
