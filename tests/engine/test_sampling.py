@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from minerva_desktop.chat.completion import FinishReason
-from minerva_desktop.chat.sampling import MAX_BIASES, SamplingParameters
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
@@ -119,21 +118,6 @@ async def test_what_is_banned_is_not_taken_for_unlikely(engine: LlamaEngine) -> 
         sampling = msgspec.structs.replace(PLAIN, **odd, **kept)
         completion = await engine.generate(PROMPT, sampling=sampling).wait_completion()
         assert completion.finish_reason is FinishReason.LENGTH, kept
-
-
-async def test_many_biases_take_no_longer_before_an_end_is_allowed(engine: LlamaEngine) -> None:
-    """All other answers wait for each token: what moves the candidates comes behind the biases."""
-    biases = dict.fromkeys(range(40_000, 40_000 + MAX_BIASES), -1.0)
-    sampling = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=8, logit_bias=biases)
-    early = msgspec.structs.replace(sampling, min_tokens=8)
-
-    async def seconds(sampling: SamplingParameters) -> float:
-        began = time.perf_counter()
-        await engine.generate(PROMPT, sampling=sampling).wait_completion()
-        return time.perf_counter() - began
-
-    usual, before_an_end = [[await seconds(s) for _ in range(3)] for s in (sampling, early)]
-    assert min(before_an_end) < 4 * min(usual)  # it was 9 times as long
 
 
 async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
