@@ -264,6 +264,7 @@ class ChatController(QObject):
             conversation.active_branch(),
             at,
             partial(place_in, conversation),
+            answer_so_far=lambda: session.answer_so_far,
             is_temporary=session.is_temporary,
         )
         self._window.chat_view.cut_mark.set_cut(conversation.active_cut())
@@ -276,7 +277,6 @@ class ChatController(QObject):
             view.ensureWidgetVisible(message)
         else:  # it is far from what is there
             self._show_messages(session, at)
-            self._show_answer_so_far(session, session.conversation.active_branch())
 
     def _show_answer_so_far(self, session: ChatSession, branch: list[Message]) -> None:
         """The running answer, if the branch has it, with what was written while it was not

@@ -47,6 +47,7 @@ class ChatPlaces(QObject):
         self._tasks = tasks
         self.setup = NewChatSetup(window, services.settings, tasks)
         self._session: ChatSession | None = None
+        self._is_entering = False  # another chat, whose text and files are about to be shown
         self._unsaved = self._settings.current.new_chat_draft  # of a chat without messages
         self._unsaved_files: Files = ()
         self._new_files = NewChatFiles(services.paths.new_chat_files)
@@ -113,16 +114,17 @@ class ChatPlaces(QObject):
             files += self._composer.files
             if not is_new(session):
                 self._settings.remember(new_chat_draft=clean_text(self._unsaved))
-        self._session = None  # on the way to its text and files, those of two chats are mixed
+        # On the way to its text and files, those of two chats are mixed: nobody's, to be kept.
+        self._session, self._is_entering = None, True
         self._composer.start_over(draft, files)
-        self._session = session
+        self._session, self._is_entering = session, False
         self._draft_timer.stop()
         self._scroll_timer.stop()
 
     def keep_unsent(self) -> bool:
         """While no chat is open, what is written waits for the next new one, behind what waited
         before; whether there is such a thing."""
-        if self._session is not None:
+        if self._session is not None or self._is_entering:
             return False
         draft = "\n\n".join(filter(str.strip, (self._unsaved, self._composer.text)))
         self._settings.remember(new_chat_draft=clean_text(draft))

@@ -4,6 +4,7 @@ meanwhile is kept, or the window asks before it closes on it. Main thread."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication
@@ -41,7 +42,7 @@ class UnopenedChats(QObject):
     def tell(self, error: StoreError) -> None:
         """Why they are not open."""
         self._error = error
-        kept = "is kept" if self._settings.is_kept else "is not kept"
+        kept = "is kept" if self._can_keep() else "is not kept"
         why = error.message.rstrip(".")
         text = f"{why}. No message can be sent meanwhile; what you begin to write {kept}."
         again = (NoticeAction("Try again", OPEN_CHATS),)
@@ -62,7 +63,7 @@ class UnopenedChats(QObject):
 
     def _must_stay(self) -> bool:
         """Whether closing would lose what was written, which then is said."""
-        if not self._keep_unsent() or self._settings.is_kept:
+        if not self._keep_unsent() or self._can_keep():
             return False
         text = (
             "Minerva is still open: the message that you began cannot be kept, because neither the"
@@ -73,6 +74,12 @@ class UnopenedChats(QObject):
             Notice(NoticeKind.WARNING, text, actions=actions, key=CLOSING)
         )
         return True
+
+    def _can_keep(self) -> bool:
+        """Whether the disk takes the settings now: it may have refused them, or may yet."""
+        with suppress(StoreError):
+            self._settings.save(self._settings.current)
+        return self._settings.is_kept
 
     @Slot(str)
     def _on_action(self, callback_id: str) -> None:

@@ -136,7 +136,9 @@ def test_what_does_not_fit_is_said_before_it_is_sent(open_app: OpenApp, tmp_path
         assert hint.text().endswith("The context of small has 512.")
         assert "/ 512 tokens" in opened.context
         opened.press(Qt.Key.Key_Return)
-        opened.until("refusal", lambda: "The message was not sent: it takes" in opened.notice)
+        opened.until(
+            "refusal", lambda: "The message was not sent: with it the chat takes" in opened.notice
+        )
         assert names(opened) == ["long.txt"]
         opened.window.composer.attachments.remove(opened.window.composer.attachments.items[0].id)
         assert not hint.isVisible()

@@ -62,3 +62,28 @@ def test_esc_takes_nothing_for_good(
         editor = _editor(opened)
         assert editor is not None
         assert editor.toPlainText() == "River or ponds"
+
+
+def test_it_comes_back_where_its_message_is_far_away(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    """Nothing was to be seen of it until somebody scrolled there."""
+    river = make_conversation(*(f"Text {number}. " * 20 for number in range(300)), title="River")
+    on_disk(river)
+    (asked, *_) = river.active_branch()
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "River", "Text 299")
+        view = opened.window.chat_view
+        view.scroll_to_start()
+        _begin(opened, asked.id, "More.")
+        view.scroll_to_end()
+        assert view.message_view(asked.id) is None
+        undo = opened.window.notifications.findChildren(QPushButton)
+        next(each for each in undo if each.text() == "Undo").click()
+        opened.until("editor", lambda: _editor(opened) is not None)
+        opened.until("chat", lambda: not view.is_working())
+        editor = _editor(opened)
+        assert editor is not None
+        assert editor.toPlainText().endswith("Text 0. More.")
+        assert editor.hasFocus()
+        assert view.viewport().rect().contains(editor.mapTo(view, editor.rect().bottomRight()))

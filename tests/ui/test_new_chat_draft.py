@@ -15,13 +15,16 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.conversation import title_from
 from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ChatSetup, Settings, SettingsFile
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.message_edit import MessageEdit
+from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
+from tests.ui.test_message_actions import on_disk, open_chat
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -99,6 +102,31 @@ def test_a_draft_of_a_temporary_chat_is_not_kept(
         opened.window.new_temporary_chat.emit()
         QTest.keyClicks(opened.part(MessageEdit, "composer"), "Nobody's business")
     assert opened.paths.settings.read_text().find("business") == -1
+
+
+def test_a_draft_is_kept_for_its_own_chat_alone(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    lake = make_conversation("Lake", "Yes?", title="Lake")
+    lake.draft, lake.draft_files = "How deep?", (FilePart("a.md", "# A", 3),)
+    on_disk(lake)
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "Lake", "Yes?")
+        assert opened.window.composer.text == "How deep?"
+        assert opened.settings.current.new_chat_draft == ""
+        opened.window.new_temporary_chat.emit()
+        opened.send("Nobody's")
+        opened.until("answer", lambda: opened.is_answering)
+        opened.press(Qt.Key.Key_Escape)
+        opened.until("end", lambda: not opened.is_answering)
+        QTest.keyClicks(opened.part(MessageEdit, "composer"), "business")
+        open_chat(opened, "Lake", "Yes?")
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        next(each for each in buttons if each.text() == "Undo").click()
+        assert opened.window.composer.text == "business"
+        assert opened.settings.current.new_chat_draft == ""
+        opened.window.sidebar.new_chat.emit()
+        assert opened.window.composer.text == ""
 
 
 PIRATE = ("Be a pirate.", SamplingParameters(temperature=1.5, max_tokens=2))

@@ -114,6 +114,24 @@ def test_what_is_written_beside_chats_of_a_newer_app_is_kept(
         assert [file.name for file in opened.window.composer.files] == ["a.md"]
 
 
+def test_what_is_written_is_not_said_to_be_kept_where_the_disk_takes_nothing(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    paths = write_newer_files()
+    paths.settings.unlink()
+    in_the_way = paths.settings.with_name("settings.json.new")
+    in_the_way.mkdir()
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        opened.until("refusal", lambda: "what you begin to write is not kept." in opened.notice)
+        opened.window.composer.set_text("Is anybody there?")
+        opened.window.close()
+        assert opened.notice.startswith("Minerva is still open: the message that you began cannot")
+        in_the_way.rmdir()  # there is room now
+        opened.window.close()
+        assert not opened.window.isVisible()
+    assert SettingsFile(paths.settings).current.new_chat_draft == "Is anybody there?"
+
+
 def notices(opened: OpenWindow) -> list[str]:
     """The sentences of all notices, also of those that others cover."""
     assert opened.window.findChild(QLabel, "noticeText") is not None

@@ -23,7 +23,12 @@ from minerva_desktop.ui.chat_view.cut_mark import CutMark
 from minerva_desktop.ui.chat_view.flush_pace import FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
-from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions, no_place
+from minerva_desktop.ui.chat_view.message_events import (
+    MessageEvents,
+    MessageOptions,
+    no_answer,
+    no_place,
+)
 from minerva_desktop.ui.chat_view.transcript_area import FOLLOW_DISTANCE, TranscriptArea
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import Theme
@@ -86,11 +91,13 @@ class ChatView(TranscriptArea):
         at: ScrollPosition | None = None,
         place_of: Callable[[str], BranchPlace | None] = no_place,
         *,
+        answer_so_far: Callable[[], Message | None] = no_answer,
         is_temporary: bool = False,
     ) -> None:
         """Show another chat, at its end or where it was left. ``place_of`` says what a message is
-        an alternative to; ``is_temporary``: nothing of it is kept."""
-        self._options.place_of = place_of
+        an alternative to, ``answer_so_far`` what there is of the one that is being written.
+        ``is_temporary``: nothing of it is kept."""
+        self._options.place_of, self._options.answer_so_far = place_of, answer_so_far
         self._options.can_branch = not is_temporary
         self.mark_temporary(is_temporary)
         self._column.empty.set_temporary(is_temporary)
@@ -170,8 +177,11 @@ class ChatView(TranscriptArea):
 
     @Slot(str)
     def edit_message(self, message_id: str, text: str | None = None) -> None:
-        """Let the person change a question in its place, or go on with the changed ``text``."""
+        """Let the person change a question in its place, or go on with ``text``, be it far away."""
         self._following = False
+        if text is not None and self._messages.view(message_id) is None:
+            self._goal = ScrollPosition(message_id)
+            self.reveal(message_id)
         self._messages.begin_edit(message_id, text)
 
     def end_edit(self, message_id: str) -> None:

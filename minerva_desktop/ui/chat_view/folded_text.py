@@ -73,10 +73,12 @@ class FoldedText(QWidget):
         return self.heading.isChecked()
 
     def append(self, text: str) -> None:
-        """More of a text that is being written. `render_some` shows it."""
-        self._is_whole = False
+        """More of a text that is being written, or goes on. `render_some` shows it."""
+        goes_on, self._is_whole = self._is_whole, False
         self._pieces.append(text)
-        if self._text is not None:
+        if self._text is not None and goes_on:
+            self._text.begin(self._as_message())  # it was rendered as one that had ended
+        elif self._text is not None:
             self._text.append(text)
 
     def set_source(self, source: str) -> None:

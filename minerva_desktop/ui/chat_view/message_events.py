@@ -60,14 +60,21 @@ def no_place(_message_id: str) -> BranchPlace | None:
     return None
 
 
+def no_answer() -> Message | None:
+    """For a chat in which nothing is written."""
+    return None
+
+
 @dataclass
 class MessageOptions:
-    """``place_of``: what a message is an alternative to. ``enter_sends``: Enter alone sends what
-    is edited. ``can_branch``: a chat of its own can be made up to a message. ``seen_height``: px
-    of the column that are in sight. ``n_hidden``: messages of the chat that have no view;
-    ``messages``: all of them. ``model_names``: what to call the models, by file name."""
+    """``place_of``: what a message is an alternative to. ``answer_so_far``: what there is of the
+    one that is being written. ``enter_sends``: Enter alone sends what is edited. ``can_branch``: a
+    chat of its own can be made up to a message. ``seen_height``: px of the column that are in
+    sight. ``n_hidden``: messages of the chat that have no view; ``messages``: all of them.
+    ``model_names``: what to call the models, by file name."""
 
     place_of: Callable[[str], BranchPlace | None] = no_place
+    answer_so_far: Callable[[], Message | None] = no_answer
     enter_sends: bool = True
     can_branch: bool = True
     seen_height: int = 0

@@ -81,6 +81,12 @@ class MessageHands(QObject):
         view.pointer_changed.connect(self._on_pointer_changed)
         return view
 
+    def catch_up(self, view: AnswerView) -> None:
+        """``view`` is new: of an answer that is being written it gets what there is by now."""
+        answer = self._options.answer_so_far()
+        if answer is not None and answer.id == view.message.id:
+            view.catch_up(answer)
+
     def _make_question(self, message: Message) -> QuestionView:
         view = QuestionView(message, self._rendering, self._icons, self._column)
         view.edit_submitted.connect(self._events.edit_submitted)

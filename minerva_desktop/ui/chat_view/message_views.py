@@ -331,6 +331,7 @@ class MessageViews(QObject):
         if answer is not None:
             self._answers[message.id] = answer
             answer.offer_help(self._help.get(message.id, AnswerHelp()))
+            hands.catch_up(answer)
         elif hands.waits_for_edit(message.id):
             hands.begin_edit(message.id)
         return view

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.parts import ReasoningPart
+from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from tests.ui.chat_view.messages import answer
+from tests.ui.chat_view.messages import answer, question, streaming
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -48,6 +52,38 @@ def test_home_and_end_of_a_long_chat(
     last = view.message_view(messages[-1].id)
     assert last is not None
     assert QApplication.focusWidget() is last.body
+
+
+def test_an_answer_that_was_far_away_is_there_as_far_as_it_is_written(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    """It lacked, until its end, what was written before and while the person was at the start."""
+    written = streaming()
+    parts = [ReasoningPart("Hm.")]
+
+    def so_far() -> Message:
+        return msgspec.structs.replace(written, text=text, parts=tuple(parts))
+
+    text = ""
+    messages = [answer(f"Message {number}.\n\n" + "More. " * 40) for number in range(400)]
+    view.set_messages([*messages, question("Well?")], answer_so_far=so_far)
+    view.begin_answer(written)
+    view.append_thought(written.id, "Hm.")
+    for piece in ("One, ", "two, ", "three, ", "four."):
+        text += piece
+        view.append_text(written.id, piece)
+        if piece == "One, ":
+            qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+            view.scroll_to_start()
+            assert view.message_view(written.id) is None
+        elif piece == "two, ":
+            view.scroll_to_end()
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    assert view.plain_text().endswith("One, two, three, four.")
+    assert view.message_text(written.id) == "One, two, three, four."
+    shown = view.message_view(written.id)
+    assert isinstance(shown, AnswerView)
+    assert [thought.source for thought in shown.thoughts] == ["Hm."]
 
 
 def test_home_of_a_short_chat_scrolls(qtbot: QtBot, view: ChatView) -> None:

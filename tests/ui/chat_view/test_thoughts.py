@@ -206,6 +206,28 @@ def test_an_answer_that_goes_on_thinks_on_in_the_same_block(qtbot: QtBot, view: 
     ]
 
 
+def test_an_open_thought_shows_what_is_thought_after_it_broke_off(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    """It stayed as it was, for good."""
+    cut = _thinks(answer("", MessageState.STOPPED), ReasoningPart("It is", 900.0))
+    view.set_messages([question("2 + 2?"), cut])
+    (block,) = _blocks(view)
+    block.open()
+    _settle(qtbot, view)
+    view.resume_answer(msgspec.structs.replace(cut, state=MessageState.STREAMING))
+    for piece in (" **4", "**, I", " think"):
+        view.append_thought(cut.id, piece)
+        _settle(qtbot, view)
+    assert block.body is not None
+    assert block.body.toPlainText() == "It is 4, I think"
+    view.append_text(cut.id, "Four.")
+    thought = ReasoningPart("It is **4**, I think", 1_900.0)
+    view.finish_message(_thinks(ended(cut, "Four."), thought))
+    _settle(qtbot, view)
+    assert block.body.toPlainText() == "It is 4, I think"
+
+
 def test_what_an_answer_waits_for_is_said_until_it_goes_on(qtbot: QtBot, view: ChatView) -> None:
     cut = answer("Four", MessageState.STOPPED)
     view.set_messages([cut])
