@@ -95,7 +95,7 @@ def saving_trouble(trouble: DiskTrouble | None) -> SavingTrouble | None:
     if trouble is None:
         return None
     n = trouble.n_writes
-    waits = "1 change waits" if n == 1 else f"{n:,} changes wait"
+    waits = {0: "Changes wait", 1: "1 change waits"}.get(n, f"{n:,} changes wait")
     text = (
         f"The chats cannot be saved: {trouble.reason}. {waits} in memory, and the disk is tried "
         "again every few seconds. Nothing is lost while Minerva runs."

@@ -8,7 +8,8 @@ import msgspec
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.import_attachments import without_missing
 from minerva_desktop.chat.import_values import ImportedChat
-from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.chat.old_thoughts import taken_apart
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 
@@ -80,5 +81,12 @@ def _is_same(here: Message, imported: Message) -> bool:
         return False
     if here.text == imported.text:
         return True
-    short, long = sorted((without_missing(here.text), without_missing(imported.text)), key=len)
+    short, long = sorted((_said(here), _said(imported)), key=len)
     return long.startswith(short)
+
+
+def _said(message: Message) -> str:
+    """Without a thought that the text begins with, which the store takes out of it, too."""
+    is_answer = message.role is Role.ASSISTANT
+    apart = taken_apart(message.text, message.state, message.completion) if is_answer else None
+    return without_missing(message.text if apart is None else apart[0])

@@ -73,12 +73,17 @@ class ChatImport:
         self._store = store
         self._on_progress = on_progress
         self._open_session = open_session
+        self._added: list[Path] = []  # whose turn has not come
         self._n_seen = 0
         self._n_bytes = 0.0  # that are done
         self._of_bytes = 0
         self._there: set[str] = set()
         self._in_trash: set[str] = set()
         self._folders: dict[str, Folder] = {}
+
+    def add(self, paths: Sequence[Path]) -> None:
+        """Take in the chats of these files, too, behind those of `run`, which has not returned."""
+        self._added += paths
 
     async def run(self, paths: Sequence[Path]) -> ImportReport:
         """Take in the chats of all files. A chat whose id is there already gets the messages that
@@ -92,16 +97,22 @@ class ChatImport:
             found = await self._store.list_conversations(is_archived=is_archived)
             self._there.update(each.id for each in found)
         self._folders = {_key(each.name): each for each in await self._store.folders()}
-        self._of_bytes = await asyncio.to_thread(n_bytes_of, paths)
-        self._tell_progress()
-        for path in paths:
-            outcomes = self._outcomes(path)
-            while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
-                await self._take(outcome)
-                self._n_seen += 1
-                self._tell_progress()
-        self._tell_progress()  # what is in the files besides chats, too
+        self._added[:0] = paths
+        while self._added:
+            paths, self._added = self._added, []
+            self._of_bytes += await asyncio.to_thread(n_bytes_of, paths)
+            self._tell_progress()
+            for path in paths:
+                await self._take_file(path)
+            self._tell_progress()  # what is in the files besides chats, too
         return self.report
+
+    async def _take_file(self, path: Path) -> None:
+        outcomes = self._outcomes(path)
+        while (outcome := await asyncio.to_thread(next, outcomes, None)) is not None:
+            await self._take(outcome)
+            self._n_seen += 1
+            self._tell_progress()
 
     def _tell_progress(self) -> None:
         n_bytes = min(round(self._n_bytes), self._of_bytes)  # a file may have grown

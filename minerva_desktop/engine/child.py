@@ -57,7 +57,13 @@ def main() -> None:
 
     loop = EngineLoop(send)
     threading.Thread(target=_read_requests, args=(loop,), name="reader", daemon=True).start()
-    loop.run()
+    try:
+        loop.run()
+    finally:  # it ends only where it fails
+        traceback.print_exc()
+        # Not sys.exit: Python would abort at the lock on stdin that the reader holds, and that
+        # signal would stand in the place of the reason.
+        os._exit(1)
 
 
 def _frame(event: Event) -> bytes:

@@ -25,7 +25,7 @@ from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.units import format_bytes
 
 if TYPE_CHECKING:
-    from minerva_desktop.app.chat_import import ImportProgress, ImportReport
+    from minerva_desktop.app.chat_import import ChatImport, ImportProgress, ImportReport
 
 PROGRESS = "chat-files"
 STOP = "chat-files-stop"
@@ -60,6 +60,8 @@ class ChatFilesController(QObject):
         self._library = library
         self._on_imported = on_imported
         self._running: asyncio.Task[None] | None = None
+        self._importing: ChatImport | None = None  # what runs, where that is an import
+        self._import_files: list[Path] = []  # of it
         self._imported: dict[str, list[str]] = {}  # new chats, by the callback id of their Undo
         window.notifications.action_triggered.connect(self._on_action)
         CodeSaver(window, tasks)  # the other thing of a chat that goes to a file; the window's own
@@ -148,36 +150,41 @@ class ChatFilesController(QObject):
 
     @Slot(list)
     def import_files(self, paths: Sequence[Path]) -> None:
-        """Take in the chats of these files."""
+        """Take in the chats of these files, behind those that are being taken in."""
         library = self._library()
         if not paths:
             return
         if library is None:
             text = "The chats are not open, so none can be imported."
             self._tell(Notice(NoticeKind.ERROR, text, key=PROGRESS))
+        elif self._importing is not None:
+            self._importing.add(paths)
+            self._import_files += paths
         else:
-            self._begin(self._import(library, list(paths)))
+            # For start-up time, as above.
+            from minerva_desktop.app.chat_import import ChatImport
 
-    async def _import(self, library: ChatLibrary, paths: list[Path]) -> None:
+            work = ChatImport(library.store, self._on_import_progress, library.open_session)
+            if self._begin(self._import(work, list(paths))):
+                self._importing, self._import_files = work, list(paths)
+
+    async def _import(self, work: ChatImport, paths: list[Path]) -> None:
         self._tell_progress(f"Importing {paths[0].name}…")
-        # For start-up time, as above.
-        from minerva_desktop.app.chat_import import ChatImport
-
-        what = paths[0].name if len(paths) == 1 else f"{len(paths):,} files"
-
-        def on_progress(done: ImportProgress) -> None:
-            share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
-            self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
-
-        work = ChatImport(library.store, on_progress, library.open_session)
         try:
             await work.run(paths)
         except asyncio.CancelledError:
             self._tell_report(work.report, "Stopped. ")
             raise
         finally:
+            self._importing = None
             self._on_imported()  # what came before an end of any kind stays
         self._tell_report(work.report)
+
+    def _on_import_progress(self, done: ImportProgress) -> None:
+        first, *others = self._import_files
+        what = f"{1 + len(others):,} files" if others else first.name
+        share = f"{done.percent} % of {format_bytes(done.of_bytes)}"
+        self._tell_progress(f"Importing {what}: {_chats(done.n_chats)}, {share}")
 
     def _tell_report(self, report: ImportReport, begin: str = "") -> None:
         """Ctrl+Z deletes the new chats, also when the notice is gone."""
@@ -190,13 +197,15 @@ class ChatFilesController(QObject):
 
     # -- what runs -------------------------------------------------------------------------
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether nothing else runs."""
         if self._running is not None and not self._running.done():
             work.close()
             self._tell(Notice(NoticeKind.WARNING, "Chats are being exported or imported already."))
-            return
+            return False
         self._running = asyncio.ensure_future(work)
         self._tasks.start(self._watch(self._running))
+        return True
 
     async def _watch(self, work: asyncio.Task[None]) -> None:
         await asyncio.wait([work])
@@ -211,6 +220,7 @@ class ChatFilesController(QObject):
     @Slot(str)
     def _on_action(self, callback_id: str) -> None:
         if callback_id == STOP and self._running is not None:
+            self._importing = None  # what comes now does not join it
             self._running.cancel()
         elif callback_id in self._imported:
             self._window.sidebar.chat_actions.delete.emit(self._imported[callback_id])

@@ -260,12 +260,13 @@ class ModelController(QObject):
         except OutOfMemory:
             return  # told by the pool's event
         except MinervaError as error:
-            actions = [NoticeAction("Try again", f"{RETRY_LOAD} {path_text(path)}")]
+            again = f"{RETRY_LOAD} {path_text(path)}"
+            actions = [NoticeAction("Try again", again)]
             if error.param == TEMPLATE:
                 actions.insert(
                     0, NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
                 )
-            self._notices.error(error, *actions)
+            self._notices.error(error, *actions, key=again)
 
     @Slot()
     def _on_add_requested(self) -> None:
@@ -373,6 +374,7 @@ class ModelController(QObject):
     def _settle_refusal(self, state: ModelState) -> None:
         """A model is ready: what was refused is no news any more, unless it is only back."""
         refused = self._refused
+        self._window.notifications.dismiss(f"{RETRY_LOAD} {path_text(state.path)}")
         if not state.is_back:
             self._refused = None
             self._window.notifications.dismiss(TOO_LARGE)

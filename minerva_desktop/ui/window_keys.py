@@ -123,11 +123,24 @@ class WindowKeys(QObject):
             if target is not None:
                 target.setFocus(Qt.FocusReason.TabFocusReason)
             return
+        if not 0 <= at + by < len(views):
+            view = views[at]
+            self._show_more(by)
+            views = self._views()
+            at = views.index(view)
         view = views[max(0, min(at + by, len(views) - 1))]
         view.body.setFocus(Qt.FocusReason.TabFocusReason)
         bar, height = self._chat_view.verticalScrollBar(), self._chat_view.viewport().height()
         if not bar.value() <= view.y() <= view.y() + view.height() <= bar.value() + height:
             bar.setValue(view.y() - ABOVE)
+
+    def _show_more(self, by: int) -> None:
+        """The next page of a long chat, above or below."""
+        messages = self._chat_view.messages
+        if by < 0 and messages.n_earlier:
+            messages.show_earlier()
+        elif by > 0 and messages.n_later:
+            messages.show_later()
 
 
 def _holds(part: QWidget, widget: QWidget | None) -> bool:

@@ -111,6 +111,20 @@ async def test_a_later_export_brings_what_is_new(store: ChatStore, tmp_path: Pat
     assert (again.grown_ids, again.n_present) == ([], 2)
 
 
+async def test_a_later_export_of_a_chat_with_thoughts_in_its_text_brings_what_is_new(
+    store: ChatStore, tmp_path: Path
+) -> None:
+    """It was refused as another chat: the store gives such an answer without its thought."""
+    one, words = chatgpt_chat("1", "one"), ("Why?", "<think>Hm.</think>\n\nBecause.")
+    may = exported(tmp_path / "may.json", chatgpt_grown(one, *words))
+    (chat_id,) = (await take(store, may)).imported_ids
+    again = await take(store, may)
+    assert (again.n_present, again.problems) == (1, [])
+    grown = chatgpt_grown(one, *words, "And then?")
+    report = await take(store, exported(tmp_path / "june.json", grown))
+    assert (report.grown_ids, report.problems) == ([chat_id], [])
+
+
 async def test_a_later_export_tells_what_its_new_messages_lack(
     store: ChatStore, tmp_path: Path
 ) -> None:

@@ -1,4 +1,6 @@
-"""A model's file that is cut while its model is in use."""
+"""A model's file that is cut while its model is in use, or goes while it is loaded; and what a
+child leaves that fails.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,22 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import EngineDied
+from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
+from minerva_desktop.errors import EngineDied, ModelLoadError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows locks mapped files")
 
+# A child in which something comes before the plan of its model's context.
+BEFORE_THE_CONTEXT = """
+import os, runpy
+from minerva_desktop.engine.core import loading
+plan = loading.context_plan
+def late_plan(*arguments):
+    {before}
+    return plan(*arguments)
+loading.context_plan = late_plan
+runpy.run_module("minerva_desktop.engine.child", run_name="__main__")
+"""
 EXPLANATION = "its file was changed or cut while in use: put the whole file back"
 
 
@@ -49,4 +62,54 @@ async def test_where_the_file_is_not_mapped_it_is_not_blamed(
     with pytest.raises(EngineDied, match="SIGBUS") as caught:
         await stream.text()
     assert EXPLANATION not in caught.value.message
+    await engine.unload()
+
+
+def _with_snapshots(folder: Path) -> LoadOptions:
+    return LoadOptions(n_ctx=512, snapshots=SnapshotOptions(bytes(folder), 10**8))
+
+
+async def test_a_file_that_goes_while_it_is_loaded_is_said_in_words(
+    small_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "gone.gguf"
+    shutil.copy(small_path, path)
+    child = BEFORE_THE_CONTEXT.format(before=f"os.unlink({str(path)!r})")
+    engine = LlamaEngine(path, command=[sys.executable, "-c", child])
+    with pytest.raises(ModelLoadError) as caught:
+        await engine.load(options=_with_snapshots(tmp_path / "snapshots"))
+    assert caught.value.message == "gone.gguf cannot be read any more: it is not there"
+
+
+async def test_a_whole_model_that_is_named_as_a_part_of_one_is_loaded(
+    small_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "merged-00001-of-00002.gguf"
+    shutil.copy(small_path, path)
+    engine = LlamaEngine(path)
+    await engine.load(options=_with_snapshots(tmp_path / "snapshots"))
+    assert await engine.generate("The sea", 4).text()
+    await engine.unload()
+
+
+async def test_a_child_that_fails_leaves_the_reason_as_its_last_words(small_path: Path) -> None:
+    """It was ended by SIGABRT instead, with the interpreter's words about that, behind 190 lines
+    that llama.cpp logs for its own developers."""
+    child = BEFORE_THE_CONTEXT.format(before="raise RuntimeError('what nobody expected')")
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
+    with pytest.raises(EngineDied, match=r"stopped \(exit code 1\)") as caught:
+        await engine.load(options=LoadOptions(n_ctx=512))
+    assert caught.value.detail.endswith("RuntimeError: what nobody expected")
+
+
+async def test_what_llama_cpp_logs_for_its_developers_is_no_last_word(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
+    await engine.load(options=LoadOptions(n_ctx=512))
+    stream = engine.generate("The sea", 400)
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGSEGV)
+    with pytest.raises(EngineDied) as caught:
+        await stream.text()
+    assert "llama_context: constructing" in caught.value.detail
+    assert "is used by node" not in caught.value.detail
     await engine.unload()

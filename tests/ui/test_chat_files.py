@@ -130,6 +130,23 @@ def test_an_import_can_be_undone(opened: OpenWindow, tmp_path: Path) -> None:
     opened.until("report", lambda: opened.notice == words)
 
 
+def test_files_that_come_during_an_import_are_imported_behind_it(
+    opened: OpenWindow, tmp_path: Path
+) -> None:
+    """They were refused, in a notice that the one about the running import hid."""
+    files = [tmp_path / "may.json", tmp_path / "june.json", tmp_path / "none.json"]
+    for number, file in enumerate(files[:2]):
+        file.write_text(json.dumps([chatgpt_chat(str(number), file.stem)]))
+    for file in files:
+        _controller(opened).import_files([file])
+    words = "2 chats imported; 1 file or chat could not be imported."
+    opened.until("report", lambda: opened.notice == words)
+    shown = opened.window.notifications.shown
+    assert shown is not None
+    assert shown.detail.endswith("none.json cannot be read: it is not there")
+    opened.until("listed", lambda: {"Chat 0", "Chat 1"} <= set(titles(opened)))
+
+
 def test_ctrl_z_takes_back_each_import_and_says_what_stays(
     opened: OpenWindow, tmp_path: Path
 ) -> None:

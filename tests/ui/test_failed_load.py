@@ -71,6 +71,22 @@ def test_a_file_that_llama_cpp_refuses_is_told_once(
         assert not opened.window.notifications.findChildren(QPushButton, "noticeMoreButton")
 
 
+def test_a_failed_load_is_no_news_once_the_model_is_loaded(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+) -> None:
+    """It stayed, with its *Try again*, while the model answered."""
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        away = other.rename(other.with_suffix(".away"))
+        opened.window.header.picker.selected.emit(str(other))
+        opened.until("notice", lambda: "other.gguf" in opened.notice)
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        assert "Try again" in {button.text() for button in buttons}
+        away.rename(other)
+        load = opened.load_for_a_client(other)
+        opened.until("load", load.done)
+        opened.until("no notice", lambda: not opened.notice)
+
+
 def test_an_engine_that_died_for_a_client_is_loaded_again_for_a_client(
     qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
 ) -> None:

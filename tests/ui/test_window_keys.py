@@ -19,10 +19,13 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
+from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.controls import PanelPopup, PopupMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
@@ -123,6 +126,32 @@ def test_ctrl_and_arrows_go_from_message_to_message(window: MainWindow) -> None:
     assert window.chat_view.verticalScrollBar().value() < 40
     press(Qt.Key.Key_Down, CTRL)
     assert message_at(window) == texts[1]
+
+
+def test_ctrl_and_arrows_go_through_a_chat_of_several_pages(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    """They ended at the first message of the page, above which 60 others waited for a button."""
+    messages = [answer(f"Message {number}.") for number in range(PAGE + 10)]
+    ids = [message.id for message in messages]
+    start = ScrollPosition(ids[0], 0.0)
+
+    def at() -> str:
+        (read,) = (each for each in window.findChildren(MessageView) if each.is_read_by_keyboard)
+        return read.message.id
+
+    for key, place, order in ((Qt.Key.Key_Up, None, ids[::-1]), (Qt.Key.Key_Down, start, ids)):
+        window.chat_view.set_messages(messages, place)
+        qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+        press(Qt.Key.Key_F6)
+        seen = [at()]
+        while seen[-1] != order[-1]:
+            press(key, CTRL)
+            qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+            assert at() != seen[-1]
+            seen.append(at())
+        assert seen == order[order.index(seen[0]) :]
+        window.composer.focus_editor()
 
 
 def test_ctrl_and_arrows_stay_in_a_question_that_is_edited(window: MainWindow) -> None:

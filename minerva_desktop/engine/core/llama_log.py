@@ -11,6 +11,7 @@ from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 from minerva_desktop.units import format_bytes
 
+_LOG_DEBUG = 1  # GGML_LOG_LEVEL_DEBUG
 _LOG_WARNING = 3  # GGML_LOG_LEVEL_WARN
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
@@ -22,7 +23,8 @@ _MEMORY_WORDS = ("out of memory", "failed to allocate", "unable to allocate", "c
 
 
 class LlamaLog:
-    """Every line goes to stderr, and the lines since `clear` can be read.
+    """Every line since `clear` can be read, and goes to stderr, but for those for llama.cpp's own
+    developers: the 200 of each load would push out what the parent keeps to tell a death's reason.
 
     The native side keeps a pointer to the callback, so this object lives as long as the process.
     Backends log on threads of their own too: only appends happen there.
@@ -59,7 +61,8 @@ class LlamaLog:
         if kept is not None:
             kept.append(line.strip())
             del kept[:-_KEPT_LINES]
-        sys.stderr.write(line)
+        if self._level != _LOG_DEBUG:
+            sys.stderr.write(line)
 
 
 class _Nothing(list[str]):

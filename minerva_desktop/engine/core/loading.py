@@ -40,7 +40,7 @@ from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, os_reason
 
 _UNUSABLE = {  # by pooling
     llama.LLAMA_POOLING_TYPE_RANK: "is a reranker: it can neither chat nor make embeddings",
@@ -71,9 +71,13 @@ def load_core(
     if model.pooling in _UNUSABLE:
         raise ModelLoadError(f"{path.name} {_UNUSABLE[model.pooling]}")
     loader = _Loader(path, model, options, options.n_threads or physical_cores(), log, abort)
-    if model.pooling is not None:
-        return loader.embedding_core(started)
-    return loader.engine_core(started)
+    try:
+        if model.pooling is not None:
+            return loader.embedding_core(started)
+        return loader.engine_core(started)
+    except OSError as error:  # it was there when its weights were read
+        why = os_reason(error)
+        raise ModelLoadError(f"{path.name} cannot be read any more: {why}") from error
 
 
 def _check_devices(options: LoadOptions) -> None:

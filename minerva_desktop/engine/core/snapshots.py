@@ -81,12 +81,13 @@ def model_identity(
 
 
 def _parts(path: Path) -> list[Path]:
-    """All files of a model, which may be split into several."""
+    """All files of a model, which may be split into several. A whole one may be named as a part."""
     first = _FIRST_PART.fullmatch(path.name)
     if first is None:
         return [path]
     name, count = first[1], int(first[2])
-    return [path.with_name(f"{name}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1)]
+    parts = (path.with_name(f"{name}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1))
+    return [part for part in parts if part == path or part.exists()]
 
 
 class SnapshotStore:

@@ -285,7 +285,9 @@ class ChatView(TranscriptArea):
         view = None if self._goal is None else self._messages.view(self._goal.message_id)
         if self._goal is None or view is None:
             return False
-        self.verticalScrollBar().setValue(view.top + round(self._goal.offset * view.height()))
+        is_first = self._goal.message_id == self._messages.messages[0].id
+        below = round(self._goal.offset * view.height())
+        self.verticalScrollBar().setValue(0 if is_first and not below else view.top + below)
         if not self._messages.has_work:
             self._goal = None
         return True
@@ -330,6 +332,9 @@ class ChatView(TranscriptArea):
             self._fill()
             self.verticalScrollBar().setValue(0)
             self.scrolled.emit()
+        messages = self._messages.messages
+        if messages and self._messages.view(messages[0].id) is None:  # it comes above the others
+            self._goal = ScrollPosition(messages[0].id, 0.0)
         if reopens and had_keyboard:
             self._messages.take_keyboard(at_start=True)
 

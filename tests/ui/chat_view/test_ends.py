@@ -94,3 +94,17 @@ def test_home_of_a_short_chat_scrolls(qtbot: QtBot, view: ChatView) -> None:
     QTest.keyClick(view, Qt.Key.Key_Home)
     assert view.verticalScrollBar().value() == 0
     assert view.message_view(messages[0].id) is kept
+
+
+def test_home_leads_to_the_start_of_a_chat_that_is_being_opened(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    """It led to the first of those messages that had been made by then, and stayed there."""
+    messages = [answer(f"Message {number}.\n\n" + "More. " * 9_000) for number in range(12)]
+    view.set_messages(messages)
+    assert view.messages.n_earlier == 0
+    assert view.message_view(messages[0].id) is None
+    QTest.keyClick(view, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    assert view.message_view(messages[0].id) is not None
+    assert view.verticalScrollBar().value() == 0
