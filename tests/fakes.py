@@ -207,10 +207,10 @@ class ScriptedEngine:
         n_bytes, self.trims = self.trims, 0
         return n_bytes
 
-    def die(self) -> None:
+    def die(self, last_words: str = "") -> None:
         """End by itself, as a crashed child does."""
         self._is_loaded, self.pid = False, None
-        self._on_death(EngineDied("It died"))
+        self._on_death(EngineDied("It died", detail=last_words))
 
 
 def context_info(

@@ -84,7 +84,7 @@ def serve(arguments: Sequence[str]) -> int:
             gpu_bytes=gpu_bytes(settings),
             measured=MeasuredMemory(paths.measured_memory),
             idle_seconds=given.idle_seconds or None,
-            on_event=LoadNews(_say, catalog.id_of),
+            on_event=LoadNews(_say, catalog.id_of, at_start=models),
             max_waiting=given.max_queue or settings.server_waiting,
             key_file=key_file,
         )

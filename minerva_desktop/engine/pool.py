@@ -367,6 +367,8 @@ class ModelPool(PoolTimes[EngineT]):
 
     def _on_death(self, entry: Entry[EngineT], death: EngineDied) -> None:
         _log.warning("%s: %s", entry.path.name, death.message)
+        if death.detail:
+            _log.info("What that process wrote: %s", death.detail)  # why it ended, for the log file
         self._finish(entry, ModelGone(entry.path, death, GoneCause.FAILED))
 
     def _finish(self, entry: Entry[EngineT], event: ModelGone) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.digests import sha256
+from minerva_desktop.errors import os_reason
 from minerva_desktop.library.estimate_options import EstimateOptions
 from minerva_desktop.library.memory_estimate import Figures
 from minerva_desktop.paths import private_opener
@@ -43,6 +44,7 @@ class MeasuredMemory:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Report, ...]] | None = None
         self._stamp: tuple[int, int] | None = None  # of the file, when it was read
+        self._is_writable = True  # as far as is known
 
     def find(self, key: str) -> tuple[Report, ...]:
         """What is known, by length of the context, the shortest first."""
@@ -90,8 +92,12 @@ class MeasuredMemory:
             with open(draft, "wb", opener=private_opener) as file:
                 file.write(msgspec.json.encode(known))
             draft.replace(self._file)
+            self._is_writable = True
         except OSError as error:
-            logger.warning("%s cannot be written: %s", self._file.name, error)
+            if self._is_writable:  # each load notes several reports: one warning is enough
+                reason = os_reason(error)
+                logger.warning("%s cannot be written: %s", self._file.name, reason)
+            self._is_writable = False
 
 
 class ModelReports:

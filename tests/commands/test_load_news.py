@@ -15,7 +15,7 @@ from minerva_desktop.engine.pool_events import (
     ModelReady,
     Unloaded,
 )
-from minerva_desktop.errors import AppReplaced, EngineDied, ModelNotFound
+from minerva_desktop.errors import AppReplaced, EngineDied, ModelLoadError, ModelNotFound
 from tests.fakes import context_info
 
 A = Path("/models/a-00001-of-00002.gguf")
@@ -35,7 +35,6 @@ def test_what_is_told_of_a_model() -> None:
     news(ModelLoading(A, 0.5))
     news(READY)
     news(ModelGone(A, cause=GoneCause.IDLE))
-    news(ModelGone(A, EngineDied("No"), GoneCause.FAILED))
     news(ModelGone(A, AppReplaced("Start it again"), GoneCause.FAILED))
     news(ModelGone(B, ModelNotFound("It is gone"), GoneCause.LOST))
     news(replace(READY, seconds=0.0, unloaded=(Unloaded(B, 7),)))
@@ -47,3 +46,17 @@ def test_what_is_told_of_a_model() -> None:
         "Loaded a in 0.0 s: context of 4,096 tokens, 5.0 MB",
         "Unloaded old/a for it",
     ]
+
+
+def test_a_load_that_fails_is_told_unless_the_command_ends_with_it() -> None:
+    said: list[str] = []
+    news = LoadNews(said.append, {A: "a", B: "old/a"}.__getitem__, at_start=[A])
+    failed = ModelGone(A, ModelLoadError("It is damaged"), GoneCause.FAILED)
+    news(failed)
+    news(replace(failed, path=B))
+    assert said == ["old/a could not be loaded: It is damaged"]
+    news(READY)
+    news(ModelGone(A, EngineDied("It died"), GoneCause.FAILED))  # the log says so
+    news(ModelGone(A))
+    news(failed)
+    assert said[2:] == ["a could not be loaded: It is damaged"]

@@ -221,7 +221,7 @@ async def test_what_is_forced_is_loaded_and_told(embedding_model: Path) -> None:
         assert await served.process.wait() == 0
     told = "\n".join(served.told)
     assert f"{MODEL}: it takes " in told
-    assert f"{MODEL}: context of 20,000 tokens: the model was trained for 8,192" in told
+    assert f"{MODEL}: context of 20,224 tokens: the model was trained for 8,192" in told
     assert f"{embedding_model.stem}: context of 512 tokens instead of 20,000" in told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -370,3 +371,16 @@ async def test_nothing_is_loaded_by_a_pool_that_was_closed() -> None:
     with pytest.raises(LoadCancelled, match="all models are unloaded"):
         await scripted.use(SMALL)
     assert (scripted.pool.pids(), scripted.allocated) == ([], 0)
+
+
+async def test_what_an_engine_wrote_before_it_ended_is_in_the_log(
+    scripted: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients are not told of it, and `serve` has no other place to say why."""
+    caplog.set_level(logging.INFO)
+    await scripted.use(SMALL)
+    scripted.engines[0][1].die("GGML_ASSERT(n > 0) failed")
+    assert caplog.messages == [
+        "small: It died",
+        "What that process wrote: GGML_ASSERT(n > 0) failed",
+    ]
