@@ -70,13 +70,13 @@ class Keyboard:
 
     def walks_to_the_other_version_and_back(self) -> None:
         """Of the last answer."""
-        second = self._stored()
+        second = self._app.last_message()  # as it is shown: Markdown says it otherwise
         self._go_to_messages()
         self._desktop.press("Alt_L+Left")
         wait_for("first version", lambda: "Version 1 of 2" in self._app.text("chatView"))
         self._desktop.press("Alt_L+Right")
         wait_for("second version", lambda: "Version 2 of 2" in self._app.text("chatView"))
-        wait_for("its text", lambda: self._app.last_message().strip() == second)
+        wait_for("its text", lambda: self._app.last_message() == second)
 
     def edits_the_question(self) -> None:
         """In its place, from the empty composer."""
