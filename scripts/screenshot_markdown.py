@@ -124,7 +124,7 @@ def formulas_coming(stage: Stage) -> list[QWidget]:
     window = stage.window
     window.chat_view.set_messages([samples.message(Role.USER, "Explain it to me.")])
     answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
+    window.chat_view.append_message(answer)
     window.chat_view.append_text(answer.id, FORMULAS[: FORMULAS.index("r\\,dr\\,d")])
     settle(stage)
     return []

@@ -73,7 +73,7 @@ def streaming(stage: HasWindow) -> list[QWidget]:
     window = stage.window
     window.chat_view.set_messages([samples.message(Role.USER, "Why is the sea salty?")])
     answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
+    window.chat_view.append_message(answer)
     window.chat_view.append_text(answer.id, samples.SALT[:280] + " It is **called")
     window.composer.set_generating(True)
     window.status.set_speed(43.2, None)
@@ -85,7 +85,7 @@ def waiting(stage: HasWindow) -> list[QWidget]:
     window = stage.window
     window.chat_view.set_messages([samples.message(Role.USER, "Summarise the attached letter.")])
     answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
+    window.chat_view.append_message(answer)
     window.chat_view.set_status(answer.id, "Reading the prompt, 1,536 of 4,096 tokens")
     window.composer.set_generating(True)
     return []
@@ -208,7 +208,7 @@ def waiting_messages(stage: HasWindow) -> list[QWidget]:
     window = stage.window
     _show(window, _chat()[:3])
     answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
+    window.chat_view.append_message(answer)
     window.chat_view.append_text(answer.id, "Most lakes have an outflow: the minerals leave")
     window.composer.set_generating(True)
     window.composer.waiting.show_messages(_waiting(2), is_paused=False)

@@ -76,7 +76,7 @@ def _thinking(stage: HasWindow) -> str:
     window = stage.window
     window.chat_view.set_messages([samples.message(Role.USER, QUESTION)])
     answer = samples.message(Role.ASSISTANT, "", MessageState.STREAMING)
-    window.chat_view.begin_answer(answer)
+    window.chat_view.append_message(answer)
     so_far = _with(answer, ReasoningPart(THOUGHT[:260], 8_000.0))
     window.chat_view.catch_up(so_far)
     window.composer.set_generating(True)

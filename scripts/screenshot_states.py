@@ -96,7 +96,7 @@ def loading(stage: Stage) -> list[QWidget]:
     answer = samples.message(
         Role.ASSISTANT, "", MessageState.STREAMING, model="qwen3-8b-q5_k_m.gguf"
     )
-    window.chat_view.begin_answer(answer)
+    window.chat_view.append_message(answer)
     window.chat_view.set_status(answer.id, "Loading Qwen3 8B, 42 %")
     window.composer.set_generating(True)
     window.status.set_context(None, None)

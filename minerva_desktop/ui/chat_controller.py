@@ -301,7 +301,7 @@ class ChatController(QObject):
             self._speed.begin()
             self._window.notifications.dismiss(ENGINE_NOTICE)
             self._window.composer.set_generating(True)
-            self._window.chat_view.begin_answer(message)
+            self._window.chat_view.append_message(message)
             self._status.begin(message)
             self._sender.show_waiting(session)
         else:

@@ -183,7 +183,7 @@ def test_escape_leads_back_or_stops_the_answer(qtbot: QtBot, window: MainWindow)
     press(Qt.Key.Key_F6)
     press(Qt.Key.Key_Escape)
     assert part(window) == "composerCard"
-    window.chat_view.begin_answer(streaming())
+    window.chat_view.append_message(streaming())
     window.composer.set_generating(True)
     press(Qt.Key.Key_F6)
     with qtbot.waitSignal(window.composer.stop_requested, timeout=1_000):

@@ -134,14 +134,10 @@ class ChatView(TranscriptArea):
         self._messages.set_model_names(names)
 
     def append_message(self, message: Message) -> None:
-        """Add a message at the end and go there."""
+        """Add a message at the end and go there; an answer that is being written, too."""
         self._messages.append(message)
         self._follow()
         self._flush()
-
-    def begin_answer(self, message: Message) -> None:
-        """Add an answer that is being written; its state is ``streaming``."""
-        self.append_message(message)
 
     def append_text(self, message_id: str, delta: str) -> None:
         """More text of an answer. Shown with the next flush, some milliseconds later."""
@@ -324,15 +320,14 @@ class ChatView(TranscriptArea):
         """Show the first message of the chat, and follow the end no longer."""
         self._goal, self._following = None, False
         had_keyboard, reopens = self.has_keyboard, self._messages.n_earlier > 0
+        messages = self._messages.messages
         if reopens:
-            messages = self._messages.messages
             self._messages.open(messages, messages[0].id)
         self.verticalScrollBar().setValue(0)
         if reopens:
             self._fill()
             self.verticalScrollBar().setValue(0)
             self.scrolled.emit()
-        messages = self._messages.messages
         if messages and self._messages.view(messages[0].id) is None:  # it comes above the others
             self._goal = ScrollPosition(messages[0].id, 0.0)
         if reopens and had_keyboard:

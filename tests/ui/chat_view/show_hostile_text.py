@@ -41,7 +41,7 @@ def show(view: ChatView, message: Message) -> None:
 def stream(view: ChatView, text: str) -> None:
     """Have it come as an answer does, some characters at a time."""
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     for start in range(0, len(text), PIECE):
         view.append_text(running.id, text[start : start + PIECE])
         while view.is_working():

@@ -130,7 +130,7 @@ def test_the_last_answer_always_has_its_actions(qtbot: QtBot, view: ChatView) ->
     button(row_under(views[1]), "Copy message").click()
     assert QGuiApplication.clipboard().text() == "Hello **you**"
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     assert row_under(views[1]) is None
     view.finish_message(ended(running, "Bye"))
     last = view.message_view(running.id)
@@ -265,7 +265,7 @@ def test_while_an_answer_is_written_the_chat_cannot_be_changed(
 ) -> None:
     views = show(qtbot, view, question("Hi"), replying(answer("Hello")))
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     point_at(views[1])
     assert not button(row_under(views[1]), "Regenerate").isEnabled()
     menu = open_menu(view, views[1])

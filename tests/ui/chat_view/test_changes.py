@@ -73,7 +73,7 @@ class Person:
     def _answer(self) -> None:
         running, text = self._reply(streaming()), self._text()
         self.chat.add(running)
-        self.view.begin_answer(running)
+        self.view.append_message(running)
         self.view.append_text(running.id, text)
         done = ended(running, text, MessageState.STOPPED)
         self.chat.replace(done)

@@ -107,7 +107,7 @@ def test_messages_are_shown_as_written_and_as_rendered(view: ChatView, qtbot: Qt
 
 def test_a_streamed_answer(view: ChatView, qtbot: QtBot) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.set_status(running.id, "Loading model… 40 %")
     shown = message_view(view, running.id)
     qtbot.waitUntil(lambda: "Loading model… 40 %" in labels(shown))
@@ -125,7 +125,7 @@ def test_a_streamed_answer(view: ChatView, qtbot: QtBot) -> None:
 
 def test_final_text_that_differs_replaces_what_was_streamed(view: ChatView) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "Hello wor")
     view.finish_message(ended(running, "Bye"))
     assert view.plain_text() == "Bye"
@@ -153,7 +153,7 @@ def test_an_answer_that_did_not_end_well_says_so_and_can_be_tried_again(
     view: ChatView, qtbot: QtBot, state: MessageState, text: str, error: str | None, expected: str
 ) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, text)
     view.finish_message(ended(running, text, state, None, error))
     shown = message_view(view, running.id)
@@ -193,7 +193,7 @@ def test_an_answer_cut_off_at_its_limit_says_so(view: ChatView) -> None:
         finish_reason=FinishReason.LENGTH, timings=Timings(completion_tokens=1_024), seed=1
     )
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.finish_message(ended(running, "and then", completion=limit))
     shown = message_view(view, running.id)
     assert "The answer was cut off at its limit of 1,024 tokens." in labels(shown)
@@ -216,7 +216,7 @@ def test_copy(view: ChatView, qtbot: QtBot) -> None:
 def test_follows_the_end_only_while_the_person_is_there(view: ChatView, qtbot: QtBot) -> None:
     running = streaming()
     show(qtbot, view, question("hi"), answer(PARAGRAPHS))
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, PARAGRAPHS)
     qtbot.waitUntil(lambda: "number 59" in view.plain_text().rpartition("number 0,")[2])
     assert at_end(view)
@@ -242,7 +242,7 @@ def test_follows_the_end_only_while_the_person_is_there(view: ChatView, qtbot: Q
 def test_a_selection_stops_following(view: ChatView, qtbot: QtBot) -> None:
     running = streaming()
     show(qtbot, view, answer(PARAGRAPHS))
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "first\n\nsecond")
     qtbot.waitUntil(lambda: view.plain_text().endswith("second"))
     body = message_view(view, running.id).body
@@ -370,7 +370,7 @@ def test_everything_that_takes_the_focus_has_a_name(view: ChatView, qtbot: QtBot
 
 def test_a_burst_of_text_never_holds_up_the_window(view: ChatView) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, PARAGRAPHS * 20)
     longest = 0.0
     while view.is_working():

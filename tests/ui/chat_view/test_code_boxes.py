@@ -124,7 +124,7 @@ def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(
     qtbot: QtBot, view: ChatView, themes: ThemeSource
 ) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, f"```py\n{LONG}\nfirst")
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     message = view.message_view(running.id)
@@ -148,7 +148,7 @@ def test_an_answer_that_begins_with_code_has_its_box_in_place_from_the_first_lin
     qtbot: QtBot, view: ChatView
 ) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "```")
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     view.append_text(running.id, "py\n")

@@ -145,7 +145,7 @@ def test_it_grows_with_its_text_and_then_scrolls(qtbot: QtBot, view: ChatView) -
 def test_what_is_typed_survives_the_end_of_an_answer(qtbot: QtBot, view: ChatView) -> None:
     asked, running = question("First"), streaming()
     show(qtbot, view, asked)
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "Some ")
     field = begin(view, asked)
     QTest.keyClicks(field, " and more")

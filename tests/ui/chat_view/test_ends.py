@@ -67,7 +67,7 @@ def test_an_answer_that_was_far_away_is_there_as_far_as_it_is_written(
     text = ""
     messages = [answer(f"Message {number}.\n\n" + "More. " * 40) for number in range(400)]
     view.set_messages([*messages, question("Well?")], answer_so_far=so_far)
-    view.begin_answer(written)
+    view.append_message(written)
     view.append_thought(written.id, "Hm.")
     for piece in ("One, ", "two, ", "three, ", "four."):
         text += piece

@@ -170,7 +170,7 @@ def test_an_answer_that_is_written_is_counted(finding: Finding) -> None:
     finding.open_chat(question("fox"))
     finding.look_for("fox")
     finding.until("1 of 1")
-    finding.view.begin_answer(running)
+    finding.view.append_message(running)
     finding.view.append_text(running.id, "A fox, a fo")
     finding.until("1 of 2")
     finding.view.append_text(running.id, "x.")
@@ -182,7 +182,7 @@ def test_an_answer_that_is_written_is_counted(finding: Finding) -> None:
 def test_an_answer_is_counted_while_its_next_words_wait(finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("fox"))
-    finding.view.begin_answer(running)
+    finding.view.append_message(running)
     finding.view.append_text(running.id, "A fox. ")
     finding.until("")
     finding.view.append_text(running.id, "And")  # not rendered yet when the search begins
@@ -203,7 +203,7 @@ def test_another_chat_is_searched_for_the_same(finding: Finding) -> None:
 def test_a_changed_answer_cannot_break_the_marks(finding: Finding, qtbot: QtBot) -> None:
     running = streaming()
     finding.open_chat(question("Hi"))
-    finding.view.begin_answer(running)
+    finding.view.append_message(running)
     finding.view.append_text(running.id, "| a | fox |\n|---|---|\n| fox | b |\n\nfox\n\nfox")
     qtbot.waitUntil(lambda: not finding.view.is_working())
     finding.look_for("fox")
@@ -287,7 +287,7 @@ def test_thoughts_are_searched_and_opened(finding: Finding) -> None:
 def test_what_is_being_thought_is_found(finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("Who?"))
-    finding.view.begin_answer(running)
+    finding.view.append_message(running)
     finding.view.append_thought(running.id, "A fox, a fo")
     finding.look_for("fox")
     finding.until("1 of 1")
@@ -305,7 +305,7 @@ def test_what_is_being_thought_is_found(finding: Finding) -> None:
 def test_what_is_folded_of_an_answer_that_is_written_is_found(finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("Who?"))
-    finding.view.begin_answer(running)
+    finding.view.append_message(running)
     finding.view.append_text(running.id, "line\n" * (FOLD_ABOVE_LINES + 2_000) + "\nA *fox*.")
     shown = finding.view.message_view(running.id)
     assert shown is not None

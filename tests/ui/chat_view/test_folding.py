@@ -55,7 +55,7 @@ def unfold_button(shown: MessageView) -> QPushButton:
 def written(qtbot: QtBot, view: ChatView) -> tuple[Message, MessageView]:
     """An answer that is being written, and has more lines than are laid out."""
     message = streaming()
-    view.begin_answer(message)
+    view.append_message(message)
     shown = view.message_view(message.id)
     assert shown is not None
     for start in range(0, len(LINES), 5_000):

@@ -80,7 +80,7 @@ def test_many_notes_are_written_in_slices(qtbot: QtBot, view: ChatView) -> None:
     text = "".join(f"Word[^{n}]\n\n" for n in range(600)) + "[^0]: a *note*\n\n"
     text += "".join(f"[^{n}]: note {n}\n" for n in range(1, 600))
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, text)
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     found = view.message_view(running.id)
@@ -116,7 +116,7 @@ def test_a_click_leads_to_the_note_and_back(qtbot: QtBot, view: ChatView) -> Non
 
 def test_so_does_one_while_the_answer_comes(qtbot: QtBot, view: ChatView) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "Salty[^1].\n\n[^1]: Rivers.\n\n" + "word\n\n" * 200)
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     found = view.message_view(running.id)

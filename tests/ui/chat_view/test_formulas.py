@@ -289,7 +289,7 @@ def test_formulas_are_drawn_and_copied_as_latex(qtbot: QtBot, view: ChatView) ->
 
 def test_a_stream_draws_each_formula_when_it_is_whole(qtbot: QtBot, view: ChatView) -> None:
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "First $a^2$, then **b** and $c")
     settle(qtbot, view)
     message = view.message_view(running.id)

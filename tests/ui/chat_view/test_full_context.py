@@ -22,7 +22,7 @@ def test_an_answer_cut_off_by_a_full_context_says_so(view: ChatView) -> None:
     timings = Timings(prompt_tokens=325, completion_tokens=187)
     full = Completion(finish_reason=FinishReason.LENGTH, timings=timings, seed=1, full_context=512)
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.finish_message(ended(running, "and then", completion=full))
     why = "The answer was cut off because the context of 512 tokens is full."
     assert why in labels(view)
@@ -41,7 +41,7 @@ def test_no_button_comes_in_the_place_of_continue(view: ChatView) -> None:
     timings = Timings(prompt_tokens=325, completion_tokens=187)
     full = Completion(finish_reason=FinishReason.LENGTH, timings=timings, seed=1, full_context=512)
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.offer_help(running.id, AnswerHelp(seeks=True))
     view.finish_message(ended(running, "and then", completion=full))
     assert not {"Continue", "Keep the newest"} & buttons(view)

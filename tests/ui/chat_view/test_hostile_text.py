@@ -133,7 +133,7 @@ HOSTILE = {
 def test_nothing_takes_long_at_a_time(view: ChatView, name: str) -> None:
     text = HOSTILE[name]
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, text)
     longest = 0.0
     finished = time.monotonic() + 20
@@ -205,7 +205,7 @@ def test_a_huge_table_is_folded_until_a_person_wants_it(
     if is_whole:
         view.set_messages([message])
     else:
-        view.begin_answer(message)
+        view.append_message(message)
         view.append_text(message.id, text)
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     body = shown(view, message.id).body

@@ -106,7 +106,7 @@ def test_a_new_message_is_shown_at_the_end_wherever_one_was(
     settle(qtbot, view)
     view.append_message(question("What now?"))
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, "This.")
     settle(qtbot, view)
     assert view.plain_text().endswith("What now?\n\nThis.")

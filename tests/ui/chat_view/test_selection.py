@@ -186,7 +186,7 @@ def test_the_keyboard_goes_on_in_the_next_message_and_back(person: Selecting) ->
 def test_streaming_text_does_not_disturb_it(person: Selecting) -> None:
     running = streaming()
     bodies = person.show(question("Why is that?"))
-    person.view.begin_answer(running)
+    person.view.append_message(running)
     person.view.append_text(running.id, "One **two** thr")
     shown = partial(person.view.message_view, running.id)
     found = shown()

@@ -43,7 +43,7 @@ def _blocks(view: ChatView) -> list[ThoughtBlock]:
 def _begin(view: ChatView, *before: Message) -> Message:
     view.set_messages([question("2 + 2?"), *before])
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     return running
 
 

@@ -98,7 +98,7 @@ def test_a_wheel_that_turns_sideways_scrolls_it(qtbot: QtBot, view: ChatView) ->
 def test_bars_come_and_go_with_their_formulas(qtbot: QtBot, view: ChatView) -> None:
     view.resize(360, 600)
     running = streaming()
-    view.begin_answer(running)
+    view.append_message(running)
     view.append_text(running.id, f"a\n\n{sum_of(60)}\n\nb")
     settle(qtbot, view)
     message = view.message_view(running.id)
