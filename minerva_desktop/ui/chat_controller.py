@@ -172,7 +172,7 @@ class ChatController(QObject):
 
     async def settle(self) -> None:
         """Stop answers, and return when everything is on disk, or waits for it."""
-        await self._places.close()
+        await self._places.close(self._library)
         if self._library is not None:
             await self._library.settle()
 

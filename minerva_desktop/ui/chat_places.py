@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.new_chat_files import NewChatFiles
 from minerva_desktop.app.services import Services
@@ -18,6 +19,7 @@ from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.new_chat_setup import NewChatSetup, is_new
 from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.unsent_edits import UnsentEdits
 
 KEEP_MS = 500  # after the last key or step
 
@@ -50,6 +52,7 @@ class ChatPlaces(QObject):
         self._is_entering = False  # another chat, whose text and files are about to be shown
         self._unsaved = self._settings.current.new_chat_draft  # of a chat without messages
         self._unsaved_files: Files = ()
+        self._edits = UnsentEdits(window.chat_view)
         self._new_files = NewChatFiles(services.paths.new_chat_files)
         self._draft_timer = self._make_timer(self._keep_draft)
         self._scroll_timer = self._make_timer(self._keep_scroll)
@@ -70,6 +73,7 @@ class ChatPlaces(QObject):
         session = self._session
         if session is None:
             return
+        self._edits.leave(session)
         is_begun = is_new(session) and self._is_held(session)
         if is_begun:
             self.setup.end(session)
@@ -99,6 +103,8 @@ class ChatPlaces(QObject):
         self.setup.leave()
         self._draft_timer.stop()
         self._scroll_timer.stop()
+        if self._session is not None:
+            self._edits.leave(self._session)
         self._session = None
 
     def enter(self, session: ChatSession) -> None:
@@ -130,8 +136,9 @@ class ChatPlaces(QObject):
         self._settings.remember(new_chat_draft=clean_text(draft))
         return bool(self._composer.text.strip())
 
-    async def close(self) -> None:
-        """Return when what there is of the open chat is on disk."""
+    async def close(self, library: ChatLibrary | None) -> None:
+        """Return when what there is of the open chat is on disk, and the changed messages of all
+        that were not sent: in their chats' drafts."""
         self.setup.keep()
         self._draft_timer.stop()
         self._scroll_timer.stop()
@@ -144,12 +151,19 @@ class ChatPlaces(QObject):
                 await self._new_files.keep(self._composer.files)
             await self._session.keep_draft(self._composer.text, self._composer.files)
             await self._session.keep_scroll(self._view.scroll_position)
+            self._edits.leave(self._session)
+        if library is not None:
+            await self._edits.become_drafts(library)
 
     @Slot()
     def _on_stayed(self) -> None:
-        """What waited for an answer became the draft, when the window was about to close."""
-        if self._session is not None and self._session.conversation.draft != self._composer.text:
-            self._composer.start_over(self._session.conversation.draft)
+        """What waited for an answer, or was a changed message, became the draft, when the window
+        was about to close."""
+        if self._session is not None:
+            kept = self._session.conversation
+            draft, files = kept.draft, kept.draft_files
+            if (draft, files) != (self._composer.text, self._composer.files):
+                self._composer.start_over(draft, files)
 
     @Slot(str)
     def _on_text_changed(self, text: str) -> None:

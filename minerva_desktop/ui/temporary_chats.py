@@ -8,8 +8,10 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.unsent_edits import unsent_edits
 
 LEFT, GO_BACK = "temporary-left", "temporary-go-back"
 CLOSING, CLOSE = "temporary-closing", "temporary-close"
@@ -40,7 +42,7 @@ class TemporaryChats(QObject):
         self._window.notifications.dismiss(CLOSING)  # it was about this one
         if session is None or not session.is_temporary or not len(session.conversation):
             return
-        lost = _unfinished(session)
+        lost = _unfinished(session, self._window.chat_view)
         session.stop()
         self._left = session
         text = f"The temporary chat is closed{f' ({lost})' if lost else ''}. Nothing of it is kept."
@@ -54,7 +56,7 @@ class TemporaryChats(QObject):
         session = self._session()
         if session is None or not session.is_temporary or session is self._let_go:
             return False
-        lost = _unfinished(session)
+        lost = _unfinished(session, self._window.chat_view)
         if lost:
             text = f"Minerva is still open: nothing of a temporary chat is kept, and {lost}."
             actions = (NoticeAction("Close all the same", CLOSE),)
@@ -84,10 +86,14 @@ class TemporaryChats(QObject):
             self._left = None
 
 
-def _unfinished(session: ChatSession) -> str:
+def _unfinished(session: ChatSession, view: ChatView) -> str:
     """What goes on in a chat, as a part of a sentence; empty: nothing."""
+    changed = len(unsent_edits(session, view))
     waiting = len(session.queued)
     parts = ["its answer is not finished"] if session.is_answering else []
     if waiting:
         parts.append("1 message waits" if waiting == 1 else f"{waiting:,} messages wait")
+    if changed:
+        are = "1 changed message is" if changed == 1 else f"{changed:,} changed messages are"
+        parts.append(f"{are} not sent")
     return " and ".join(parts)

@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.__main__ import main
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.store import opening, recovery_note
@@ -347,16 +348,19 @@ def test_a_disk_that_fails_at_the_very_last_write_keeps_the_window_open(
     for timer in window.findChildren(ChatPlaces)[0].findChildren(QTimer):
         timer.setInterval(10**7)  # the draft is written as the window closes
     window.composer.set_text("An unfinished thought")
+    window.composer.attachments.put_back((FilePart("a.md", "# A", 3),))
+    window.chat_view.edit_message(window.chat_view.messages.messages[0].id, "Why not?")
     opened.until("pause", lambda: window.notifications.shown is None)
     with full_disk(app_paths().database):
         window.close()
         opened.until("told", lambda: "would be lost" in opened.notice)
         assert window.isVisible()
-        assert window.composer.text == "An unfinished thought"
+        assert window.composer.text == "Why not?\n\nAn unfinished thought"
+        assert [file.name for file in window.composer.files] == ["a.md"]
         _press(opened, "Try again")
         opened.until("told again", lambda: "would be lost" in opened.notice)
     opened.until("end", lambda: opened.notice == "All chats are on disk again.")
-    assert _draft_on_disk() == "An unfinished thought"
+    assert _draft_on_disk() == "Why not?\n\nAn unfinished thought"
     window.sidebar.new_chat.emit()  # and the app goes on
     opened.until("empty", lambda: "Rivers." not in opened.transcript)
 

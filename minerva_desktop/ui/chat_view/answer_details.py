@@ -89,14 +89,14 @@ def _ending(message: Message) -> str:
 def _numbers(completion: Completion) -> Facts:
     timings = completion.timings
     facts = [] if completion.seed is None else [("Seed", str(completion.seed))]
-    facts.append(("Prompt", _prompt(timings, completion)))
+    if timings.prompt_tokens:  # another program's file may not say, and any prompt has some
+        facts.append(("Prompt", _prompt(timings, completion)))
     answer = f"{format_tokens(timings.completion_tokens)} tokens"
     if timings.tokens_per_second > 0:
         answer += f", {format_speed(timings.tokens_per_second)}"
-    facts += [
-        ("Answer", answer),
-        ("Context used", f"{format_tokens(completion.context_used)} tokens"),
-    ]
+    facts.append(("Answer", answer))
+    if timings.prompt_tokens:
+        facts.append(("Context used", f"{format_tokens(completion.context_used)} tokens"))
     if completion.drafted_tokens:
         guessed = f"{completion.accepted_tokens:,} of {completion.drafted_tokens:,} were right"
         facts.append(("Guessed ahead", guessed))

@@ -39,6 +39,7 @@ class MessageEditor(QFrame):
         self._edit.enter_sends = enter_sends
         self._edit.stoppable = True  # Esc
         self._edit.set_text(text)
+        self._given, self._given_shown = text, self._edit.toPlainText()
         self._cancel = _button("Cancel", "Esc", self)
         self._send = _button("Send", "Return" if enter_sends else "Ctrl+Return", self)
         self._send.setProperty("look", "primary")
@@ -52,8 +53,10 @@ class MessageEditor(QFrame):
 
     @property
     def text(self) -> str:
-        """What it says now."""
-        return self._edit.toPlainText()
+        """What it says now. What it was given is unchanged, although a field shows some of it
+        otherwise: spaces that keep words together, ends of lines."""
+        shown = self._edit.toPlainText()
+        return self._given if shown == self._given_shown else shown
 
     def set_text(self, text: str) -> None:
         """Say that instead; Undo brings back what it said."""

@@ -160,6 +160,12 @@ class MessageHands(QObject):
         if isinstance(view, QuestionView):
             view.focus_editor()
 
+    @property
+    def edits(self) -> dict[str, str]:
+        """What the person has made of questions so far, also of other chats, by message."""
+        shown = {name: self.edited_text(name) for name in self._views}
+        return self._edits | {name: text for name, text in shown.items() if text is not None}
+
     def edited_text(self, message_id: str) -> str | None:
         """What the person has made of a question so far; None where it is not being edited."""
         view = self._view_of(message_id)

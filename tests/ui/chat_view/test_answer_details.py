@@ -91,6 +91,15 @@ def test_an_old_answer_has_only_what_was_kept() -> None:
     assert parameters_text(SamplingParameters(seed=7)) == "all at their defaults"
 
 
+def test_an_imported_answer_without_the_size_of_its_prompt() -> None:
+    """It said "Prompt 0 tokens", and that the answer's tokens were all of the context."""
+    timings = Timings(completion_tokens=41)
+    completion = Completion(finish_reason=FinishReason.STOP, timings=timings, seed=None)
+    facts = dict(facts_of(ended(answer(""), "Text", completion=completion), "Tiny"))
+    assert facts["Answer"] == "41 tokens"
+    assert not {"Prompt", "Context used"} & facts.keys()
+
+
 def test_the_popup_is_read_out_and_closes(qtbot: QtBot, icons: Icons) -> None:
     window = QWidget()
     qtbot.addWidget(window)

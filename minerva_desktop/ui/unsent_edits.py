@@ -1,0 +1,48 @@
+"""Messages that were changed in their place, and not sent. Main thread."""
+
+from __future__ import annotations
+
+from minerva_desktop.app.chat_library import ChatLibrary
+from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.errors import StoreError
+from minerva_desktop.ui.chat_view.chat_view import ChatView
+
+
+def unsent_edits(session: ChatSession, view: ChatView) -> dict[str, str]:
+    """What a person has made of messages of that chat, by message, where they differ."""
+    hands, chat = view.messages.hands, session.conversation
+    edits = {} if hands is None else hands.edits
+    return {
+        message_id: text
+        for message_id, text in edits.items()
+        if text.strip() and message_id in chat and text != chat[message_id].text
+    }
+
+
+class UnsentEdits:
+    """The transcript keeps what is edited in a chat that is left for another one; only when the
+    window closes, it goes into the composers."""
+
+    def __init__(self, view: ChatView) -> None:
+        self._view = view
+        self._chats: dict[str, None] = {}  # that were left with such messages, the first first
+
+    def leave(self, session: ChatSession) -> None:
+        """That chat is shown no longer."""
+        if not session.is_temporary and unsent_edits(session, self._view):
+            self._chats[session.conversation.id] = None
+
+    async def become_drafts(self, library: ChatLibrary) -> None:
+        """Put them before what stands in the composers of their chats, and return when that is on
+        disk, or waits for it."""
+        chats, self._chats = self._chats, {}
+        for chat_id in chats:
+            try:
+                session = await library.open_session(chat_id)
+            except StoreError:
+                continue  # it was destroyed meanwhile
+            edits, kept = unsent_edits(session, self._view), session.conversation
+            draft = "\n\n".join(filter(None, (*edits.values(), kept.draft)))
+            await session.keep_draft(draft, kept.draft_files)
+            for message_id in edits:
+                self._view.end_edit(message_id)  # the window may stay open

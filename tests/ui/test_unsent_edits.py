@@ -1,0 +1,81 @@
+"""Messages that were changed in their place and not sent, when their chat or the window goes."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.chat.parts import FilePart
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.message_edit import MessageEdit
+from tests.chat.samples import make_conversation
+from tests.ui.open_window import OpenWindow
+from tests.ui.test_message_actions import SHORT, answered, from_disk, on_disk, open_chat, remember
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def _editor(opened: OpenWindow) -> MessageEdit:
+    found = opened.window.chat_view.findChildren(MessageEdit)
+    return next(each for each in found if each.isVisible())
+
+
+def _type(opened: OpenWindow, message_id: str, typed: str) -> None:
+    opened.window.chat_view.edit_message(message_id)
+    QTest.keyClicks(_editor(opened), typed)
+
+
+def test_the_window_closes_on_them(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    """All of them were gone without a word."""
+    river, lake = (make_conversation(name, f"A {name}?", title=name) for name in ("River", "Lake"))
+    sea = make_conversation("Sea\N{NO-BREAK SPACE}level", "A Sea?", title="Sea")  # stays as it is
+    river.draft, river.draft_files = "And then?", (FilePart("a.md", "# A", 3),)
+    on_disk(river, lake, sea)
+    asked = {chat.title: chat.active_branch()[0].id for chat in (river, lake, sea)}
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "Sea", "A Sea?")
+        _type(opened, asked["Sea"], "")
+        open_chat(opened, "River", "A River?")
+        _type(opened, asked["River"], " or pond")
+        open_chat(opened, "Lake", "A Lake?")
+        open_chat(opened, "River", "A River?")
+        assert _editor(opened).toPlainText() == "River or pond"
+        open_chat(opened, "Lake", "A Lake?")
+        _type(opened, asked["Lake"], "s")
+    assert from_disk(lake.id).draft == "Lakes"
+    kept = from_disk(river.id)
+    assert (kept.draft, kept.draft_files) == ("River or pond\n\nAnd then?", river.draft_files)
+    assert from_disk(sea.id).draft == ""
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        opened.until("draft", lambda: opened.window.composer.text == "Lakes")
+    assert from_disk(lake.id).draft == "Lakes"
+
+
+def test_one_of_a_temporary_chat_is_told(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    remember(SHORT)
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        view = opened.window.chat_view
+        opened.window.new_temporary_chat.emit()
+        opened.send("A secret")
+        answered(opened, 2)
+        asked = view.messages.messages[0].id
+        _type(opened, asked, "")
+        assert not opened.window.must_stay()
+        _type(opened, asked, " or two")
+        assert not opened.window.close()
+        told = "nothing of a temporary chat is kept, and 1 changed message is not sent."
+        assert opened.notice == f"Minerva is still open: {told}"
+        opened.window.sidebar.new_chat.emit()
+        told = "The temporary chat is closed (1 changed message is not sent)."
+        assert opened.notice == f"{told} Nothing of it is kept."
+        opened.window.notifications.action_triggered.emit("temporary-go-back")
+        assert _editor(opened).toPlainText() == "A secret or two"
+        opened.window.sidebar.new_chat.emit()
