@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import sys
 import unicodedata
 from collections.abc import Collection
 from io import TextIOWrapper
@@ -16,6 +17,8 @@ _JOINERS = "\u200c\u200d"  # parts of words in Persian and Hindi, and of emoji
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _FILE_BYTES = 1024 * 1024
 _FILES = 3
+
+_log = logging.getLogger(__name__)
 
 
 def terminal_line(text: str) -> str:
@@ -37,11 +40,22 @@ class _TerminalFormatter(logging.Formatter):
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
+    _is_refused = False  # by the disk, which was said
+
     def _open(self) -> TextIOWrapper:
         return open(
             self.baseFilename, "a", encoding=self.encoding, errors=self.errors,
             opener=private_opener,
         )  # fmt: skip
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+        """A full disk is said once; each line after it is tried again, in silence."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_refused:
+            self._is_refused = True  # first: what is said goes to the file, too
+            _log.warning("The log file %s cannot be written: %s", self.baseFilename, error)
 
 
 def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> None:

@@ -27,6 +27,31 @@ def test_a_file_name_that_is_no_utf_8_is_logged(
     assert "Logging error" not in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk to write to")
+def test_a_full_disk_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "minerva.log").symlink_to("/dev/full")
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    level = root.level
+    try:
+        start_logging(tmp_path)
+        for number in range(3):
+            logging.getLogger("minerva_desktop").info("line %d", number)
+        logging.getLogger("minerva_desktop").warning("a warning")
+        _, handler = root.handlers
+        with pytest.raises(OSError, match="No space"):
+            handler.close()
+    finally:
+        root.setLevel(level)
+    file = tmp_path / "minerva.log"
+    assert capsys.readouterr().err.splitlines() == [
+        f"WARNING: The log file {file} cannot be written: [Errno 28] No space left on device",
+        "WARNING: a warning",
+    ]
+
+
 def test_errors_of_loggers_that_are_told_otherwise_are_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

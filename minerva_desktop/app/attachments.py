@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.import_media import MAX_TEXT_BYTES
 from minerva_desktop.chat.parts import FilePart
-from minerva_desktop.documents.reading import DocumentReading
+from minerva_desktop.documents.reading import DocumentReading, too_much
 from minerva_desktop.documents.refusal import DocumentRefused
 from minerva_desktop.errors import AttachmentError, os_reason
 from minerva_desktop.library.display_text import one_line
@@ -95,13 +96,17 @@ def estimated_tokens(text: str) -> int:
 
 
 def pasted_part(text: str, taken: frozenset[str]) -> FilePart:
-    """A long text from the clipboard as a file; ``taken`` are the names that others have."""
+    """A long text from the clipboard as a file; ``taken`` are the names that others have. Raises
+    `AttachmentError` for one that is longer than a file may be."""
     clean = clean_text(text)
     name, number = "Pasted text", 1
     while name in taken:
         number += 1
         name = f"Pasted text {number}"
-    return FilePart(name, clean, len(clean.encode()))
+    n_bytes = len(clean.encode())
+    if n_bytes > MAX_TEXT_BYTES:
+        raise refusal(Path(name), too_much(n_bytes, MAX_TEXT_BYTES))
+    return FilePart(name, clean, n_bytes)
 
 
 def _refuse_special(path: Path, mode: int) -> None:

@@ -99,8 +99,7 @@ class DocumentReading:
     def _refuse_size(self, size: int | None, most: int, head: bytes) -> None:
         if self._suffix in _OTHER_KINDS or (b"\0" in head and not found_text(head)):
             raise DocumentRefused(self._why_no_text())
-        has = f"it has {format_bytes(size)}" if size is not None else "it has more"
-        raise DocumentRefused(f"{has}, and at most {format_bytes(most)} are read")
+        raise DocumentRefused(too_much(size, most))
 
     def _why_no_text(self) -> str:
         kind = _OTHER_KINDS.get(self._suffix)
@@ -117,3 +116,9 @@ class DocumentReading:
 def is_pdf(head: bytes) -> bool:
     """Whether a file that begins so, with `HEAD` bytes of it, is a PDF."""
     return b"%PDF-" in head
+
+
+def too_much(size: int | None, most: int) -> str:
+    """Why a document of ``size`` bytes, where that is known, gives no text; follows a colon."""
+    has = f"it has {format_bytes(size)}" if size is not None else "it has more"
+    return f"{has}, and at most {format_bytes(most)} are read"

@@ -240,12 +240,16 @@ class Application(QObject):
         await asyncio.to_thread(import_lexers)
 
     async def _open_chats(self) -> None:
+        note = self.window.sidebar.empty_note
+        note.begin_opening()
         try:
             await self._chats.start(self._services.settings.current.conversation_id)
         except StoreError as error:
             self._unopened.tell(error)
         else:
             self._unopened.end()
+        finally:
+            note.end_opening()
 
     @Slot()
     def _open_chats_again(self) -> None:

@@ -165,10 +165,15 @@ class AttachmentController(QObject):
     @Slot(str)
     def _on_long_text(self, text: str) -> None:
         taken = frozenset(item.name for item in self._strip.items)
+        try:
+            part = pasted_part(text, taken)
+        except AttachmentError as error:  # the clipboard still has it
+            self._tell_refused([error], 1)
+            return
         if len(self._strip.items) >= MAX_FILES:
             self._composer.insert_text(text)
             return
-        item_id = self._strip.add(pasted_part(text, taken))
+        item_id = self._strip.add(part)
         if len(text) <= MAX_INLINE:
             words = f"{len(text):,} characters were pasted as a file."
             work = partial(self._inline, item_id)

@@ -99,8 +99,8 @@ class MainWindow(QMainWindow):
         self.models_panel = ModelsPanel(icons, self)
         self.context_panel = ContextPanel(icons, self)
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
-        self.sidebar.toggle_action.triggered.connect(self._keep_panels)
-        self.parameters.toggle_action.triggered.connect(self._keep_panels)
+        for toggle in (self.parameters.toggle_action, self.sidebar.toggle_action):
+            toggle.toggled.connect(self._keep_opened)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._finder: ChatFinder | None = None
@@ -127,14 +127,18 @@ class MainWindow(QMainWindow):
     # -- settings --------------------------------------------------------------------------
 
     def remembered(self, settings: Settings) -> Settings:
-        """``settings`` with the window's place, size and panels."""
+        """``settings`` with the window's place and size, and the panels that the person wants,
+        those that made room in a narrow window among them."""
         geometry = base64.b64encode(self.saveGeometry().data()).decode("ascii")
         return msgspec.structs.replace(
             settings,
             window_geometry=geometry,
-            sidebar_visible=self.sidebar.toggle_action.isChecked(),
-            parameters_visible=self.parameters.toggle_action.isChecked(),
+            sidebar_visible=self._is_wanted(self.sidebar.toggle_action),
+            parameters_visible=self._is_wanted(self.parameters.toggle_action),
         )
+
+    def _is_wanted(self, toggle: QAction) -> bool:
+        return toggle.isChecked() or toggle in self._made_room
 
     def _restore(self, settings: Settings) -> None:
         self.resize(*DEFAULT_SIZE)
@@ -156,6 +160,8 @@ class MainWindow(QMainWindow):
                 self.setGeometry(fitting)
         self.sidebar.toggle_action.setChecked(settings.sidebar_visible)
         self.parameters.toggle_action.setChecked(settings.parameters_visible)
+        if geometry and self.width() < NARROW_WIDTH:  # as it was left
+            self._make_room()
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -276,21 +282,27 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.composer.set_window_height(self.height())
-        narrow, was_wide = self.width() < NARROW_WIDTH, event.oldSize().width() >= NARROW_WIDTH
-        if narrow and was_wide:
-            toggles = (self.parameters.toggle_action, self.sidebar.toggle_action)
-            self._made_room = [toggle for toggle in toggles if toggle.isChecked()]
-            for toggle in self._made_room:
-                toggle.setChecked(False)
-        elif not narrow and not was_wide:
-            for toggle in self._made_room:
-                toggle.setChecked(True)
-            self._made_room.clear()
+        if self.width() >= NARROW_WIDTH:
+            self._give_room_back()
+        elif event.oldSize().width() >= NARROW_WIDTH:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        toggles = (self.parameters.toggle_action, self.sidebar.toggle_action)
+        made_room = [toggle for toggle in toggles if toggle.isChecked()]
+        for toggle in made_room:
+            toggle.setChecked(False)
+        self._made_room = made_room
+
+    def _give_room_back(self) -> None:
+        made_room, self._made_room = self._made_room, []
+        for toggle in made_room:
+            toggle.setChecked(True)
 
     @Slot()
-    def _keep_panels(self) -> None:
-        """The person opened or closed one: they stay as they are."""
-        self._made_room.clear()
+    def _keep_opened(self) -> None:
+        """What is open in a narrow window is the person's again: closed by them, it stays so."""
+        self._made_room = [toggle for toggle in self._made_room if not toggle.isChecked()]
 
     def add_guard(self, must_stay: Callable[[], bool]) -> None:
         """``must_stay`` is asked before the window closes; where it returns True, it has said

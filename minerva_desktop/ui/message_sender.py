@@ -16,7 +16,7 @@ from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.errors import InvalidRequest, ModelNotFound, StoreError
+from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.new_chat_setup import is_new
@@ -138,7 +138,7 @@ class MessageSender(QObject):
         if asked is not None:
             raise InvalidRequest(GONE)
         if self._session() is None:
-            raise StoreError("The chats are not open, so nothing can be sent yet")
+            return  # `UnopenedChats` says why the chats are not open
         raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
 
     # -- messages that wait ------------------------------------------------------------------

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QResizeEvent,
+    QTextCursor,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -254,7 +255,7 @@ class _NoticeCard(QFrame):
         self._details_button.toggled.connect(self._show_details)
         self._details = self._make_details()
         self._middle = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        box = QVBoxLayout(self)
+        self._box = box = QVBoxLayout(self)
         box.setContentsMargins(3 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         box.setSpacing(2 * GRID)
         box.addLayout(self._make_row(icons, covered))
@@ -347,6 +348,11 @@ class _NoticeCard(QFrame):
     def _show_details(self, shown: bool) -> None:
         self._details_button.setText("Hide details" if shown else "Details")
         self._details.setVisible(shown)
+        if shown and self._notice.kind is NoticeKind.ERROR:
+            # The reason comes last in a log or a traceback. How far down that is depends on the
+            # width, which a layout would give them at the next turn of the event loop.
+            self._box.activate()
+            self._details.moveCursor(QTextCursor.MoveOperation.End)
 
 
 def _link_button(text: str, name: str, tip: str, parent: QWidget) -> QPushButton:

@@ -12,7 +12,6 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QStackedWidget,
     QToolButton,
@@ -39,7 +38,7 @@ from minerva_desktop.ui.row_view import RowView
 from minerva_desktop.ui.search_field import SearchField
 from minerva_desktop.ui.search_hints import FilterValues
 from minerva_desktop.ui.search_results import Found, SearchResults
-from minerva_desktop.ui.sidebar_places import EMPTY, SEARCHED, PlaceBar, PlaceHeader
+from minerva_desktop.ui.sidebar_places import EMPTY, SEARCHED, EmptyNote, PlaceBar, PlaceHeader
 from minerva_desktop.ui.tag_editor import TagEditor
 from minerva_desktop.ui.theme import GRID
 
@@ -89,14 +88,9 @@ class Sidebar(QWidget):
         self._foot.archived.connect(self.chat_actions.archive)
         self._foot.deleted.connect(self.chat_actions.delete)
         self._foot.more_pressed.connect(self._show_list_menu)
-        self._empty = QLabel()  # until they are listed, nobody knows whether there are any
-        self._empty.setTextFormat(Qt.TextFormat.PlainText)
-        self._empty.setProperty("look", "muted")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
-        self._empty.setContentsMargins(0, 8 * GRID, 0, 0)
-        self._empty.setWordWrap(True)
+        self.empty_note = EmptyNote()
         self._pages = QStackedWidget()
-        self._pages.addWidget(self._empty)
+        self._pages.addWidget(self.empty_note)
         self._pages.addWidget(self._list)
         self._results = self._make_results()
         self._pages.addWidget(self._results)
@@ -145,8 +139,9 @@ class Sidebar(QWidget):
         self._search.show_problem("")
         self._search.set_placeholder(SEARCHED[self.place])
         self._header.set_place(self.place, is_empty=not rows and not text)
-        self._empty.setText(f"No title in the trash has “{text}”" if text else EMPTY[self.place])
-        self._pages.setCurrentWidget(self._list if rows else self._empty)
+        nothing = f"No title in the trash has “{text}”" if text else EMPTY[self.place]
+        self.empty_note.setText(nothing)
+        self._pages.setCurrentWidget(self._list if rows else self.empty_note)
         self._answered = text
         if self._wants_first and rows:
             self._focus_first()
@@ -156,8 +151,8 @@ class Sidebar(QWidget):
         self._search.show_problem("")
         self._header.hide()
         self._results.show_found(found, is_new=is_new)
-        self._empty.setText(found.note)
-        self._pages.setCurrentWidget(self._results if found.chats else self._empty)
+        self.empty_note.setText(found.note)
+        self._pages.setCurrentWidget(self._results if found.chats else self.empty_note)
         self._answered = text
         if self._wants_first and found.chats:
             self._focus_first()
@@ -165,8 +160,8 @@ class Sidebar(QWidget):
     def show_problem(self, problem: str) -> None:
         """Say what is wrong with what is searched for; chats that were found last stay."""
         self._search.show_problem(problem)
-        if self._pages.currentWidget() is self._empty and self.search_text:
-            self._empty.clear()  # that nothing is found was said of another text
+        if self._pages.currentWidget() is self.empty_note and self.search_text:
+            self.empty_note.clear()  # that nothing is found was said of another text
 
     def set_filter_values(self, values: FilterValues) -> None:
         """What the filters of the search can be given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
@@ -13,6 +13,8 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 SIGN = 16  # px
+SLOW_MS = 300
+OPENING = "Opening your chats …"
 EMPTY = {
     Place.CHATS: "No chats yet",
     Place.ARCHIVE: "Nothing is archived",
@@ -23,6 +25,39 @@ SEARCHED = {
     Place.ARCHIVE: "Search chats",
     Place.TRASH: "Search titles in the trash",
 }
+
+
+class EmptyNote(QLabel):
+    """In the place of the rows where there are none. Until they are listed, nobody knows whether
+    there are any: then it is empty or, where that takes long, as the recovery of a damaged file
+    does, says that they are being opened."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("look", "muted")
+        self.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        self.setContentsMargins(0, 8 * GRID, 0, 0)
+        self.setWordWrap(True)
+        self._slow = QTimer(self)
+        self._slow.setSingleShot(True)
+        self._slow.setInterval(SLOW_MS)
+        self._slow.timeout.connect(self._on_slow)
+
+    def begin_opening(self) -> None:
+        """The chats are being opened."""
+        self._slow.start()
+
+    def end_opening(self) -> None:
+        """They are open and listed, or could not be opened."""
+        self._slow.stop()
+        if self.text() == OPENING:
+            self.clear()
+
+    @Slot()
+    def _on_slow(self) -> None:
+        if not self.text():
+            self.setText(OPENING)
 
 
 class PlaceHeader(QWidget):

@@ -37,6 +37,7 @@ class UnopenedChats(QObject):
         window.add_guard(self._must_stay)
         window.sidebar.new_chat.connect(self._on_wish)
         window.new_temporary_chat.connect(self._on_wish)
+        window.composer.submitted.connect(self._on_wish)
         window.notifications.action_triggered.connect(self._on_action)
 
     def tell(self, error: StoreError) -> None:
@@ -57,7 +58,7 @@ class UnopenedChats(QObject):
 
     @Slot()
     def _on_wish(self) -> None:
-        """There can be no other chat now, whose notice may be gone."""
+        """There can be no other chat now, nor a message, and the notice may be gone or covered."""
         if self._error is not None:
             self.tell(self._error)
 

@@ -14,6 +14,7 @@ import pytest
 from minerva_desktop.app.attachments import FileReading, ReadFile, pasted_part
 from minerva_desktop.app.dropped import sorted_drop
 from minerva_desktop.app.text_file import save_text
+from minerva_desktop.chat.import_media import MAX_TEXT_BYTES
 from minerva_desktop.chat.parts import PDF, FilePart
 from minerva_desktop.documents.pdf_text import PdfText
 from minerva_desktop.documents.refusal import DocumentRefused
@@ -182,6 +183,17 @@ def test_whoever_cancels_does_not_wait_for_the_reading_process_to_start(
 def test_a_pasted_text_gets_a_name_of_its_own() -> None:
     assert pasted_part("ab\ud83d", frozenset()) == FilePart("Pasted text", "ab\ufffd", 5)
     assert pasted_part("a", frozenset({"Pasted text"})).name == "Pasted text 2"
+
+
+def test_a_pasted_text_has_the_limit_of_a_file(tmp_path: Path) -> None:
+    most = "é" * (MAX_TEXT_BYTES // 2)
+    assert pasted_part(most, frozenset()).n_bytes == MAX_TEXT_BYTES
+    with pytest.raises(AttachmentError) as refused:
+        pasted_part(most + "e", frozenset())
+    file = tmp_path / "Pasted text"
+    file.write_text(most + "e", encoding="utf-8")
+    words = "“Pasted text” cannot be attached: it has 4.2 MB, and at most 4.2 MB are read."
+    assert refused.value.message == _why_not(file) == words
 
 
 def test_a_text_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:

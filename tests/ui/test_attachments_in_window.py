@@ -163,6 +163,12 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
         for _ in range(2):
             QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+        QGuiApplication.clipboard().setText("four" * 1_250_000)
+        editor.paste()
+        assert opened.notice == (
+            "“Pasted text 2” cannot be attached: it has 5.0 MB, and at most 4.2 MB are read."
+        )
+        assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
 
 
 def test_what_is_still_read_ends_with_the_chat_and_with_the_app(

@@ -1,8 +1,11 @@
-"""Chats that could not be listed at the start: the window offers to try again."""
+"""Chats that are not listed at the start: not yet, or not at all, when the window offers to try
+again."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +17,12 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.errors import StoreError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
+from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.migrations import Migration
+from minerva_desktop.store.recovery import Recovery
 from tests.chat.samples import make_conversation
+from tests.store.test_recovery import root_page, spoil_page
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -67,3 +74,30 @@ def test_a_start_that_failed_half_way_is_tried_again(
         opened.until(
             "list", lambda: "Sea" in [model.index(row, 0).data() for row in range(model.rowCount())]
         )
+
+
+def test_a_recovery_that_takes_long_is_seen_to_go_on(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_keep("Sea"))
+    database = app_paths().database
+    spoil_page(database, root_page(database, "conversations_listed"))
+    go_on = threading.Event()
+    replace_damaged = opening.replace_damaged
+
+    def slow(path: Path, migrations: Sequence[Migration]) -> Recovery:
+        assert go_on.wait(30)
+        return replace_damaged(path, migrations)
+
+    monkeypatch.setattr(opening, "replace_damaged", slow)
+    with closing(OpenWindow(qtbot, dressed_app, catalog, wait=False)) as opened:
+        note = opened.window.sidebar.empty_note
+        try:
+            assert note.text() == ""
+            opened.until("progress", lambda: note.text() == "Opening your chats …")
+            assert note.isVisible()
+        finally:
+            go_on.set()
+        opened.until("told", lambda: "2 messages in 1 chat could be read." in opened.notice)
+        opened.until("list", lambda: opened.part(QListView, "chatList").isVisible())
+        assert note.text() == "No chats yet"

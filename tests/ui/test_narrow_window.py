@@ -50,3 +50,42 @@ def test_what_was_closed_by_hand_stays_closed(qtbot: QtBot, window: MainWindow) 
     window.sidebar.toggle_action.trigger()
     resize(qtbot, window, NARROW_WIDTH)
     assert panels(window) == (False, False)
+
+
+def test_what_made_room_is_there_after_a_restart_in_a_wide_window(
+    qtbot: QtBot, window: MainWindow, icons: Icons
+) -> None:
+    resize(qtbot, window, NARROW_WIDTH - 1)
+    kept = window.remembered(Settings())
+    assert (kept.sidebar_visible, kept.parameters_visible) == (True, True)
+    again = MainWindow(icons, kept)
+    qtbot.addWidget(again)
+    again.show()
+    qtbot.waitExposed(again)
+    assert again.width() < NARROW_WIDTH  # less by as much as the screen lacks
+    assert panels(again) == (False, False)
+    resize(qtbot, again, NARROW_WIDTH)
+    assert panels(again) == (True, True)
+
+
+def test_what_is_opened_in_a_narrow_window_leaves_the_other_to_come_back(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    resize(qtbot, window, NARROW_WIDTH - 1)
+    window.sidebar.toggle_action.trigger()
+    assert panels(window) == (True, False)
+    window.sidebar.toggle_action.trigger()
+    kept = window.remembered(Settings())
+    assert (kept.sidebar_visible, kept.parameters_visible) == (False, True)
+    resize(qtbot, window, NARROW_WIDTH)
+    assert panels(window) == (False, True)
+
+
+def test_a_panel_that_the_search_opened_is_closed_for_good(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    resize(qtbot, window, NARROW_WIDTH - 1)
+    window.sidebar.focus_search()
+    window.sidebar.toggle_action.trigger()
+    resize(qtbot, window, NARROW_WIDTH)
+    assert panels(window) == (False, True)

@@ -71,9 +71,12 @@ def test_the_window_says_so_and_touches_nothing(
         opened.accept(opened.open_settings())
         editor = opened.part(MessageEdit, "composer")
         QTest.keyClicks(editor, "Is anybody there?")
+        opened.window.notifications.dismiss("open-chats")
         QTest.keyClick(editor, Qt.Key.Key_Return)
-        opened.until("refusal", lambda: "nothing can be sent yet" in opened.notice)
-        assert editor.toPlainText() == "Is anybody there?"
+        opened.until("refusal", lambda: "(format 99" in opened.notice)
+        told_why = opened.notice
+        opened.until("the text back", lambda: editor.toPlainText() == "Is anybody there?")
+        assert opened.notice == told_why
         opened.window.close()
         assert opened.notice.startswith("Minerva is still open: the message that you began cannot")
         assert opened.window.isVisible()

@@ -144,6 +144,23 @@ def test_details_open_and_can_be_selected(qtbot: QtBot, bar: NotificationBar) ->
     assert details.isReadOnly()
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_at_end"), [(NoticeKind.ERROR, True), (NoticeKind.WARNING, False)]
+)
+def test_details_of_an_error_open_at_their_end(
+    qtbot: QtBot, bar: NotificationBar, kind: NoticeKind, is_at_end: bool
+) -> None:
+    """There a log and a traceback have the reason; a list of refused files is read from its top."""
+    lines = [f"{number} {'a word ' * (number % 30)}" for number in range(60)]
+    bar.show_notice(Notice(kind, "It failed.", "\n".join([*lines, "the reason"])))
+    part(card(bar), QPushButton, "noticeDetailsButton").click()
+    details = part(bar, QPlainTextEdit, "noticeDetails")
+    qtbot.waitUntil(lambda: details.viewport().width() > 300)
+    view = details.verticalScrollBar()
+    assert view.maximum() > 0
+    assert view.value() == (view.maximum() if is_at_end else 0)
+
+
 def test_tidings_and_offers_go_by_themselves(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
     bar = make_bar(window, icons, auto_hide_ms=10)
     bar.show_notice(DIED)
