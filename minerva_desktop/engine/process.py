@@ -14,7 +14,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -29,10 +29,6 @@ EXIT_SECONDS = 2.0  # a child that has not gone by then after its stdin closed i
 START_SECONDS = 1.0  # what a start that is given up may take to get through
 _LINE_BYTES = 64 * 1024  # of a line without an end; what comes before is dropped
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-# glibc asks the kernel for huge pages, where those are given to whoever asks ("madvise", the
-# default of Debian, Ubuntu and Fedora): the cache of a context is read in all of its places for
-# each token. An older glibc than 2.35 does not know it, and goes on.
-TUNABLES_VARIABLE, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
 # The exit code of a process that read mapped memory which its file no longer has.
 BUS_ERROR = None if sys.platform == "win32" else -int(signal.SIGBUS)
 # That of one that met an instruction which the processor does not know.
@@ -44,16 +40,6 @@ def child_command() -> tuple[str, ...]:
     if getattr(sys, "frozen", False):
         return (sys.executable, "--engine-child", *child_arguments())
     return (sys.executable, "-m", "minerva_desktop.engine.child", *child_arguments())
-
-
-def child_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a child, from those of this process. A person's own choice stands."""
-    environment = dict(inherited)
-    tunables = environment.get(TUNABLES_VARIABLE, "")
-    if sys.platform == "linux" and HUGE_PAGES not in tunables:
-        asked = f"{HUGE_PAGES}=1"
-        environment[TUNABLES_VARIABLE] = f"{tunables}:{asked}" if tunables else asked
-    return environment
 
 
 def _unheard(_event: Event) -> None:
@@ -87,7 +73,6 @@ class ChildProcess(asyncio.SubprocessProtocol):
             stderr=PIPE,
             # Ctrl+C in a terminal is for the parent, which then decides about the child.
             start_new_session=True,
-            env=child_environment(os.environ),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         starting = asyncio.ensure_future(work)

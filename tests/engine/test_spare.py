@@ -11,7 +11,7 @@ import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.process import TUNABLES_VARIABLE, ChildProcess
+from minerva_desktop.engine.process import ChildProcess
 from minerva_desktop.engine.spare import SpareChild
 from tests.pools import turns
 
@@ -91,25 +91,3 @@ async def test_one_that_is_put_back_by_who_is_given_up_ends() -> None:
     await preparing
     assert putting_back.cancelled()
     await spare.close()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc is asked, and transparent huge pages")
-@pytest.mark.parametrize(
-    ("chosen", "expected"),
-    [
-        (None, "glibc.malloc.hugetlb=1"),
-        ("glibc.malloc.check=0", "glibc.malloc.check=0:glibc.malloc.hugetlb=1"),
-        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
-    ],
-)
-async def test_a_child_takes_huge_pages_unless_the_person_chose(
-    monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
-) -> None:
-    monkeypatch.delenv(TUNABLES_VARIABLE, raising=False)
-    if chosen is not None:
-        monkeypatch.setenv(TUNABLES_VARIABLE, chosen)
-    child = await ChildProcess.start(QUIET)
-    # glibc ends each of its settings with a zero where it read them.
-    variables = Path(f"/proc/{child.pid}/environ").read_bytes().decode().replace("\0", ":")
-    await child.close()
-    assert f":{TUNABLES_VARIABLE}={expected}:" in f":{variables}:"
