@@ -127,15 +127,18 @@ async def test_forced_calls_parse_with_another_model(gemma_path: Path) -> None:
 
 async def test_an_answer_in_a_form_may_call_instead(marked: LlamaEngine) -> None:
     """What steers it here is a bias, where a large model sees for itself what to do."""
+    (brace,) = (await marked.tokenize("{")).tokens
     form = '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}'
     answer_format = AnswerFormat(F.HERMES, R.THINK)
     may_call = ChatOptions(tools=tuple(each for each in TOOLS if each.name == "now"))
     for bias, chat, names in (
         ({CALL: 50.0, CALLED: 50.0}, msgspec.structs.replace(may_call, parallel=False), 1),
-        ({CALL: -50.0}, may_call, 0),
+        ({CALL: -50.0, brace: 50.0}, may_call, 0),
         ({CALL: -50.0}, NOW, 1),  # what has to be called leaves nothing to say
     ):
-        sampling = hot(1, json_schema=form, logit_bias={THINK: -50.0, **bias})
+        sampling = SamplingParameters(
+            temperature=0.0, max_tokens=70, json_schema=form, logit_bias={THINK: -50.0, **bias}
+        )
         stream = marked.generate(ASKED, sampling=sampling, chat=chat)
         answer = read(await stream.text(), answer_format, chat)
         assert stream.completion is not None

@@ -80,7 +80,7 @@ def test_the_panel_goes_along_with_the_meter(
         assert chats.session is not None
         chats.session.stop()
         opened.until("the draft", lambda: "What you are typing" in _words(panel))
-        assert _told(panel) == _used(opened) > first + 400
+        opened.until("the same number", lambda: _told(panel) == _used(opened) > first + 400)
 
 
 def _words(panel: ContextPanel) -> list[str]:
