@@ -22,7 +22,8 @@ WHOLE_BYTES = 256 * 1024 * 1024
 
 class ChatsHealth(msgspec.Struct, frozen=True, kw_only=True):
     """``schema``: the format of the file, and ``known`` the newest that this app knows;
-    ``problem``: what is wrong with it, in words, else empty."""
+    ``n_bytes``: what it takes on disk, with its log while a window has it open; ``problem``: what
+    is wrong with it, in words, else empty."""
 
     schema: int
     known: int
@@ -46,15 +47,20 @@ def check_health(path: Path) -> ChatsHealth | None:
         return _sick(0, reason_of(path, error))
     if not stat.S_ISREG(status.st_mode):
         return _sick(0, "it is not a regular file")
+    n_log_bytes = 0
     try:
-        schema, problem = _read(path, unchanged=opening.size(opening.log_of(path)) == 0)
+        n_log_bytes = opening.size(opening.log_of(path))
+        schema, problem = _read(path, unchanged=n_log_bytes == 0)
         if problem and path.with_name(path.name + "-shm").exists():
             # A window has it open, and may have written while it was looked through.
             schema, problem = _read(path, unchanged=False)
     except (apsw.Error, OSError) as error:
-        return _sick(status.st_size, _words(path, error))
+        return _sick(status.st_size + n_log_bytes, _words(path, error))
     return ChatsHealth(
-        schema=schema, known=len(MIGRATIONS), n_bytes=status.st_size, problem=problem
+        schema=schema,
+        known=len(MIGRATIONS),
+        n_bytes=status.st_size + n_log_bytes,
+        problem=problem,
     )
 
 
