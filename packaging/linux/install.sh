@@ -242,6 +242,7 @@ copy_app() {
                 printf '%s\n' "$made$made_before" >"$app.new/made-folders"
         } 2>&1
     ) || refuse "$(first_line "$said"). It takes $app_needs MB there: make room, and try again."
+    [ -x "$app.new/minerva-desktop" ] || refuse "no program may start in $libraries: use the .deb."
 }
 
 replace_app() {

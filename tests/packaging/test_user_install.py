@@ -336,6 +336,7 @@ find "$HOME" | sort >../before
 echo TROUBLE
 sh install.sh && exit
 find "$HOME" | sort | diff ../before -
+mount -o remount,exec "$HOME"
 "$HOME/.local/bin/minerva"
 """
 FULL = "head -c 300k /dev/zero >$HOME/filler"
@@ -348,8 +349,9 @@ FULL_OF_FILES = "i=0; while mkdir $HOME/$i; do i=$((i + 1)); done; rmdir $HOME/0
         (FULL, "the app takes 1 MB in {lib}, where 0 MB are free. Make room there, and try again."),
         (FULL_OF_FILES, "No space left on device. It takes 1 MB there: make room, and try again."),
         ("mount -o remount,ro $HOME", "you may not write to {lib}. It needs folders there that"),
+        ("mount -o remount,noexec $HOME", "no program may start in {lib}: use the .deb."),
     ],
-    ids=["full", "full-of-files", "read-only"],
+    ids=["full", "full-of-files", "read-only", "noexec"],
 )
 def test_a_disk_that_takes_no_more_leaves_the_version_before(
     trouble: str, words: str, installer: Installer
