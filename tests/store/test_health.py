@@ -57,7 +57,7 @@ async def test_beside_a_window_that_writes(tmp_path: Path) -> None:
     health = await asyncio.to_thread(check_health, path)
     assert health is not None
     assert health.problem == ""
-    assert health.n_bytes == sum(len(traces(path)[path.name + end]) for end in ("", "-wal"))
+    assert health.n_bytes > path.stat().st_size  # what is in its log counts
     await store.create(make_conversation("Again", title="Another"))  # it was not locked
     await store.close()
 
