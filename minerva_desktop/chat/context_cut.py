@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -36,3 +36,42 @@ def also_at(cuts: tuple[ContextCut, ...], first_id: str, other_id: str) -> tuple
         msgspec.structs.replace(cut, first_id=other_id) for cut in cuts if cut.first_id == first_id
     )
     return (*cuts, *copies)
+
+
+def cuts_without(
+    cuts: tuple[ContextCut, ...], message_id: str, reply_ids: Iterable[str]
+) -> tuple[ContextCut, ...]:
+    """``cuts`` when that message goes: one at it goes on at its replies, unless they have their
+    own."""
+    taken = {cut.first_id for cut in cuts}
+    next_ids = [each for each in reply_ids if each not in taken]
+    return tuple(
+        msgspec.structs.replace(cut, first_id=first_id)
+        for cut in cuts
+        for first_id in (next_ids if cut.first_id == message_id else [cut.first_id])
+    )
+
+
+def cuts_back(
+    cuts: tuple[ContextCut, ...],
+    before: tuple[ContextCut, ...],
+    back_ids: Collection[str],
+    moved_ids: Collection[str],
+) -> tuple[ContextCut, ...]:
+    """``cuts`` when the messages ``back_ids`` are back, which had those of ``before`` that are at
+    them: they count there again, and no longer at the replies they went to (``moved_ids``). What a
+    person cut or restored meanwhile stays."""
+    had = {cut.first_id for cut in before}
+    again = tuple(cut for cut in before if cut.first_id in back_ids)
+    made = {cut.created_at for cut in again}
+    return (
+        *(
+            cut
+            for cut in cuts
+            if cut.first_id not in back_ids
+            and not (
+                cut.first_id in moved_ids and cut.first_id not in had and cut.created_at in made
+            )
+        ),
+        *again,
+    )

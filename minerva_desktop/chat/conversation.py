@@ -16,7 +16,7 @@ from functools import partial
 
 import msgspec
 
-from minerva_desktop.chat.context_cut import ContextCut
+from minerva_desktop.chat.context_cut import ContextCut, cuts_back, cuts_without, last_cut
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -112,6 +112,8 @@ class Conversation:
     _children: dict[str | None, list[str]] = field(default_factory=dict, init=False)
     _order: dict[str, int] = field(default_factory=dict, init=False)
     _n_added: int = field(default=0, init=False)
+    # The active branch, until something changes: a walk over 10,000 messages takes 5 ms.
+    _shown: list[Message] | None = field(default=None, init=False, compare=False, repr=False)
 
     def __len__(self) -> int:
         """Messages in all branches."""
@@ -148,7 +150,24 @@ class Conversation:
         self._messages[message.id] = _cleaned(message)
         self._children.setdefault(message.parent_id, []).append(message.id)
         self._active_leaf_id = message.id
+        self._shown = None
         self.updated_at = max(self.updated_at, message.created_at)
+
+    def fill(self, messages: Iterable[Message], leaf_id: str | None) -> None:
+        """Take in all ``messages`` of an empty conversation as they were read from disk: clean, and
+        a parent before its children. The branch to ``leaf_id`` is shown, or to the last of them
+        where there is no such; ``updated_at`` stays. For 10,000 messages a third of `add`."""
+        by_id, children = self._messages, self._children
+        for message in messages:
+            by_id[message.id] = message
+            if (siblings := children.get(message.parent_id)) is None:
+                children[message.parent_id] = [message.id]
+            else:
+                siblings.append(message.id)
+        self._order = dict(zip(by_id, range(len(by_id)), strict=True))
+        self._n_added = len(by_id)
+        self._active_leaf_id = leaf_id if leaf_id in by_id else next(reversed(by_id), None)
+        self._shown = None
 
     def reply(
         self,
@@ -177,10 +196,13 @@ class Conversation:
         if self._messages[message.id].parent_id != message.parent_id:
             raise ValueError(f"message {message.id} cannot move to another parent")
         self._messages[message.id] = _cleaned(message)
+        self._shown = None
 
     def active_branch(self) -> list[Message]:
         """The messages that are shown, from the root to the active leaf."""
-        return self.branch_to(self._active_leaf_id)
+        if self._shown is None:
+            self._shown = self.branch_to(self._active_leaf_id)
+        return list(self._shown)
 
     def branch_to(self, message_id: str | None) -> list[Message]:
         """The messages from the root to that one; none for None. Raises `KeyError`."""
@@ -201,11 +223,13 @@ class Conversation:
         subtree = self._subtree(message_id)
         # A child comes after its parent, so the last message of a subtree is always a leaf.
         self._active_leaf_id = max(subtree, key=self._order.__getitem__)
+        self._shown = None
 
     def branch_from(self, message_id: str | None) -> None:
         """End the active branch at this message, so that the next one becomes its child, or show
         nothing, so that it becomes another first one; raises `KeyError`."""
         self._active_leaf_id = None if message_id is None else self._messages[message_id].id
+        self._shown = None
 
     def remove(self, message_id: str, *, with_replies: bool) -> Removal:
         """Take out a message, and all below it or not; its replies then reply to its parent.
@@ -224,7 +248,8 @@ class Conversation:
             cuts=self.cuts,
         )
         if not with_replies:
-            self._move_cut(message_id)
+            replies = self._children.get(message_id, ())
+            self.cuts = cuts_without(self.cuts, message_id, replies)
         self._move(moved, message.parent_id)
         for each in gone:
             self._children[self._messages[each].parent_id].remove(each)
@@ -233,6 +258,7 @@ class Conversation:
             self._children.pop(each, None)
         if leaf_id not in self._messages:
             self._show_beside(message.parent_id)
+        self._shown = None
         return removal
 
     def put_back(self, removal: Removal) -> None:
@@ -255,38 +281,9 @@ class Conversation:
         self._move([each for each in removal.moved_ids if each in self._messages], first.id)
         if removal.leaf_id in self._messages:
             self._active_leaf_id = removal.leaf_id
-        self._put_back_cuts(removal)
-
-    def _move_cut(self, message_id: str) -> None:
-        """A message goes: a cut at it goes on at its replies, unless they have their own."""
-        taken = {cut.first_id for cut in self.cuts}
-        next_ids = [each for each in self._children.get(message_id, ()) if each not in taken]
-        self.cuts = tuple(
-            msgspec.structs.replace(cut, first_id=first_id)
-            for cut in self.cuts
-            for first_id in (next_ids if cut.first_id == message_id else [cut.first_id])
-        )
-
-    def _put_back_cuts(self, removal: Removal) -> None:
-        """Cuts at what is back count there again, and no longer at the replies they went to; what
-        a person cut or restored meanwhile stays."""
+        self._shown = None
         back = {message.id for _, message in removal.messages}
-        had = {cut.first_id for cut in removal.cuts}
-        again = tuple(cut for cut in removal.cuts if cut.first_id in back)
-        made = {cut.created_at for cut in again}
-        self.cuts = (
-            *(
-                cut
-                for cut in self.cuts
-                if cut.first_id not in back
-                and not (
-                    cut.first_id in removal.moved_ids
-                    and cut.first_id not in had
-                    and cut.created_at in made
-                )
-            ),
-            *again,
-        )
+        self.cuts = cuts_back(self.cuts, removal.cuts, back, removal.moved_ids)
 
     def _make_room(self, removal: Removal) -> list[int]:
         """Places for what was removed when the messages here had other ones: behind its parent,
@@ -309,13 +306,9 @@ class Conversation:
 
     def active_cut(self) -> ContextCut | None:
         """The last place in the active branch from which on a model is given it."""
-        cuts = {cut.first_id: cut for cut in self.cuts}
-        message_id = self._active_leaf_id
-        while message_id is not None and cuts:
-            if message_id in cuts:
-                return cuts[message_id]
-            message_id = self._messages[message_id].parent_id
-        return None
+        if not self.cuts:
+            return None
+        return last_cut(self.cuts, (message.id for message in self.active_branch()))
 
     def prompt(self) -> Callable[[], tuple[ChatTurn, ...]]:
         """Makes what a model is given of the active branch as it is now (`chat.turns`), on whatever

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import apsw
 import msgspec
@@ -21,6 +21,7 @@ from minerva_desktop.chat.conversation import (
     TitleSource,
     clean_text,
 )
+from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import StoreError
@@ -159,18 +160,23 @@ def load(connection: apsw.Connection, conversation_id: str) -> Conversation:
     """A conversation with all its messages. One that replies to what is not there, which is damage
     that nothing else may have met, replies to the message before it. Raises `StoreError`."""
     conversation, active_leaf_id = _without_messages(connection, conversation_id)
-    updated_at, last_id = conversation.updated_at, None
-    for row in connection.execute(SELECT_MESSAGES, (conversation_id,)):
-        message = message_of(row)
-        if message.parent_id is not None and message.parent_id not in conversation:
-            logger.warning("A message of %s replies to one that is not there", conversation_id)
-            message = msgspec.structs.replace(message, parent_id=last_id)
-        conversation.add(message)
-        last_id = message.id
-    if active_leaf_id is not None and active_leaf_id in conversation:
-        conversation.branch_from(active_leaf_id)
-    conversation.updated_at = updated_at
+    messages = map(message_of, connection.execute(SELECT_MESSAGES, (conversation_id,)))
+    conversation.fill(_with_parents(messages, conversation_id), active_leaf_id)
     return conversation
+
+
+def _with_parents(messages: Iterable[Message], conversation_id: str) -> Iterator[Message]:
+    known: set[str | None] = {None}
+    last_id = None
+    for message in messages:
+        if message.parent_id in known:
+            whole = message
+        else:
+            logger.warning("A message of %s replies to one that is not there", conversation_id)
+            whole = msgspec.structs.replace(message, parent_id=last_id)
+        last_id = whole.id
+        known.add(last_id)
+        yield whole
 
 
 def _without_messages(

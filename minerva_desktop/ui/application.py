@@ -29,7 +29,7 @@ from minerva_desktop.ui.backups_controller import BackupsController
 from minerva_desktop.ui.caret_rest import CaretRest
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.chat_files_controller import ChatFilesController
-from minerva_desktop.ui.chat_view.preloading import import_lexers, import_message_view
+from minerva_desktop.ui.chat_view.preloading import import_highlighting, import_message_view
 from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.copy_notices import CopyNotices
 from minerva_desktop.ui.dropped_files import DroppedFiles
@@ -236,8 +236,8 @@ class Application(QObject):
             self._dropped.begin()
         self._server.start_if_wanted()
         self._updates.start()
-        # A code block would wait for its language's lexer, and hold up the window meanwhile.
-        await asyncio.to_thread(import_lexers)
+        # A code block would wait for its lexer and its colours, and hold up the window meanwhile.
+        await asyncio.to_thread(import_highlighting)
 
     async def _open_chats(self) -> None:
         note = self.window.sidebar.empty_note

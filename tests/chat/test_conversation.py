@@ -195,6 +195,32 @@ def test_a_title_always_fits(text: str) -> None:
     assert bool(title) == bool(text.strip())
 
 
+def test_what_was_read_from_disk_shows_the_branch_that_was_open() -> None:
+    written = make_conversation("Hi", "Hello!", "Cats?", "They purr.")
+    cats = written.active_branch()[2]
+    dogs = make_message("Dogs?", written.active_branch()[1])
+    written.add(dogs)
+
+    read = make_conversation()
+    read.fill(written, cats.id)
+    unknown = make_conversation()
+    unknown.fill(written, "gone")
+
+    assert texts(read) == ["Hi", "Hello!", "Cats?"]
+    assert read.siblings(dogs.id) == [cats.id, dogs.id]
+    assert texts(unknown) == ["Hi", "Hello!", "Dogs?"], "the newest, where nothing better is known"
+    read.select_branch(cats.id)
+    assert texts(read) == ["Hi", "Hello!", "Cats?", "They purr."]
+
+
+def test_a_branch_that_was_asked_for_is_the_callers_own() -> None:
+    conversation = make_conversation("Hi", "Hello!")
+
+    conversation.active_branch().clear()
+
+    assert texts(conversation) == ["Hi", "Hello!"]
+
+
 def test_ids_differ() -> None:
     assert len({new_id() for _ in range(1000)}) == 1000
     assert len(new_id()) == 32

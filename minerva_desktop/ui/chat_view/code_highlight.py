@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -63,8 +63,11 @@ def find_lexer(language: str) -> Lexer | None:
     return get_lexer_by_name(language) if language in _LANGUAGES else None
 
 
-def preload_lexers() -> None:
-    """Import the lexers of the most frequent languages. For a thread that has nothing to do."""
+def preload_highlighting(styles: Iterable[str]) -> None:
+    """Import ``styles`` and the lexers of the most frequent languages. For a thread that has
+    nothing to do."""
+    for style in styles:
+        get_style_by_name(style)
     for language in ("python", "bash", "json", "html", "javascript", "typescript", "sql", "c"):
         find_lexer(language)
 

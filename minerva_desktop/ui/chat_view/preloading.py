@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from minerva_desktop.ui.theme import DARK, LIGHT
+
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.typesetting import Drawing
 
@@ -20,11 +22,11 @@ def import_message_view() -> None:
     import minerva_desktop.ui.chat_view.message_hands  # noqa: F401 - importing it is all
 
 
-def import_lexers() -> None:
+def import_highlighting() -> None:
     """Import what highlights code. Takes 0.1 s."""
-    from minerva_desktop.ui.chat_view.code_highlight import preload_lexers
+    from minerva_desktop.ui.chat_view.code_highlight import preload_highlighting
 
-    preload_lexers()
+    preload_highlighting(theme.code_style for theme in (LIGHT, DARK))
 
 
 def import_typesetting() -> Typeset:
