@@ -148,8 +148,23 @@ def test_whatever_python_makes_of_a_template_is_an_error_that_names_it(
     with pytest.raises(MinervaError) as caught:
         _render(source)
     if error != "UndefinedError":  # that one may be the messages' fault
-        assert caught.value.message == "The model's chat template is broken"
-        assert caught.value.detail.startswith(error)
+        broken, _, reason = caught.value.message.partition(": ")
+        assert broken == "The model's chat template is broken"
+        assert (reason or caught.value.detail).startswith(error)
+
+
+def test_why_a_template_cannot_be_read_is_told_and_what_it_made_of_messages_is_detail() -> None:
+    with pytest.raises(InferenceError) as caught:
+        _render("{{ messages[0].content }}\n{% for x in %}")
+    assert caught.value.message == (
+        "The model's chat template is broken:"
+        " TemplateSyntaxError: Expected an expression, got 'end of statement block' (line 2)"
+    )
+    assert not caught.value.detail
+    with pytest.raises(InferenceError) as caught:
+        _render("{{ messages[0].content + 1 }}")
+    assert caught.value.message == "The model's chat template is broken"
+    assert "can only concatenate str" in caught.value.detail
 
 
 @pytest.mark.parametrize(

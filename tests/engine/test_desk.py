@@ -131,7 +131,7 @@ async def test_a_template_that_python_cannot_read_fails_its_requests_and_no_othe
     for _ in range(2):
         with pytest.raises(InferenceError, match="template is broken") as caught:
             await engine.generate(HELLO, 4).text()
-        assert "'break' outside loop" in caught.value.detail
+        assert "'break' outside loop" in caught.value.message
         with pytest.raises(InferenceError, match="template is broken"):
             await engine.count_tokens(HELLO)
     assert await engine.generate("1 2 3 4", 4, sampling=GREEDY).text()

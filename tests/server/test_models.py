@@ -68,6 +68,7 @@ async def test_the_models_as_anthropics_client_lists_them() -> None:
     assert [model.id for model in page.data] == [MODEL.model_id, OTHER_MODEL.model_id]
     assert (page.first_id, page.last_id, page.has_more) == (page.data[0].id, page.data[1].id, False)
     assert (one.type, one.display_name) == ("model", MODEL.model_id)
+    assert one.lifecycle == "active"
     assert one.created_at.timestamp() == MODEL.modified_ns // 1_000_000_000
 
 

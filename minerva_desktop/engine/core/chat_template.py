@@ -27,6 +27,7 @@ from minerva_desktop.time_limit import time_limit
 
 RENDER_SECONDS = 2.0
 _TEMPLATE_FILES = ("<template>", "<unknown>")  # what Jinja calls one that was a text
+_BROKEN = "The model's chat template is broken"
 MAX_REASON = 1000  # characters of what a template gives as the reason of its refusal
 
 
@@ -88,7 +89,7 @@ class ChatTemplate:
                 f"The model's chat template ran longer than {RENDER_SECONDS:.0f} s and was ended"
             ) from error
         except (jinja2.TemplateSyntaxError, SecurityError) as error:
-            raise _broken(error) from error
+            raise self._broken(error) from error
         except jinja2.TemplateError as error:
             raise InvalidRequest(
                 f"The model's chat template refuses these messages: {_words(error)}",
@@ -98,7 +99,13 @@ class ChatTemplate:
         except Exception as error:  # the template is a foreign program: what it
             # makes Python raise is open-ended (a SyntaxError of the code that Jinja makes of it,
             # a RuntimeError of `cycler()`), and all of it means the same.
-            raise _broken(error) from error
+            raise self._broken(error) from error
+
+    def _broken(self, error: BaseException) -> InferenceError:
+        reason = " ".join((f"{type(error).__name__}: {_words(error)}", _where(error))).strip()
+        if self._compiled is None:  # it has seen no message that it could quote to whoever asks
+            return InferenceError(f"{_BROKEN}: {reason}")
+        return InferenceError(_BROKEN, detail=reason)
 
 
 def check_template(source: str) -> None:
@@ -111,14 +118,7 @@ def check_template(source: str) -> None:
 
 def why_broken(error: MinervaError) -> str:
     """What `check_template` raised, in half a sentence."""
-    return error.detail or error.message
-
-
-def _broken(error: BaseException) -> InferenceError:
-    return InferenceError(
-        "The model's chat template is broken",
-        detail=" ".join((f"{type(error).__name__}: {_words(error)}", _where(error))).strip(),
-    )
+    return error.detail or error.message.removeprefix(f"{_BROKEN}: ")
 
 
 def _where(error: BaseException) -> str:
