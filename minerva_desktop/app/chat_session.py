@@ -264,11 +264,11 @@ class ChatSession:
         self._listener.on_branch_changed(self)
         await self._keeper.save_details()
 
-    async def keep_draft(self, text: str, files: Files = ()) -> None:
-        """Remember what stands in the composer."""
-        if (text, files) != (self.conversation.draft, self.conversation.draft_files):
-            self.conversation.draft, self.conversation.draft_files = text, files
-            await self._queue.save_draft()
+    async def keep_draft(
+        self, text: str, files: Files = (), edits: tuple[str, ...] | None = None
+    ) -> None:
+        """As `MessageQueue.keep_draft`."""
+        await self._queue.keep_draft(text, files, edits)
 
     async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
         """Remember where the transcript was left."""

@@ -1,6 +1,7 @@
 """`MessageQueue`: messages that were sent while an answer was written, and wait for its end.
 
-On disk they stand in front of the chat's draft, so that an app that dies brings them back there.
+On disk they stand in front of the chat's draft, and so do messages that a person is changing: an
+app that dies brings them back there.
 Lives on the thread and asyncio loop of its session.
 """
 
@@ -22,6 +23,7 @@ class MessageQueue:
         self._conversation = conversation
         self._keeper = keeper
         self._items: list[QueuedMessage] = []
+        self._edits: tuple[str, ...] = ()
         self._saving: set[asyncio.Task[None]] = set()
         self._saved_files = conversation.draft_files
 
@@ -54,18 +56,27 @@ class MessageQueue:
         return self._items[0] if self._items else None
 
     async def become_draft(self) -> None:
-        """At the end of the session: nothing waits, all of it is the draft."""
-        if self._items:
+        """At the end of the session: nothing waits, all of it is the draft. What is being changed
+        is kept by who shows it, from now on."""
+        if self._items or self._edits:
+            self._edits = ()
             self._conversation.draft = self._draft()
             self._conversation.draft_files = self._draft_files()
             self._items.clear()
-            await self.save_draft()
+            await self._begin_saving()
         if self._saving:
             await asyncio.wait(self._saving)
 
-    async def save_draft(self) -> None:
-        """Write what waits and what stands in the composer."""
-        await self._begin_saving()
+    async def keep_draft(
+        self, text: str, files: Files, edits: tuple[str, ...] | None = None
+    ) -> None:
+        """Remember what stands in the composer and, for an app that dies, messages as a person has
+        changed them so far; None: those of before."""
+        chat = self._conversation
+        new = text, files, self._edits if edits is None else edits
+        if new != (chat.draft, chat.draft_files, self._edits):
+            chat.draft, chat.draft_files, self._edits = new
+            await self._begin_saving()
 
     async def _save(self) -> None:
         await self._keeper.save_draft(self._draft())
@@ -76,7 +87,7 @@ class MessageQueue:
 
     def _draft(self) -> str:
         waiting = [queued.text for queued in self._items]
-        return "\n\n".join(filter(None, (*waiting, self._conversation.draft)))
+        return "\n\n".join(filter(None, (*waiting, *self._edits, self._conversation.draft)))
 
     def _draft_files(self) -> Files:
         waiting = (file for queued in self._items for file in queued.files)

@@ -59,6 +59,7 @@ class ChatPlaces(QObject):
         self._composer.text_changed.connect(self._on_text_changed)
         self._composer.attachments.changed.connect(self._keep_draft)
         self._view.scrolled.connect(self._scroll_timer.start)
+        self._view.events.edit_changed.connect(self._on_edit_changed)
         window.stayed.connect(self._on_stayed)
 
     def _make_timer(self, on_timeout: Callable[[], None]) -> QTimer:
@@ -153,7 +154,12 @@ class ChatPlaces(QObject):
             await self._session.keep_scroll(self._view.scroll_position)
             self._edits.leave(self._session)
         if library is not None:
-            await self._edits.become_drafts(library)
+            # The composer has them only if the window stays: until then it is not to be kept.
+            session, self._session, self._is_entering = self._session, None, True
+            try:
+                await self._edits.become_drafts(library)
+            finally:
+                self._session, self._is_entering = session, False
 
     @Slot()
     def _on_stayed(self) -> None:
@@ -173,15 +179,21 @@ class ChatPlaces(QObject):
             self._keep_draft()  # sent, as a rule: it must not come back after a crash
 
     @Slot()
+    def _on_edit_changed(self) -> None:
+        if self._session is not None and self._edits.texts(self._session):
+            self._draft_timer.start()
+        else:
+            self._keep_draft()
+
+    @Slot()
     def _keep_draft(self) -> None:
         self._draft_timer.stop()
         if self._session is None:
             self.keep_unsent()
             return
         self._keep_new(self._session)
-        text, files, kept = self._composer.text, self._composer.files, self._session.conversation
-        if (text, files) != (kept.draft, kept.draft_files):
-            self._tasks.start(self._session.keep_draft(text, files))
+        text, files, edits = self._composer.text, self._composer.files, self._edits.texts
+        self._tasks.start(self._session.keep_draft(text, files, edits(self._session)))
 
     def _keep_new(self, session: ChatSession) -> None:
         if is_new(session):

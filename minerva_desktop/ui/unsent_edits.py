@@ -21,16 +21,23 @@ def unsent_edits(session: ChatSession, view: ChatView) -> dict[str, str]:
 
 class UnsentEdits:
     """The transcript keeps what is edited in a chat that is left for another one; only when the
-    window closes, it goes into the composers."""
+    window closes, it goes into the composers. On disk it stands before the draft from the first
+    letter on, for an app that dies."""
 
     def __init__(self, view: ChatView) -> None:
         self._view = view
-        self._chats: dict[str, None] = {}  # that were left with such messages, the first first
+        # That were left with such messages, the first first. Read from disk anew, their drafts
+        # would have what the transcript has, too.
+        self._chats: dict[str, ChatSession] = {}
 
     def leave(self, session: ChatSession) -> None:
         """That chat is shown no longer."""
-        if not session.is_temporary and unsent_edits(session, self._view):
-            self._chats[session.conversation.id] = None
+        if not session.is_temporary and self.texts(session):
+            self._chats[session.conversation.id] = session
+
+    def texts(self, session: ChatSession) -> tuple[str, ...]:
+        """What a person has made of messages of that chat."""
+        return tuple(unsent_edits(session, self._view).values())
 
     async def become_drafts(self, library: ChatLibrary) -> None:
         """Put them before what stands in the composers of their chats, and return when that is on
@@ -43,6 +50,6 @@ class UnsentEdits:
                 continue  # it was destroyed meanwhile
             edits, kept = unsent_edits(session, self._view), session.conversation
             draft = "\n\n".join(filter(None, (*edits.values(), kept.draft)))
-            await session.keep_draft(draft, kept.draft_files)
+            await session.keep_draft(draft, kept.draft_files, ())
             for message_id in edits:
                 self._view.end_edit(message_id)  # the window may stay open

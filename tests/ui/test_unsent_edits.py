@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import closing
 
+import apsw
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
@@ -27,6 +31,12 @@ def _editor(opened: OpenWindow) -> MessageEdit:
 def _type(opened: OpenWindow, message_id: str, typed: str) -> None:
     opened.window.chat_view.edit_message(message_id)
     QTest.keyClicks(_editor(opened), typed)
+
+
+def _draft_on_disk(chat_id: str) -> str:
+    """Beside the app that has the chats open."""
+    with closing(apsw.Connection(str(app_paths().database), apsw.SQLITE_OPEN_READONLY)) as chats:
+        return str(chats.execute("SELECT draft FROM conversations WHERE id = ?", (chat_id,)).get)
 
 
 def test_the_window_closes_on_them(
@@ -55,6 +65,31 @@ def test_the_window_closes_on_them(
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         opened.until("draft", lambda: opened.window.composer.text == "Lakes")
     assert from_disk(lake.id).draft == "Lakes"
+
+
+def test_the_app_dies_on_them(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    """They are on disk before the draft while they are typed, and go from there with the edit."""
+    river, lake = (make_conversation(name, f"A {name}?", title=name) for name in ("River", "Lake"))
+    river.draft = "And then?"
+    on_disk(river, lake)
+    asked = river.active_branch()[0].id
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "River", "A River?")
+        _type(opened, asked, " or pond")
+        both = "River or pond\n\nAnd then?"
+        opened.until("what is changed on disk", lambda: _draft_on_disk(river.id) == both)
+        open_chat(opened, "Lake", "A Lake?")
+        gc.collect()
+        open_chat(opened, "River", "A River?")
+        assert _editor(opened).toPlainText() == "River or pond"
+        assert opened.window.composer.text == "And then?"
+        opened.window.composer.set_text("And where to?")
+        both = "River or pond\n\nAnd where to?"
+        opened.until("the draft behind it", lambda: _draft_on_disk(river.id) == both)
+        QTest.keyClick(_editor(opened), Qt.Key.Key_Escape)
+        opened.until("the draft alone", lambda: _draft_on_disk(river.id) == "And where to?")
 
 
 def test_one_of_a_temporary_chat_is_told(

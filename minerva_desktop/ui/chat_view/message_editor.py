@@ -17,9 +17,10 @@ LEAST_HEIGHT = 30 * GRID  # px of the text, before it scrolls
 class MessageEditor(QFrame):
     """``submitted(text)``: send it instead; ``cancelled``: leave the message as it is;
     ``height_changed``: ask `fit` how high it is now; ``caret_moved(rect)``: the cursor went to
-    there, in this widget."""
+    there, in this widget; ``changed``: something was typed."""
 
     submitted = Signal(str)
+    changed = Signal()
     cancelled = Signal()
     height_changed = Signal()
     caret_moved = Signal(QRect)
@@ -96,6 +97,7 @@ class MessageEditor(QFrame):
     @Slot()
     def _on_text_changed(self) -> None:
         self._send.setEnabled(self._can_be_blank or bool(self.text.strip()))
+        self.changed.emit()
 
     @Slot()
     def _on_resized(self) -> None:

@@ -20,7 +20,8 @@ class MessageEvents(QObject):
 
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
     on the screen. ``edit_submitted(id, text)``: it is to be sent instead; ``edit_given_up(id,
-    text)``: it is not, though it differs. ``selected``: text was;
+    text)``: it is not, though it differs; ``edit_changed``: somebody typed in it, or it is over.
+    ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
     ``file_opened(part)``: the text of a `FilePart` is wanted; ``picture_wanted(part)``: an
     `ImagePart` is, small, and comes by ``picture_ready(digest, image)``; ``picture_opened(part)``:
@@ -41,6 +42,7 @@ class MessageEvents(QObject):
     edit_requested = Signal(str)
     edit_submitted = Signal(str, str)
     edit_given_up = Signal(str, str)
+    edit_changed = Signal()
     save_requested = Signal(str, str)
     file_opened = Signal(object)
     picture_wanted = Signal(object)

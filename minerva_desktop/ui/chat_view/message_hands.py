@@ -89,6 +89,7 @@ class MessageHands(QObject):
 
     def _make_question(self, message: Message) -> QuestionView:
         view = QuestionView(message, self._rendering, self._icons, self._column)
+        view.edit_changed.connect(self._events.edit_changed)
         view.edit_submitted.connect(self._events.edit_submitted)
         view.file_opened.connect(self._events.file_opened)
         view.edit_cancelled.connect(self._on_edit_cancelled)
@@ -181,6 +182,7 @@ class MessageHands(QObject):
             view.end_edit()
             self._rows.refresh()
             self._events.layout_changed.emit()
+        self._events.edit_changed.emit()
 
     @Slot(str)
     def _on_edit_cancelled(self, message_id: str) -> None:

@@ -33,8 +33,10 @@ BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
 class QuestionView(MessageView):
     """With its files above it. ``edit_submitted(id, text)``: send that instead;
     ``edit_cancelled(id)``: leave it as it is; ``caret_moved(rect)``: the editor's cursor went to
-    there, in this widget; ``file_opened(part)``: the text of that file is wanted."""
+    there, in this widget; ``edit_changed``: something was typed there; ``file_opened(part)``: the
+    text of that file is wanted."""
 
+    edit_changed = Signal()
     edit_submitted = Signal(str, str)
     edit_cancelled = Signal(str)
     caret_moved = Signal(QRect)
@@ -80,6 +82,7 @@ class QuestionView(MessageView):
             return
         has_files = bool(files_in(self._message.parts))
         editor = MessageEditor(text, enter_sends=enter_sends, can_be_blank=has_files, parent=self)
+        editor.changed.connect(self.edit_changed)
         editor.submitted.connect(self._on_edit_submitted)
         editor.cancelled.connect(self._on_edit_cancelled)
         editor.height_changed.connect(self._on_editor_grew)
