@@ -59,6 +59,7 @@ async def test_the_official_client_lists_models() -> None:
         "type": "model",
         "display_name": "tiny-1b-q4_0",
         "created_at": "2023-11-14T22:13:20Z",
+        "lifecycle": "active",
     }
 
 

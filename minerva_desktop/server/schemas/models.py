@@ -38,7 +38,8 @@ class ModelMeta(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
     """One model, as ``GET /v1/models`` lists it, with the names of OpenAI's API and those of
-    Anthropic's. ``created``: Unix time in seconds, ``created_at`` the same by RFC 3339."""
+    Anthropic's. ``created``: Unix time in seconds, ``created_at`` the same by RFC 3339. A file that
+    is there is never deprecated: ``lifecycle`` is what Anthropic's clients want to read."""
 
     id: str
     object: Literal["model"] = "model"
@@ -46,6 +47,7 @@ class ModelObject(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     created: int
     created_at: str
+    lifecycle: Literal["active"] = "active"
     owned_by: str = "minerva"
     meta: ModelMeta
 
