@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,16 @@ def test_what_templates_in_the_wild_use_works() -> None:
     assert _render(source) == (
         '<s>{"role": "user", "content": "Hi <b>&"}{"role": "user", "content": "Q"}4</s>'
     )
+
+
+def test_a_template_that_has_a_day_of_its_own_tells_todays() -> None:
+    source = "{% if not date_string is defined %}{% set date_string = 'once' %}{% endif %}"
+    template = ChatTemplate(source + "{{ date_string }}", bos="", eos="")
+    days = [f"{datetime.now().astimezone():%d %b %Y}"]
+    told = template.render([])
+    days.append(f"{datetime.now().astimezone():%d %b %Y}")  # it may be another day by now
+    assert told in days
+    assert template.render([], variables={"date_string": "1 May"}) == "1 May"
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import ContextLimitExceeded, EngineDied, ModelLoadError
+from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, ModelLoadError
 from tests.server.answers import completion, named_events
 from tests.server.fake_models import (
     COMPLETION,
     MODEL,
+    FakeEngine,
     Served,
     fails,
     says,
@@ -55,6 +56,16 @@ class City(BaseModel):
 
 async def ask(served: Served, **fields: object) -> httpx.Response:
     return await served.http.post(PATH, json={"model": MODEL.model_id, "input": "Hi", **fields})
+
+
+async def test_a_template_that_refuses_the_input_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def count_tokens(engine: FakeEngine, turns: object, *, chat: object = None) -> int:
+        raise InvalidRequest("The template refuses these messages", param="messages")
+
+    monkeypatch.setattr(FakeEngine, "count_tokens", count_tokens)
+    async with serving() as served:
+        answer = await served.http.post(f"{PATH}/input_tokens", json={"input": "Hi"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "input")
 
 
 async def test_the_tokens_of_an_input_are_counted_without_an_answer() -> None:
@@ -244,7 +255,8 @@ async def test_an_error_before_the_first_token_has_its_status(stream: bool) -> N
         answer = await ask(served, stream=stream)
         assert served.pool.leases == 0
     assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "context_length_exceeded"
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "input")
 
 
 async def test_an_error_in_a_running_stream() -> None:

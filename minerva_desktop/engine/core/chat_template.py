@@ -20,7 +20,7 @@ from jinja2.exceptions import SecurityError
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
-from minerva_desktop.engine.core.template_sandbox import sandbox
+from minerva_desktop.engine.core.template_sandbox import sandbox, strftime_now
 from minerva_desktop.engine.load_options import CHATML_TEMPLATE
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 from minerva_desktop.time_limit import time_limit
@@ -70,7 +70,9 @@ class ChatTemplate:
         template refuses these messages (roles that must alternate, say), `InferenceError` when the
         template itself is broken or runs away.
         """
-        known = {**variables, **self._variables}
+        # Llama 3's templates ask for the day by this name, and tell one of 2024 where it is absent.
+        today = {"date_string": strftime_now("%d %b %Y")}
+        known = {**today, **variables, **self._variables}
         return self._guarded(
             lambda template: template.render(
                 known, messages=messages, add_generation_prompt=add_generation_prompt

@@ -249,7 +249,8 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _strftime_now(pattern: str) -> str:
+def strftime_now(pattern: str) -> str:
+    """Now, by the clock and in the time zone of this machine; templates call it by this name."""
     if len(pattern) > 100:
         raise SecurityError("a date format is too long")
     return datetime.now().astimezone().strftime(pattern)
@@ -274,5 +275,5 @@ def sandbox() -> Sandbox:
     for name, run in tuple(filters.items()):
         filters[name] = environment.bounded_filter(name, run)
     environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = _strftime_now
+    environment.globals["strftime_now"] = strftime_now
     return environment

@@ -40,6 +40,7 @@ from minerva_desktop.server.schemas.responses import (
     TextFormat,
 )
 
+MESSAGES = "messages"  # the engine's name for the input
 LOGPROBS = "message.output_text.logprobs"
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 # Parts of items that no answer of ours has.
@@ -155,7 +156,7 @@ def _check_reasoning(parser: ParameterParser, given: ReasoningConfig | None) -> 
 
 def _run(request: ResponsesRequest, request_timeout_s: float | None) -> RunParameters:
     field = None if request.text is None or request.text.format is None else "text.format.schema"
-    names = tools_field("parameters", request.tools)
+    names = {MESSAGES: "input", **tools_field("parameters", request.tools)}
     run = run_parameters(request, None, request_timeout_s, field, names)
     if request.truncation != "auto":
         return run

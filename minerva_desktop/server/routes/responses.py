@@ -10,7 +10,7 @@ from functools import partial
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from minerva_desktop.server.errors import json_response
+from minerva_desktop.server.errors import json_response, renamed_fields
 from minerva_desktop.server.generation import GenerationRequest
 from minerva_desktop.server.model_choice import chosen_model
 from minerva_desktop.server.parameters.responses import responses_parameters
@@ -58,9 +58,9 @@ def responses_router(context: ServerContext) -> APIRouter:
     @router.post("/v1/responses/input_tokens")
     async def count_input_tokens(request: Request) -> Response:
         parameters = await read_parameters(context, request, parse)
-        n_tokens = await count_prompt(
-            context, request, parameters.model, parameters.turns, parameters.chat, dialect=DIALECT
-        )
+        asked = parameters.model, parameters.turns, parameters.chat
+        with renamed_fields(parameters.run.own_names):
+            n_tokens = await count_prompt(context, request, *asked, dialect=DIALECT)
         return json_response(InputTokens(n_tokens), headers=parameters.headers)
 
     return router
