@@ -33,8 +33,12 @@ Row: TypeAlias = dict[int, int]
 class Readings:
     """Counts for one grammar, which is free of left recursion."""
 
-    def __init__(self, rules: list[Rule], order: list[int], nullable: set[int]) -> None:
-        """``order``: rules after those they can begin with; ``nullable``: those that can be ""."""
+    def __init__(
+        self, rules: list[Rule], order: list[int], nullable: set[int], most: int = MAX_READINGS
+    ) -> None:
+        """``order``: rules after those they can begin with; ``nullable``: those that can be "";
+        ``most``: ways that are allowed."""
+        self._most = most
         self._rules = rules
         self._order = order
         self._nullable = nullable
@@ -157,9 +161,9 @@ class Readings:
         """What `_add` changes ``row`` to, where it does."""
         self._count_work(len(more))
         sums = {kind: row.get(kind, 0) + ways for kind, ways in more.items()}
-        if sums and max(sums.values()) > MAX_READINGS:
+        if sums and max(sums.values()) > self._most:
             raise grammar_error(
-                f"the grammar is too ambiguous: there are more than {MAX_READINGS:,} ways to "
+                f"the grammar is too ambiguous: there are more than {self._most:,} ways to "
                 f"read a text of {STEPS} characters from here",
                 item.line,
             )

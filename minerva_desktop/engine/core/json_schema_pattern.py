@@ -1,7 +1,8 @@
 """The `pattern` keyword: a subset of regular expressions as GBNF inside a JSON string.
 
 Called by json_schema.py on any thread; pure, with recursion bounded by MAX_GROUPS. The whole
-string matches, which satisfies a pattern that only asks to be found in it.
+string matches, which satisfies a pattern that only asks to be found in it; but where it says of one
+end alone that the string has it there, as `^https://` does, anything may stand at the other.
 """
 
 from __future__ import annotations
@@ -46,13 +47,15 @@ class Pattern:
         """An expression without the quotes around the string; raises PatternError."""
         if len(self._text) > MAX_PATTERN:
             raise PatternError(f"it has {len(self._text)} characters; {MAX_PATTERN} are allowed")
-        self._at = 1 if self._peek() == "^" else 0
+        starts = self._peek() == "^"
+        self._at = int(starts)
         body = self._alternatives()
-        if self._peek() == "$" and self._at == len(self._text) - 1:
-            self._at += 1
-        if self._at < len(self._text):
+        ends = self._peek() == "$" and self._at == len(self._text) - 1
+        if self._at + ends < len(self._text):
             raise self._unsupported()
-        return body
+        if starts == ends:
+            return body
+        return f"{body} char*" if starts else f"char* {body}"
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
