@@ -66,6 +66,8 @@ ACCEPTED: list[Any] = [
     {"type": "integer", "minimum": -17, "maximum": 2050},
     {"type": "integer", "exclusiveMinimum": 0},
     {"type": "number", "minimum": -2, "maximum": 3},
+    {"type": "array", "items": {"type": "string", "maxLength": 999}, "maxItems": 19},
+    {"properties": {f"p{n}": {"pattern": f"^[a-z]+-{n}$"} for n in range(30)}},
 ]
 REFUSED: list[tuple[Any, str]] = [
     (False, "#"),
@@ -131,6 +133,7 @@ ENDLESS = "leads back to itself without an end"
 LONG_WAY = (
     "a text can be read as “%s” in too many ways; leave out the repetition of what is repeated"
 )
+COSTLY = ["^a$", "^b+$", "^c", "^d(-?d+)*$"]
 LONG_TEXTS = {"anyOf": [{"type": "string", "maxLength": 1900 + n} for n in range(11)]}
 SUM = "the grammar expands to more than 20,000 rules"
 # Each alternative is plain, and eight of them in a list are not.
@@ -156,6 +159,11 @@ ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
             {"properties": {"a": {"pattern": "^a+$"}, "pattern": {"pattern": "^(a+)+$"}}},
             "#/properties/pattern/pattern",
             LONG_WAY % "^(a+)+$",
+        ),
+        (
+            {"properties": {k: {"pattern": p} for k, p in zip("abcd", COSTLY, strict=True)}},
+            "#/properties/d/pattern",
+            LONG_WAY % COSTLY[3],
         ),
         (
             {"anyOf": [{"type": "null"}, {"type": "string", "pattern": "(a?)*"}]},

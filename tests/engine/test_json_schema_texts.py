@@ -87,6 +87,8 @@ ALLOWED: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"pattern": "^https?://"}, ["https://", "http://a/b"], ["see http://a"]),
     ({"pattern": r"\.(pdf|txt)$"}, [".pdf", "a b.txt"], ["a.txt.gz"]),
     ({"pattern": "a+"}, ["aa"], ["baa"]),
+    ({"pattern": "^a+"}, ["aa"], ["aab"]),
+    ({"pattern": r"^a\+"}, ["a+", "a+b"], ["aa"]),
 ]
 
 

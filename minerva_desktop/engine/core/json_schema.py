@@ -45,7 +45,7 @@ from minerva_desktop.errors import InvalidRequest
 
 MAX_DEPTH = 32  # schemas within schemas
 MAX_SCHEMAS = 2_000
-MAX_PATTERNS = 8  # that are checked for themselves, each of which could take seconds
+_LONG = frozenset({"format", "minLength", "maxLength"})
 MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
 
 
@@ -97,7 +97,7 @@ class SchemaRules:
         self._patterns: dict[str, None] = {}  # expressions of such strings
         self._ways = Ways()
         self._references: dict[str, str] = {}  # names of rules
-        self._formats: dict[str, str] = {}  # names of rules
+        self._texts: dict[str, str] = {}  # names of rules
         self._is_draft = is_draft
         self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
         self._objects = ObjectRules(self.new_rule)
@@ -114,7 +114,7 @@ class SchemaRules:
     def check(self, grammar: str) -> None:
         """`check_grammar`, in parts where these tell: in the seconds that it can take for the
         whole, others wait for their next token."""
-        if self._ways.most > MAX_READINGS or len(self._patterns) > MAX_PATTERNS:
+        if self._ways.most > MAX_READINGS:
             check_grammar(grammar)
         else:
             check_plain(grammar)
@@ -236,16 +236,17 @@ class SchemaRules:
             text = string_expression(schema, where)
             if "pattern" in schema:
                 self._patterns[text] = None
-            return self._once(text) if "format" in schema else text
+            return self._once(text) if schema.keys() & _LONG else text
         if name in {"integer", "number"}:
             return number_expression(name, schema, where, is_draft=self._is_draft)
         return name
 
     def _once(self, body: str) -> str:
-        """The name of the one rule of ``body``: a format has hundreds, and many properties one."""
-        if body not in self._formats:
-            self._formats[body] = self.new_rule(body)
-        return self._formats[body]
+        """The name of the one rule of ``body``, which makes hundreds: many properties may have it,
+        and where it is repeated, only its name is."""
+        if body not in self._texts:
+            self._texts[body] = self.new_rule(body)
+        return self._texts[body]
 
     def _count(self, schema: Schema, where: str, words: tuple[str, str]) -> None:
         """Bounds that are too many together would make a grammar that is refused as a whole."""

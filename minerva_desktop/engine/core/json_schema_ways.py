@@ -15,10 +15,20 @@ from dataclasses import dataclass
 from minerva_desktop.engine.core.grammar import check_readings
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS, STEPS
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES
+from minerva_desktop.engine.core.json_schema_values import TYPE_KEYWORDS
+from minerva_desktop.errors import InvalidRequest
 
 # Characters of the shortest value of a kind, with what has to stand behind it: `0,` and `"",`, and
 # an object with a member.
 _NUMBER, _PAIR, _MEMBER = 2, 3, 8
+
+
+class CostlyPattern(InvalidRequest):
+    """A text can be read in too many ways as the pattern whose expression is ``text``."""
+
+    def __init__(self, text: str, error: InvalidRequest) -> None:
+        super().__init__(error.message, param=error.param)
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +59,15 @@ class Ways:
         return math.inf if self._is_recursive else self._here ** (STEPS / self._shortest)
 
     def check(self, patterns: Collection[str]) -> None:
-        """Raises InvalidRequest(param="grammar") where not few enough are left for one of the
-        ``patterns``, which are the expressions of strings."""
+        """Raises `CostlyPattern` where not few enough are left for one of the ``patterns``, which
+        are the expressions of strings."""
+        work = 0
         for text in patterns:
             part = f'root ::= {text} ("," {text})*\n{PRIMITIVES.strip()}\n'
-            check_readings(part, int(MAX_READINGS / self.most))
+            try:
+                work = check_readings(part, int(MAX_READINGS / self.most), work)
+            except InvalidRequest as error:
+                raise CostlyPattern(text, error) from error
 
     def choice(self, options: Sequence[Option]) -> list[str]:
         """The expressions of ``options``: those that begin alike are read side by side."""
@@ -91,7 +105,8 @@ def shortest(schema: object) -> int:
     """The fewest characters that a value of ``schema`` has with what has to follow it, at least."""
     if not isinstance(schema, dict) or schema.keys() & {"const", "enum", "anyOf", "oneOf", "allOf"}:
         return _NUMBER
-    kind = schema.get("type", "object" if "properties" in schema else None)
+    found = (name for name, words in TYPE_KEYWORDS.items() if words & schema.keys())
+    kind = schema.get("type", next(found, None))
     if kind == "object" and schema.get("required"):
         return _MEMBER
     return _PAIR if kind in ("object", "array", "string") else _NUMBER
