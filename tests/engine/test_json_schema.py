@@ -9,6 +9,7 @@ import pytest
 from minerva_desktop.engine.core.grammar import check_grammar
 from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.errors import InvalidRequest
+from tests.engine.grammar_matcher import allows
 
 PERSON = {
     "type": "object",
@@ -65,6 +66,8 @@ ACCEPTED: list[Any] = [
     {"type": "integer", "minimum": -17, "maximum": 2050},
     {"type": "integer", "exclusiveMinimum": 0},
     {"type": "number", "minimum": -2, "maximum": 3},
+    {"type": "array", "items": {"type": "string", "maxLength": 999}, "maxItems": 19},
+    {"properties": {f"p{n}": {"pattern": f"^[a-z]+-{n}$"} for n in range(30)}},
 ]
 REFUSED: list[tuple[Any, str]] = [
     (False, "#"),
@@ -130,6 +133,7 @@ ENDLESS = "leads back to itself without an end"
 LONG_WAY = (
     "a text can be read as “%s” in too many ways; leave out the repetition of what is repeated"
 )
+COSTLY = ["^a$", "^b+$", "^c", "^d(-?d+)*$"]
 LONG_TEXTS = {"anyOf": [{"type": "string", "maxLength": 1900 + n} for n in range(11)]}
 SUM = "the grammar expands to more than 20,000 rules"
 # Each alternative is plain, and eight of them in a list are not.
@@ -155,6 +159,11 @@ ALIKE = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 8}}
             {"properties": {"a": {"pattern": "^a+$"}, "pattern": {"pattern": "^(a+)+$"}}},
             "#/properties/pattern/pattern",
             LONG_WAY % "^(a+)+$",
+        ),
+        (
+            {"properties": {k: {"pattern": p} for k, p in zip("abcd", COSTLY, strict=True)}},
+            "#/properties/d/pattern",
+            LONG_WAY % COSTLY[3],
         ),
         (
             {"anyOf": [{"type": "null"}, {"type": "string", "pattern": "(a?)*"}]},
@@ -206,6 +215,31 @@ def test_a_list_of_items_is_what_older_schemas_call_prefix_items() -> None:
     assert schema_to_grammar({"items": parts}) == schema_to_grammar({"prefixItems": parts})
     with pytest.raises(InvalidRequest, match="#/items/1/type"):
         schema_to_grammar({"items": [{}, {"type": "strin"}]})
+
+
+def test_a_reference_may_be_written_as_an_address_is() -> None:
+    names = {"a b": {"type": "null"}, "c%20d": {"type": "boolean"}}
+    schema = {"$defs": names, "prefixItems": [{"$ref": "#/$defs/a%20b"}, {"$ref": "#/$defs/c%20d"}]}
+    plain = {"prefixItems": [{"type": "null"}, {"type": "boolean"}]}
+    for grammar in (schema_to_grammar(schema), schema_to_grammar(plain)):
+        assert allows(grammar, "[null,true]")
+        assert not allows(grammar, "[true]")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        [{"type": "string"}] * 8,
+        [{"type": "integer"}] * 3,
+        [{"properties": {"a": {"type": "null"}}}] * 4,
+        [{"properties": {"a": {"anyOf": [{}] * 5}}, "required": ["a"]}] * 9,
+        [{"type": "string", "pattern": "^a+$"}] * 8,
+    ],
+    ids=str,
+)
+def test_choices_that_begin_alike_too_often_in_a_few_characters_are_refused(choice: Any) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be followed safely"):
+        schema_to_grammar({"type": "array", "items": {"anyOf": choice}})
 
 
 def test_depth_is_bounded() -> None:

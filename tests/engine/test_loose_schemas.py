@@ -22,6 +22,16 @@ LOOSE: list[tuple[Any, Any, list[str]]] = [
     ({**INTEGERS, "maxItems": 5000, "minItems": 1}, {**INTEGERS, "minItems": 1}, ["#/maxItems"]),
     ({**INTEGERS, "uniqueItems": True}, INTEGERS, ["#/uniqueItems"]),
     ({**INTEGERS, "contains": {"const": 1}}, INTEGERS, ["#/contains"]),
+    (
+        {"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 1, "contains": {"const": "a"}},
+        {"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 1},
+        ["#/contains"],
+    ),
+    (
+        {"type": "array", "items": A, "minItems": 2, "unevaluatedItems": False},
+        {"type": "array", "items": A, "minItems": 2},
+        ["#/unevaluatedItems"],
+    ),
     ({"type": "integer", "multipleOf": 7}, {"type": "integer"}, ["#/multipleOf"]),
     ({"type": "string", "pattern": r"^\p{L}+$"}, {"type": "string"}, ["#/pattern"]),
     (

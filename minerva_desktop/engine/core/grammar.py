@@ -38,12 +38,32 @@ def check_grammar(text: str) -> str:
     else:
         _name_as(rules, written_rules)
         rules = written_rules
-    copies = with_private_copies(rules, root)
-    analysis = GrammarAnalysis(copies)
-    order = analysis.left_order()
+    copies, analysis, order = _copied(rules, root)
     Readings(copies, order, analysis.nullable).check()
     GrammarWidth(copies, order, analysis.nullable).check()
     return shorter
+
+
+def check_plain(text: str) -> None:
+    """All that `check_grammar` does but for ambiguity, for a grammar that is known to have little
+    of it. Takes milliseconds."""
+    copies, analysis, order = _copied(*_checked_rules(text))
+    GrammarWidth(copies, order, analysis.nullable).check()
+
+
+def check_readings(text: str, most: int, work: int) -> int:
+    """`check_grammar` for a part of a grammar, of which no text may be read in over ``most`` ways.
+    ``work`` is what was made of its bound by others; returns what is then."""
+    copies, analysis, order = _copied(*_checked_rules(text))
+    work = Readings(copies, order, analysis.nullable, most, work).check()
+    GrammarWidth(copies, order, analysis.nullable).check()
+    return work
+
+
+def _copied(rules: list[Rule], root: int) -> tuple[list[Rule], GrammarAnalysis, list[int]]:
+    copies = with_private_copies(rules, root)
+    analysis = GrammarAnalysis(copies)
+    return copies, analysis, analysis.left_order()
 
 
 def _name_as(rules: list[Rule], shorter: list[Rule]) -> None:

@@ -33,8 +33,17 @@ Row: TypeAlias = dict[int, int]
 class Readings:
     """Counts for one grammar, which is free of left recursion."""
 
-    def __init__(self, rules: list[Rule], order: list[int], nullable: set[int]) -> None:
-        """``order``: rules after those they can begin with; ``nullable``: those that can be ""."""
+    def __init__(
+        self,
+        rules: list[Rule],
+        order: list[int],
+        nullable: set[int],
+        most: int = MAX_READINGS,
+        work: int = 0,
+    ) -> None:
+        """``order``: rules after those they can begin with; ``nullable``: those that can be "";
+        ``most``: ways that are allowed; ``work``: additions that others made before."""
+        self._most = most
         self._rules = rules
         self._order = order
         self._nullable = nullable
@@ -44,16 +53,18 @@ class Readings:
         self._ways_after: dict[int, Row] = {}  # by id of a terminal item, k - 1 characters on
         self._first: list[Row] = [{} for _ in rules]
         self._returns: list[Row] = [{} for _ in rules]
-        self._work = 0
+        self._work = work
 
-    def check(self) -> None:
-        """Raises InvalidRequest when some text could be read in too many ways."""
+    def check(self) -> int:
+        """The additions by now; raises InvalidRequest when some text could be read in too many
+        ways."""
         for _ in range(STEPS):
             for index in self._order:
                 self._first[index] = self._first_of(self._rules[index])
             self._settle_returns()
             if not self._step():
-                return
+                break
+        return self._work
 
     def _symbol(self, item: Item) -> Row:
         if item.rule >= 0:
@@ -157,9 +168,9 @@ class Readings:
         """What `_add` changes ``row`` to, where it does."""
         self._count_work(len(more))
         sums = {kind: row.get(kind, 0) + ways for kind, ways in more.items()}
-        if sums and max(sums.values()) > MAX_READINGS:
+        if sums and max(sums.values()) > self._most:
             raise grammar_error(
-                f"the grammar is too ambiguous: there are more than {MAX_READINGS:,} ways to "
+                f"the grammar is too ambiguous: there are more than {self._most:,} ways to "
                 f"read a text of {STEPS} characters from here",
                 item.line,
             )

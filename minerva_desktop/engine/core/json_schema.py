@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import partial
 
-from minerva_desktop.engine.core.grammar import check_grammar
+from minerva_desktop.engine.core.grammar import check_grammar, check_plain
+from minerva_desktop.engine.core.grammar_readings import MAX_READINGS
 from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
@@ -34,13 +36,16 @@ from minerva_desktop.engine.core.json_schema_values import (
     properties_of,
     refused,
     required_of,
+    schema_list,
     string_expression,
     takes_null,
 )
+from minerva_desktop.engine.core.json_schema_ways import Option, Ways, shortest
 from minerva_desktop.errors import InvalidRequest
 
 MAX_DEPTH = 32  # schemas within schemas
 MAX_SCHEMAS = 2_000
+_LONG = frozenset({"format", "minLength", "maxLength"})
 MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
 
 
@@ -49,16 +54,20 @@ def schema_to_grammar(schema: object, *, strict: bool = True) -> str:
     ``strict``, that is of the schema less its `inexpressible_keywords`."""
 
     def written(part: object) -> str:
-        rules = SchemaRules(schema, strict=strict)
-        root = rules.visit(part, "#")
-        return "\n".join([f"root ::= {root}", *rules.rules, PRIMITIVES.strip(), ""])
+        return _read(SchemaRules(schema, strict=strict), part)
 
-    grammar = written(schema)
+    rules = SchemaRules(schema, strict=strict)
+    grammar = _read(rules, schema)
     try:
-        check_grammar(grammar)
+        rules.check(grammar)
     except InvalidRequest as error:
         raise unsafe(schema, written, error) from error
     return grammar
+
+
+def _read(rules: SchemaRules, part: object) -> str:
+    root = rules.visit(part, "#")
+    return "\n".join([f"root ::= {root}", *rules.rules, PRIMITIVES.strip(), ""])
 
 
 def inexpressible_keywords(schema: object) -> tuple[str, ...]:
@@ -85,16 +94,31 @@ class SchemaRules:
         self.strict = strict
         self.left_out: dict[str, None] = {}  # JSON pointers, in the order in which they were met
         self._root = schema
-        # No text can be read in two ways that differ for more than a few characters, so that
-        # nothing that the schema says can make the grammar costly. Without patterns, choices do it.
-        self.is_plain = True
-        self._references: dict[str, str] = {}
+        self._patterns: dict[str, None] = {}  # expressions of such strings
+        self._ways = Ways()
+        self._references: dict[str, str] = {}  # names of rules
+        self._texts: dict[str, str] = {}  # names of rules
         self._is_draft = is_draft
         self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
         self._objects = ObjectRules(self.new_rule)
         self._n_counted = 0
         self._schemas = 0
         self._depth = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no text can be read in so many ways that the grammar is costly, whatever else
+        the schema says. Without patterns, only choices that begin alike can do it."""
+        return not self._patterns and self._ways.most <= MAX_READINGS
+
+    def check(self, grammar: str) -> None:
+        """`check_grammar`, in parts where these tell: in the seconds that it can take for the
+        whole, others wait for their next token."""
+        if self._ways.most > MAX_READINGS:
+            check_grammar(grammar)
+        else:
+            check_plain(grammar)
+            self._ways.check(self._patterns)
 
     def new_rule(self, body: str) -> str:
         """Add a rule; its name."""
@@ -209,11 +233,20 @@ class SchemaRules:
         if name == "array":
             return self._arrays.expression(schema, where)
         if name == "string":
-            self.is_plain = self.is_plain and "pattern" not in schema
-            return string_expression(schema, where)
+            text = string_expression(schema, where)
+            if "pattern" in schema:
+                self._patterns[text] = None
+            return self._once(text) if schema.keys() & _LONG else text
         if name in {"integer", "number"}:
             return number_expression(name, schema, where, is_draft=self._is_draft)
         return name
+
+    def _once(self, body: str) -> str:
+        """The name of the one rule of ``body``, which makes hundreds: many properties may have it,
+        and where it is repeated, only its name is."""
+        if body not in self._texts:
+            self._texts[body] = self.new_rule(body)
+        return self._texts[body]
 
     def _count(self, schema: Schema, where: str, words: tuple[str, str]) -> None:
         """Bounds that are too many together would make a grammar that is refused as a whole."""
@@ -225,13 +258,14 @@ class SchemaRules:
         self._n_counted += bound
 
     def _reference(self, target: object, where: str) -> str:
-        known = self._references.get(str(target))
-        if known:
+        target = str(target)
+        if known := self._references.get(target):
+            self._ways.again(target)
             return known
         schema = resolved(self._root, target, where)
         name = f"{self.prefix}ref{len(self._references)}"
-        self._references[str(target)] = name
-        expression = self.visit(schema, str(target))
+        self._references[target] = name
+        expression = self._ways.of(target, lambda: self.visit(schema, target))
         self.rules.append(f"{name} ::= {expression}")
         return name
 
@@ -270,12 +304,19 @@ class SchemaRules:
         return ["true", "false"] if items.get("type") == "boolean" else []
 
     def _one_of_these(self, schemas: list[object], where: str) -> str:
-        self.is_plain = self.is_plain and self._starts_differ(schemas, where)
-        return self._choice([self.visit(s, pointer(where, i)) for i, s in enumerate(schemas)])
+        options = [
+            Option(
+                partial(self.visit, each, pointer(where, index)),
+                self._firsts(each, where),
+                shortest(self._followed(each, pointer(where, index, "$ref"))),
+            )
+            for index, each in enumerate(schemas)
+        ]
+        return self._choice(self._ways.choice(options))
 
     def _choices(self, schema: Schema, keyword: str, where: str) -> str:
         """Those of `oneOf` are of different types, or objects that a property tells apart."""
-        schemas = self._schema_list(schema[keyword], where)
+        schemas = schema_list(schema[keyword], where)
         if keyword == "anyOf":
             return self._one_of_these(schemas, where)
         found = [self._followed(each, where) for each in schemas]
@@ -294,22 +335,15 @@ class SchemaRules:
         if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
             raise Inexpressible(where, "the schemas may overlap; use “anyOf”")
 
-    def _schema_list(self, schemas: object, where: str) -> list[object]:
-        if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
-            raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} schemas")
-        return schemas
-
     def _followed(self, schema: object, where: str) -> object:
         return followed(self._root, schema, where)
 
-    def _starts_differ(self, schemas: list[object], where: str) -> bool:
-        """Whether the first character of a value tells which of the schemas it is for."""
+    def _firsts(self, schema: object, where: str) -> frozenset[str] | None:
+        """What the first character of its values tells; None where that is not clear."""
         try:
-            kinds = [self._kinds(schema, where) for schema in schemas]
+            return frozenset(name.partition(" ")[0] for name in self._kinds(schema, where))
         except InvalidRequest:
-            return len(schemas) == 1
-        firsts = [{name.partition(" ")[0] for name in kind} for kind in kinds]
-        return sum(map(len, firsts)) == len(set().union(*firsts))
+            return None
 
     def _kinds(self, schema: object, where: str) -> frozenset[str]:
         """Names of which two schemas that no value satisfies both have none in common."""

@@ -49,11 +49,10 @@ class ArrayRules:
         fixed = [
             self._visit(part, pointer(where, first, index)) for index, part in enumerate(prefix)
         ][:most]
-        further = ""
-        if most is None or most > len(prefix):
-            items = schema.get(rest, not prefix)
-            further = "" if items is False else self._visit(items, pointer(where, rest))
-        if not further and least > len(fixed):
+        items = schema.get(rest, not prefix)
+        goes_on = items is not False and (most is None or most > len(prefix))
+        further = self._visit(items, pointer(where, rest)) if goes_on else ""
+        if not goes_on and least > len(fixed):
             raise refused(pointer(where, "minItems"), f"{least} items cannot be had")
         left = None if most is None else most - len(fixed)
         body = self._more(further, max(least - len(fixed), 0), left, first=not fixed)

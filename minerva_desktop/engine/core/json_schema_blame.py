@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from minerva_desktop.engine.core.grammar import check_grammar, check_structure
 from minerva_desktop.engine.core.grammar_parser import GrammarParser
 from minerva_desktop.engine.core.json_schema_values import pointer, refused
+from minerva_desktop.engine.core.json_schema_ways import CostlyPattern
 from minerva_desktop.errors import InvalidRequest
 
 MAX_TRIED = 16  # of patterns, and of references: each is checked like a grammar of its own
@@ -23,12 +24,14 @@ def unsafe(
 ) -> InvalidRequest:
     """The refusal of ``schema``, whose grammar ``error`` refused: by the first place that is enough
     for it alone. ``written`` gives the grammar of a schema whose references lead into this one."""
-    found = _flaw(schema, written) or ("#", _of_size("it", _grammar(written, schema)))
+    costly = error.text if isinstance(error, CostlyPattern) else ""
+    found = _flaw(schema, written, costly) or ("#", _of_size("it", _grammar(written, schema)))
     where, sentence = found[0], found[1] or "it makes a grammar that cannot be followed safely"
     return refused(where, sentence, detail=error.message)
 
 
-def _flaw(schema: object, written: Callable[[object], str]) -> tuple[str, str] | None:
+def _flaw(schema: object, written: Callable[[object], str], costly: str) -> tuple[str, str] | None:
+    """The place and what is wrong there; ``costly`` is the expression of a pattern that is."""
     patterns = [
         (where, pattern, _grammar(written, {"type": "string", "pattern": pattern}))
         for where, pattern in _texts(schema, "pattern")
@@ -42,8 +45,8 @@ def _flaw(schema: object, written: Callable[[object], str]) -> tuple[str, str] |
         if _refusal(check_structure, grammar):
             name = f"“{target}”"
             return where, _of_size(name, grammar) or f"{name} leads back to itself without an end"
-    for where, pattern, grammar in patterns[:MAX_WEIGHED]:
-        if _refusal(check_grammar, grammar):
+    for where, pattern, grammar in patterns if costly else patterns[:MAX_WEIGHED]:
+        if f"root ::= {costly}\n" in grammar if costly else _refusal(check_grammar, grammar):
             return where, (
                 f"a text can be read as “{pattern}” in too many ways; leave out the repetition of"
                 " what is repeated already"

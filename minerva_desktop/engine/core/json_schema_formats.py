@@ -1,7 +1,7 @@
 """The `format` keyword: what stands between the quotes, as GBNF. Pure.
 
-Every text that these make is valid, not the other way round: years have no 29 February, URIs are
-those of the web, names of hosts are ASCII. So a model cannot write what a strict reader refuses.
+Every text that these make is valid, not the other way round: URIs are those of the web, names of
+hosts are ASCII. So a model cannot write what a strict reader refuses.
 """
 
 from __future__ import annotations
@@ -20,17 +20,24 @@ class Format:
     longest: int | None
 
 
+_NOT_00 = '("0" [1-9] | [1-9] [0-9])'
+_FOURTH = '("0" [48] | [2468] [048] | [13579] [26])'  # what 4 divides, but for 00
 _DATE = (
-    '[0-9] [0-9] [0-9] [1-9] "-" ('
+    f'(([0-9] [0-9] {_NOT_00} | {_NOT_00} "00") "-" ('
     '("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01]) | '
     '("0" [469] | "11") "-" ("0" [1-9] | [12] [0-9] | "30") | '
     '"02-" ("0" [1-9] | "1" [0-9] | "2" [0-8]))'
+    f' | ([0-9] [0-9] {_FOURTH} | {_FOURTH} "00") "-02-29")'
 )
 _CLOCK = '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9]'
 _TIME = f'{_CLOCK} ":" [0-5] [0-9] ("." [0-9]{{1,6}})? ("Z" | [-+] {_CLOCK})'
 _COUNT = "[0-9]{1,4}"
 _HOURS = f'{_COUNT} ("H" ({_COUNT} "M" ({_COUNT} "S")?)? | "M" ({_COUNT} "S")? | "S")'
-_DURATION = f'"P" ({_COUNT} ("W" | "D" ("T" {_HOURS})?) | "T" {_HOURS})'
+_MONTHS = f'"M" ({_COUNT} "D")?'
+_DURATION = (
+    f'"P" ({_COUNT} ("W" | ("D" | {_MONTHS} | "Y" ({_COUNT} {_MONTHS})?) ("T" {_HOURS})?)'
+    f' | "T" {_HOURS})'
+)
 
 _UUID_HEAD = '[0-9a-f]{8} "-" [0-9a-f]{4} "-"'
 _UUID_TAIL = '"-" [89ab] [0-9a-f]{3} "-" [0-9a-f]{12}'
@@ -40,15 +47,29 @@ _BYTE = '("25" [0-5] | "2" [0-4] [0-9] | "1" [0-9] [0-9] | [1-9] [0-9] | [0-9])'
 _IPV4 = f'{_BYTE} "." {_BYTE} "." {_BYTE} "." {_BYTE}'
 _GROUP = "[0-9a-f]{1,4}"
 
-_LABEL = '[a-z] [a-z0-9]{0,30} ("-" [a-z0-9]{1,15}){0,2}'
-_DOMAIN = f'({_LABEL} "."){{1,3}} [a-z]{{2,10}}'
-_ATOM = "[A-Za-z0-9] [-+_A-Za-z0-9]{0,18}"
-_EMAIL = f'{_ATOM} ("." {_ATOM}){{0,2}} "@" {_DOMAIN}'
+# Each dot or hyphen counts with the character behind it, so that nothing is longer than a name may
+# be: 63 characters of the local part, 49 or 55 of a label.
+_MORE = '("-"? [A-Za-z0-9])'
+_LABEL = f"[A-Za-z0-9] {_MORE}{{0,27}}"
+_DOMAIN = f'({_LABEL} "."){{1,3}} [A-Za-z]{{2,14}}'
+_ATOM = "[!#-'*+/-9=?A-Z^-~-]"
+_EMAIL = f'{_ATOM} ("."? {_ATOM}){{0,31}} "@" {_DOMAIN}'
+_HOSTNAME = f'[A-Za-z0-9] {_MORE}{{0,24}} ("." [A-Za-z0-9] {_MORE}{{0,24}}){{0,4}}'
+# What ends in a number would be taken for an address.
+_HOST = f'(({_LABEL} "."){{0,3}} [A-Za-z] {_MORE}{{0,27}} | {_IPV4})'
+_PORT = "([1-5] [0-9]{0,4} | [6-9] [0-9]{0,3})"
 # In as few ranges as there are: each repetition of a letter is so many of llama.cpp's elements.
 _PATH_LETTER = '([!$&(-;=@-Z_a-z~] | "%" [0-9A-F] [0-9A-F])'
+
+
+def _letters(sixteens: int) -> str:
+    """Up to 15 more than so many times sixteen, for which llama.cpp makes few rules."""
+    return f"({_PATH_LETTER}{{16}}){{0,{sixteens}}} {_PATH_LETTER}{{0,15}}"
+
+
 _URI = (
-    f'"http" "s"? "://" {_DOMAIN} (":" [1-9] [0-9]{{0,3}})?'
-    f' ("/" {_PATH_LETTER}{{0,80}})? ("?" {_PATH_LETTER}{{0,40}})? ("#" {_PATH_LETTER}{{0,20}})?'
+    f'"http" "s"? "://" {_HOST} (":" {_PORT})?'
+    f' ("/" {_letters(18)})? ("?" {_letters(14)})? ("#" {_letters(3)})?'
 )
 
 
@@ -79,7 +100,7 @@ FORMATS = MappingProxyType(
         "date": Format(_DATE, 10, 10),
         "time": Format(_TIME, 9, 21),
         "date-time": Format(f'{_DATE} "T" {_TIME}', 20, 32),
-        "duration": Format(_DURATION, 3, 22),
+        "duration": Format(_DURATION, 3, 32),
         "uuid": Format(_UUID, 36, 36),
         **{
             f"uuid{version}": Format(f'{_UUID_HEAD} "{version}" [0-9a-f]{{3}} {_UUID_TAIL}', 36, 36)
@@ -87,10 +108,10 @@ FORMATS = MappingProxyType(
         },
         "ipv4": Format(_IPV4, 7, 15),
         "ipv6": Format(_ipv6(), 2, 39),
-        "ipvanyaddress": Format(_IPV4, 7, 15),
-        "hostname": Format(f'{_LABEL} ("." {_LABEL}){{0,3}}', 1, 255),
-        "email": Format(_EMAIL, 6, 263),
-        "uri": Format(_URI, 11, 2083),
+        "ipvanyaddress": Format(f"({_IPV4} | {_ipv6()})", 2, 39),
+        "hostname": Format(_HOSTNAME, 1, 249),
+        "email": Format(_EMAIL, 6, 246),
+        "uri": Format(_URI, 8, 2083),
         "byte": Format(_base64("[A-Za-z0-9+/]"), 0, None),
         "base64": Format(_base64("[A-Za-z0-9+/]"), 0, None),
         "base64url": Format(_base64("[-A-Za-z0-9_]"), 0, None),

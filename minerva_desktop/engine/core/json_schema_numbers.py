@@ -21,7 +21,9 @@ from minerva_desktop.engine.core.json_schema_values import (
     refused,
 )
 
-MAX_INTEGER = 10**15  # of a bound; readers of JSON are exact up to 2^53
+MAX_INTEGER = 10**15  # of a bound, where there may be decimals
+_MAX_EXACT = 2**53 - 1  # of a bound of integers; readers of JSON are exact so far
+_MAX_WRITTEN = 10**16 - 1  # of an integer without a bound
 MAX_MULTIPLES = 500  # that are written out one by one
 _MAX_DIGITS = 15
 _MAX_OPEN = 10**9  # of an exclusive bound of numbers with fractions
@@ -64,8 +66,9 @@ def number_expression(name: str, schema: Schema, where: str, *, is_draft: bool =
 
 
 def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
-    lows = _ends(schema, where, ("minimum", "exclusiveMinimum"), is_low=True)
-    highs = _ends(schema, where, ("maximum", "exclusiveMaximum"), is_low=False)
+    reach = _MAX_EXACT if name == "integer" else MAX_INTEGER
+    lows = _ends(schema, where, _ENDS[:2], -reach)
+    highs = _ends(schema, where, _ENDS[2:], reach)
     kind = schema.get("format")
     if kind is not None and not isinstance(kind, str):
         raise refused(pointer(where, "format"), "there should be a name")
@@ -76,9 +79,9 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     if not lows and not highs and not has_far_end and kind != "float":
         return None  # of a float the exponents could be too large
     # Of two ends that are equal the open one is the narrower.
-    low, low_open = max(lows, default=(Decimal(-MAX_INTEGER), False))
+    low, low_open = max(lows, default=(Decimal(-_far(name, schema, _ENDS[:2])), False))
     closed_highs = ((end, not is_open) for end, is_open in highs)
-    high, is_closed = min(closed_highs, default=(Decimal(MAX_INTEGER), True))
+    high, is_closed = min(closed_highs, default=(Decimal(_far(name, schema, _ENDS[2:])), True))
     found = _Range(low, high, low_open, not is_closed)
     is_open = found.low_open or found.high_open
     ends = [end for end, _ in (*lows, *highs)]
@@ -90,20 +93,27 @@ def _bounds(name: str, schema: Schema, where: str) -> _Range | None:
     return found
 
 
+def _far(name: str, schema: Schema, ends: tuple[str, ...]) -> int:
+    """How far it goes on a side where none of the ``ends`` is near enough to be counted."""
+    if name != "integer":
+        return MAX_INTEGER
+    return _MAX_WRITTEN if all(schema.get(end) is None for end in ends) else _MAX_EXACT
+
+
 def _ends(
-    schema: Schema, where: str, keywords: tuple[str, str], *, is_low: bool
+    schema: Schema, where: str, keywords: tuple[str, ...], reach: int
 ) -> list[tuple[Decimal, bool]]:
     """The ends on one side, and which are open, the second of the ``keywords`` naming such. Those
-    farther away than any number that is written are left out: zod bounds each integer by 2^53,
-    and others by what their language can hold."""
+    beyond ``reach``, farther away than any number that is written, are left out: zod bounds others
+    than integers by what their language can hold."""
     ends: list[tuple[Decimal, bool]] = []
     for keyword in keywords:
         if (value := schema.get(keyword)) is None:
             continue
         at = pointer(where, keyword)
         number = _number(value, at)
-        if not (number < -MAX_INTEGER if is_low else number > MAX_INTEGER):
-            ends.append((_decimal(value, at), keyword == keywords[1]))
+        if not (number < reach if reach < 0 else number > reach):
+            ends.append((_decimal(value, at, abs(reach)), keyword == keywords[1]))
     return ends
 
 
@@ -113,11 +123,11 @@ def _number(value: object, where: str) -> Decimal:
     return Decimal(str(value))
 
 
-def _decimal(value: object, where: str) -> Decimal:
+def _decimal(value: object, where: str, reach: int = MAX_INTEGER) -> Decimal:
     found = _number(value, where)
-    if abs(found) > MAX_INTEGER or len(_digits(found)[1]) > _MAX_DIGITS - 6:
+    if abs(found) > reach or len(_digits(found)[1]) > _MAX_DIGITS - 6:
         raise Inexpressible(
-            where, f"only numbers up to {MAX_INTEGER:,} with {_MAX_DIGITS - 6} decimals are taken"
+            where, f"only numbers up to {reach:,} with {_MAX_DIGITS - 6} decimals are taken"
         )
     return found
 

@@ -1,7 +1,9 @@
 """The `pattern` keyword: a subset of regular expressions as GBNF inside a JSON string.
 
 Called by json_schema.py on any thread; pure, with recursion bounded by MAX_GROUPS. The whole
-string matches, which satisfies a pattern that only asks to be found in it.
+string matches, which satisfies a pattern that only asks to be found in it; but where it says of one
+end alone that the string has it there, as `^https://` does, anything may stand at the other. That
+needs no saying where it goes on as long as one likes, as in `^[a-z]+`.
 """
 
 from __future__ import annotations
@@ -41,18 +43,21 @@ class Pattern:
         self._text = text
         self._at = 0
         self._groups = 0
+        self._is_endless = False  # of what was read last, there may be any number
 
     def gbnf(self) -> str:
         """An expression without the quotes around the string; raises PatternError."""
         if len(self._text) > MAX_PATTERN:
             raise PatternError(f"it has {len(self._text)} characters; {MAX_PATTERN} are allowed")
-        self._at = 1 if self._peek() == "^" else 0
+        starts = self._peek() == "^"
+        self._at = int(starts)
         body = self._alternatives()
-        if self._peek() == "$" and self._at == len(self._text) - 1:
-            self._at += 1
-        if self._at < len(self._text):
+        ends = self._peek() == "$" and self._at == len(self._text) - 1
+        if self._at + ends < len(self._text):
             raise self._unsupported()
-        return body
+        if starts and not ends and not self._is_endless:
+            return f"{body} char*"
+        return f"char* {body}" if ends and not starts and not self._text.startswith(".*") else body
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
@@ -116,6 +121,7 @@ class Pattern:
             if len(digits) == 2 and digits[1] and not digits[1].isdecimal():
                 raise self._unsupported()
             self._at = end + 1
+        self._is_endless = found in ("*", "+") or found.endswith(",}")
         if found and self._peek() == "?":  # lazy: the same texts match
             self._at += 1
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from minerva_desktop.engine.core.json_schema_values import refused
 
 MAX_FOLLOWED = 32  # references that lead to references
@@ -16,6 +18,8 @@ def resolved(root: object, target: object, where: str) -> object:
     found = root
     for step in steps:
         key = step.replace("~1", "/").replace("~0", "~")
+        if not (isinstance(found, dict) and key in found):  # many write it as it stands
+            key = unquote(step).replace("~1", "/").replace("~0", "~")
         if isinstance(found, list) and key.isdecimal() and len(key) < 10 and int(key) < len(found):
             found = found[int(key)]
         elif isinstance(found, dict) and key in found:

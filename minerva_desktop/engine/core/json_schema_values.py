@@ -119,6 +119,13 @@ def required_of(schema: Schema, where: str) -> list[str]:
     return required
 
 
+def schema_list(schemas: object, where: str) -> list[object]:
+    """The schemas of a choice."""
+    if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
+        raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} schemas")
+    return schemas
+
+
 def takes_null(schema: Schema) -> bool:
     """Whether a list of types or of values names null."""
     types, values = schema.get("type", "null"), schema.get("enum", [None])
