@@ -16,7 +16,7 @@ from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES
 from minerva_desktop.engine.core.call_text import described_tool, tool_instruction
-from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.engine.core.chat_template import ChatTemplate, TemplateTimeout
 from minerva_desktop.engine.core.template_messages import (
     MessageStyle,
     template_messages,
@@ -25,7 +25,7 @@ from minerva_desktop.engine.core.template_messages import (
     with_system_text,
     without_system,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 # Nine letters and digits, which is what Mistral's templates want.
 _PROBE_CALL = ToolCall(id="probe0000", name="probe_called", arguments='{"probe_key": "value"}')
@@ -110,10 +110,12 @@ class ChatRenderer:
             return tell()
         try:
             return render(turns, {**variables, "tools": [described_tool(tool) for tool in tools]})
-        except InvalidRequest:
+        except (InvalidRequest, InferenceError) as error:
+            if isinstance(error.__cause__, TemplateTimeout):
+                raise  # once more would take as long
             try:
                 return tell()  # it cannot write one of the schemas
-            except InvalidRequest:
+            except (InvalidRequest, InferenceError):
                 pass  # it was not the tools; the first refusal tells what it was
             raise
 
