@@ -116,6 +116,24 @@ def test_tools_are_put_in_words_where_the_template_cannot_write_a_schema() -> No
         render(templates.MISTRAL, [ASKED, ASKED])
 
 
+def test_tools_are_put_in_words_where_a_schema_makes_the_template_call_itself_for_ever() -> None:
+    deep = templates.HERMES.replace(
+        "{%- for message in messages %}",
+        "{%- macro kind(t) %}{% if t is string %}{{ t }}{% else %}{{ kind(t) }}{% endif %}"
+        "{% endmacro %}{%- for tool in tools or () %}"
+        "{{ kind((tool.function.parameters.properties.values() | first).type) }}{% endfor %}"
+        "{%- for message in messages %}",
+    )
+    tool = Tool("count", "", '{"properties": {"n": {"type": ["integer", "null"]}}}')
+    text = render(deep, [SYSTEM, ASKED], ChatOptions(tools=(tool,)))
+    assert "Be brief.\n\nYou can call functions." in text
+
+
+def test_minimax_calls_are_no_json_so_its_tools_are_put_in_words() -> None:
+    found = answer_format("<mm:think> <tool_call> <invoke name=")
+    assert (found.tools, found.reasoning) == (F.GENERIC, R.MINIMAX_THINK)
+
+
 def test_kimi_gets_ids_that_say_what_is_called() -> None:
     second = ToolCall("call_2", "now", "{}")
     later = ChatTurn(Role.TOOL, "noon", tool_call_id="call_2")
@@ -292,6 +310,8 @@ def test_choices_that_cannot_be_are_refused() -> None:
         ("<|tool_calls_section_begin|><|tool_call_argument_begin|>", F.KIMI, R.NONE),
         ("<|tool|><|/tool|>", F.PHI, R.NONE),
         ("<|channel>thought", F.GENERIC, R.CHANNEL),
+        ("[BEGIN FINAL RESPONSE] <thinking>", F.GENERIC, R.FINAL_RESPONSE),
+        ("<|inner_prefix|>", F.GENERIC, R.INNER),
     ],
 )
 def test_a_family_is_known_by_its_marks(source: str | None, tools: F, reasoning: R) -> None:
