@@ -78,6 +78,13 @@ def test_tools_are_put_in_words_where_a_template_only_writes_calls() -> None:
     assert "function<｜tool▁sep｜>function_name\n```json\n" in text, "in the model's own syntax"
 
 
+def test_a_call_is_not_lost_where_its_turn_also_says_something() -> None:
+    both = ChatTurn(Role.ASSISTANT, "I look it up.", tool_calls=(CALL,))
+    text = render(templates.DEEPSEEK_R1, [ASKED, both, RESULT])
+    said, called = text.index("I look it up."), text.index('{"city": "Paris", "days": 1}')
+    assert said < called < text.index("20 degrees")
+
+
 def test_mistral_gets_ids_that_it_takes_and_the_same_ones_for_the_results() -> None:
     text = render(templates.MISTRAL, [SYSTEM, ASKED, CALLED, RESULT])
     call_id = text.split('"id": "')[1].split('"')[0]

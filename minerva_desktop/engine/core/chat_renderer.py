@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
@@ -20,6 +22,7 @@ from minerva_desktop.engine.core.chat_template import ChatTemplate, TemplateTime
 from minerva_desktop.engine.core.template_messages import (
     MessageStyle,
     template_messages,
+    with_calls_apart,
     with_calls_as_text,
     with_single_calls,
     with_system_text,
@@ -45,6 +48,7 @@ class _Abilities:
     lists_tools: bool
     writes_calls: bool
     style: MessageStyle
+    keeps_calls: bool = True  # of a turn that also says something
 
 
 class ChatRenderer:
@@ -91,6 +95,8 @@ class ChatRenderer:
             turns = with_calls_as_text(turns, self._tools)
         elif has_calls and SYNTAXES[self._tools].single:
             turns = with_single_calls(turns)
+        if not able.keeps_calls:
+            turns = with_calls_apart(turns)
 
         def render(turns: Sequence[ChatTurn], variables: dict[str, Any]) -> str:
             return self._render(
@@ -162,7 +168,14 @@ class ChatRenderer:
                 for style in (plain, MessageStyle(self._tools, empty=None))
                 if _shows_call(self._probed([user, called, result], style))
             ]
-            self._known = _Abilities(lists_tools, bool(writing), writing[0] if writing else plain)
+            style = writing[0] if writing else plain
+            said = [user, msgspec.structs.replace(called, text="probe_said"), result]
+            loses = (
+                bool(writing)
+                and not _shows_call(self._probed(said, style))
+                and _shows_call(self._probed(with_calls_apart(said), style))
+            )
+            self._known = _Abilities(lists_tools, bool(writing), style, keeps_calls=not loses)
         return self._known
 
     def _probed(self, turns: Sequence[ChatTurn], style: MessageStyle) -> str:

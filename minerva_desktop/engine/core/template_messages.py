@@ -99,6 +99,19 @@ def with_single_calls(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
     return found
 
 
+def with_calls_apart(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """The same conversation for a template that leaves out the calls of a turn that also says
+    something: what it says has a turn of its own, before the one that calls."""
+    found: list[ChatTurn] = []
+    for turn in turns:
+        if turn.tool_calls and turn.text:
+            found.append(msgspec.structs.replace(turn, tool_calls=()))
+            found.append(msgspec.structs.replace(turn, text="", reasoning=""))
+        else:
+            found.append(turn)
+    return found
+
+
 def with_system_text(turns: Sequence[ChatTurn], text: str) -> list[ChatTurn]:
     """``text`` added to the system's turn, or as one."""
     if turns and turns[0].role is Role.SYSTEM:
