@@ -204,6 +204,20 @@ def test_tools_reach_a_model_whose_template_leaves_the_system_out() -> None:
     assert "get_weather" in text
 
 
+def test_what_the_system_says_later_is_not_lost() -> None:
+    first_only = (
+        "{% for m in messages %}{% if m.role != 'system' or loop.first %}"
+        "<{{ m.role }}>{{ m.content }}{% endif %}{% endfor %}"
+    )
+    later, answer = ChatTurn(Role.SYSTEM, "In French."), ChatTurn(Role.ASSISTANT, "Hot.")
+    turns = [SYSTEM, ASKED, answer, later, ASKED]
+    told = "<system>Be brief.<user>How hot is <Paris>?<assistant>Hot.<user>In French.\n\nHow hot"
+    assert render(first_only, turns, ChatOptions()).startswith(told)
+    assert "<user>In French.<assistant>" in render(
+        first_only, [SYSTEM, later, answer], ChatOptions()
+    )
+
+
 def test_a_systems_turn_is_merged_only_where_the_template_refuses_it() -> None:
     plain = ChatOptions()
     text = render(templates.GEMMA, [SYSTEM, ASKED], plain)

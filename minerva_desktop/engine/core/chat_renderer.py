@@ -24,6 +24,7 @@ from minerva_desktop.engine.core.template_messages import (
     template_messages,
     with_calls_apart,
     with_calls_as_text,
+    with_later_systems_as_user,
     with_single_calls,
     with_system_text,
     without_system,
@@ -141,7 +142,7 @@ class ChatRenderer:
             )
 
         try:
-            return render(turns)
+            return _with_all_systems(render, turns)
         except InvalidRequest:
             if not any(turn.role is Role.SYSTEM for turn in turns):
                 raise
@@ -186,6 +187,23 @@ class ChatRenderer:
             )
         except MinervaError:
             return ""
+
+
+def _with_all_systems(
+    render: Callable[[Sequence[ChatTurn]], str], turns: Sequence[ChatTurn]
+) -> str:
+    """``turns`` rendered. Some templates take the system's first turn only, or its last: what they
+    leave out is said by the user, where they take that."""
+    text = render(turns)
+    said = [turn.text.strip() for turn in turns if turn.role is Role.SYSTEM]
+    has_later = any(turn.role is Role.SYSTEM for turn in turns[1:])
+    if not has_later or all(words in text for words in said):
+        return text
+    try:
+        other = render(with_later_systems_as_user(turns))
+    except InvalidRequest:
+        return text
+    return other if all(words in other for words in said) else text
 
 
 def _with_all_switches(variables: dict[str, Any]) -> dict[str, Any]:

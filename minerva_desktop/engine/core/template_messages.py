@@ -119,6 +119,21 @@ def with_system_text(turns: Sequence[ChatTurn], text: str) -> list[ChatTurn]:
     return [ChatTurn(Role.SYSTEM, text), *turns]
 
 
+def with_later_systems_as_user(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """What the system says behind the first turn, said by the user; roles still alternate."""
+    found: list[ChatTurn] = list(turns[:1])
+    was_moved = False
+    for turn in turns[1:]:
+        is_moved = turn.role is Role.SYSTEM
+        plain = ChatTurn(Role.USER, turn.text) if is_moved else turn
+        if (is_moved or was_moved) and plain.role is Role.USER is found[-1].role:
+            found[-1] = ChatTurn(Role.USER, f"{found[-1].text}{_BREAK}{plain.text}")
+        else:
+            found.append(plain)
+        was_moved = is_moved
+    return found
+
+
 def without_system(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
     """What the system says, moved into the first turn of the user; for templates that refuse a
     system's turn."""
