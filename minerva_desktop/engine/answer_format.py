@@ -47,6 +47,9 @@ class ReasoningFormat(StrEnum):
     THINKING = "thinking"
     REASONING = "reasoning"
     CHANNEL = "channel"  # Gemma 4
+    MINIMAX_THINK = "minimax_think"  # M3
+    INNER = "inner"  # Apertus
+    FINAL_RESPONSE = "final_response"  # Apriel
     HARMONY = "harmony"
 
 

@@ -81,6 +81,7 @@ class ThoughtMarks:
 # What a text can hold without a call: after these alone, nothing may be demanded.
 _AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
 _TAGS = ("<tool_call>\n", "\n</tool_call>")
+_CALL_LIST = ("<tool_calls>", "</tool_calls>")  # Apriel, Hunyuan, Jamba
 _FENCE = ("```json\n", "\n```")
 _FENCES = (_FENCE, ("```\n", "\n```"))
 _ARGS = ("[ARGS]", "[CALL_ID]")
@@ -90,7 +91,9 @@ _DEEPSEEK = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
 
 SYNTAXES = MappingProxyType(
     {
-        ToolFormat.GENERIC: CallSyntax(Shape.JSON, call=_TAGS, others=_FENCES, bare=True),
+        ToolFormat.GENERIC: CallSyntax(
+            Shape.JSON, call=_TAGS, others=(_CALL_LIST, *_FENCES), bare=True
+        ),
         ToolFormat.HERMES: CallSyntax(
             Shape.JSON,
             call=_TAGS,
@@ -99,6 +102,7 @@ SYNTAXES = MappingProxyType(
                 ("<tools>\n", "\n</tools>"),
                 ("<function_call>\n", "\n</function_call>"),
                 ("```xml\n<tool_call>\n", "\n</tool_call>\n```"),
+                _CALL_LIST,
                 *_FENCES,
             ),
             bare=True,
@@ -223,6 +227,11 @@ THOUGHTS = MappingProxyType(
         ReasoningFormat.THINKING: ThoughtMarks("<thinking>", "</thinking>"),
         ReasoningFormat.CHANNEL: ThoughtMarks("<|channel>thought", "<channel|>", "\n"),
         ReasoningFormat.REASONING: ThoughtMarks("<reasoning>", "</reasoning>"),
+        ReasoningFormat.MINIMAX_THINK: ThoughtMarks("<mm:think>", "</mm:think>"),
+        ReasoningFormat.INNER: ThoughtMarks("<|inner_prefix|>", "<|inner_suffix|>"),
+        ReasoningFormat.FINAL_RESPONSE: ThoughtMarks(
+            "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]", "\n"
+        ),
     }
 )
 # Not among the others: `harmony_reader` reads it.

@@ -48,6 +48,19 @@ VARIANTS: list[tuple[F, R, str, tuple[str, str, Calls]]] = [
     (F.HERMES, R.NONE, f"I look.\n```\n{_ROME}\n```", ("I look.", "", ROME)),
     (F.LLAMA, R.NONE, f"```\n{_NOW}\n```\n", ("", "", NOW)),
     (F.GENERIC, R.NONE, f"```json\n{_NOW}\n```", ("", "", NOW)),
+    # Hunyuan, Jamba and Apriel: all calls in one list
+    (
+        F.GENERIC,
+        R.NONE,
+        f"I look.<tool_calls>[\n{_ROME},\n{_NOW}]\n</tool_calls>",
+        ("I look.", "", ROME + NOW),
+    ),
+    (
+        F.HERMES,
+        R.FINAL_RESPONSE,
+        f"Here are my reasoning steps:\na\n[BEGIN FINAL RESPONSE]<tool_calls>[{_NOW}]</tool_calls>",
+        ("", "a", NOW),
+    ),
     # Mistral: the other generation's form, and no [ARGS]
     (F.MISTRAL, R.NONE, '[TOOL_CALLS]get_weather[ARGS]{"city": "Rome"}', ("", "", ROME)),
     (F.MISTRAL_ARGS, R.NONE, f"Hi[TOOL_CALLS] [{_ROME}, {_NOW}]", ("Hi", "", ROME + NOW)),

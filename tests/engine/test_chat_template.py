@@ -87,6 +87,8 @@ def test_a_template_that_has_a_day_of_its_own_tells_todays() -> None:
         ),
         ("{{ messages | map(attribute='role') | tojson }}", '["user", "assistant", "user"]'),
         ("{{ ('<' | safe) + '<&' }}{{ ('{\"a\": 1}' | from_json).a }}", "<<&1"),
+        ("{{ '%s=%05.2f' | format('n', 3) }}{{ '%(k)s%%' % {'k': [1]} }}", "n=03.00[1]%"),
+        ("{{ 'a\\n\\nb' | indent(1, blank=true) }}", "a\n \n b"),
         ("{{ messages[0].tool_calls is defined }}{{ messages[0].content is string }}", "FalseTrue"),
     ],
 )
@@ -208,6 +210,9 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
         "{{ 'aaaaaaaaaa' * 2000000000 }}",
         "{{ [0] * 1000000000 }}",
         "{{ '%0999999999d' % 1 }}",
+        "{{ '%.*f' | format(999999999, 1.5) }}",
+        "{{ '%(a(b)c)0999999999d' % {'a(b)c': 1} }}",
+        "{{ ('%s' * 3000) | format('a' * 9999999) }}",
         "{{ '{:>999999999}'.format('a') }}",
         "{{ '{:>{}}'.format('a', 999999999) }}",
         "{{ 'a'.ljust(999999999) }}",

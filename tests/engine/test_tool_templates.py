@@ -78,6 +78,13 @@ def test_tools_are_put_in_words_where_a_template_only_writes_calls() -> None:
     assert "function<｜tool▁sep｜>function_name\n```json\n" in text, "in the model's own syntax"
 
 
+def test_a_call_is_not_lost_where_its_turn_also_says_something() -> None:
+    both = ChatTurn(Role.ASSISTANT, "I look it up.", tool_calls=(CALL,))
+    text = render(templates.DEEPSEEK_R1, [ASKED, both, RESULT])
+    said, called = text.index("I look it up."), text.index('{"city": "Paris", "days": 1}')
+    assert said < called < text.index("20 degrees")
+
+
 def test_mistral_gets_ids_that_it_takes_and_the_same_ones_for_the_results() -> None:
     text = render(templates.MISTRAL, [SYSTEM, ASKED, CALLED, RESULT])
     call_id = text.split('"id": "')[1].split('"')[0]
@@ -114,6 +121,24 @@ def test_tools_are_put_in_words_where_the_template_cannot_write_a_schema() -> No
     assert "Be brief.\n\nYou can call functions." in text
     with pytest.raises(InvalidRequest, match="roles must alternate"):
         render(templates.MISTRAL, [ASKED, ASKED])
+
+
+def test_tools_are_put_in_words_where_a_schema_makes_the_template_call_itself_for_ever() -> None:
+    deep = templates.HERMES.replace(
+        "{%- for message in messages %}",
+        "{%- macro kind(t) %}{% if t is string %}{{ t }}{% else %}{{ kind(t) }}{% endif %}"
+        "{% endmacro %}{%- for tool in tools or () %}"
+        "{{ kind((tool.function.parameters.properties.values() | first).type) }}{% endfor %}"
+        "{%- for message in messages %}",
+    )
+    tool = Tool("count", "", '{"properties": {"n": {"type": ["integer", "null"]}}}')
+    text = render(deep, [SYSTEM, ASKED], ChatOptions(tools=(tool,)))
+    assert "Be brief.\n\nYou can call functions." in text
+
+
+def test_minimax_calls_are_no_json_so_its_tools_are_put_in_words() -> None:
+    found = answer_format("<mm:think> <tool_call> <invoke name=")
+    assert (found.tools, found.reasoning) == (F.GENERIC, R.MINIMAX_THINK)
 
 
 def test_kimi_gets_ids_that_say_what_is_called() -> None:
@@ -177,6 +202,20 @@ def test_tools_reach_a_model_whose_template_leaves_the_system_out() -> None:
     text = render(templates.NO_SYSTEM, [SYSTEM, ASKED])
     assert text.startswith("[user]Be brief.\n\nYou can call functions.")
     assert "get_weather" in text
+
+
+def test_what_the_system_says_later_is_not_lost() -> None:
+    first_only = (
+        "{% for m in messages %}{% if m.role != 'system' or loop.first %}"
+        "<{{ m.role }}>{{ m.content }}{% endif %}{% endfor %}"
+    )
+    later, answer = ChatTurn(Role.SYSTEM, "In French."), ChatTurn(Role.ASSISTANT, "Hot.")
+    turns = [SYSTEM, ASKED, answer, later, ASKED]
+    told = "<system>Be brief.<user>How hot is <Paris>?<assistant>Hot.<user>In French.\n\nHow hot"
+    assert render(first_only, turns, ChatOptions()).startswith(told)
+    assert "<user>In French.<assistant>" in render(
+        first_only, [SYSTEM, later, answer], ChatOptions()
+    )
 
 
 def test_a_systems_turn_is_merged_only_where_the_template_refuses_it() -> None:
@@ -292,6 +331,8 @@ def test_choices_that_cannot_be_are_refused() -> None:
         ("<|tool_calls_section_begin|><|tool_call_argument_begin|>", F.KIMI, R.NONE),
         ("<|tool|><|/tool|>", F.PHI, R.NONE),
         ("<|channel>thought", F.GENERIC, R.CHANNEL),
+        ("[BEGIN FINAL RESPONSE] <thinking>", F.GENERIC, R.FINAL_RESPONSE),
+        ("<|inner_prefix|>", F.GENERIC, R.INNER),
     ],
 )
 def test_a_family_is_known_by_its_marks(source: str | None, tools: F, reasoning: R) -> None:

@@ -11,21 +11,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES
 from minerva_desktop.engine.core.call_text import described_tool, tool_instruction
-from minerva_desktop.engine.core.chat_template import ChatTemplate
+from minerva_desktop.engine.core.chat_template import ChatTemplate, TemplateTimeout
 from minerva_desktop.engine.core.template_messages import (
     MessageStyle,
     template_messages,
+    with_calls_apart,
     with_calls_as_text,
+    with_later_systems_as_user,
     with_single_calls,
     with_system_text,
     without_system,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
 
 # Nine letters and digits, which is what Mistral's templates want.
 _PROBE_CALL = ToolCall(id="probe0000", name="probe_called", arguments='{"probe_key": "value"}')
@@ -45,6 +49,7 @@ class _Abilities:
     lists_tools: bool
     writes_calls: bool
     style: MessageStyle
+    keeps_calls: bool = True  # of a turn that also says something
 
 
 class ChatRenderer:
@@ -91,6 +96,8 @@ class ChatRenderer:
             turns = with_calls_as_text(turns, self._tools)
         elif has_calls and SYNTAXES[self._tools].single:
             turns = with_single_calls(turns)
+        if not able.keeps_calls:
+            turns = with_calls_apart(turns)
 
         def render(turns: Sequence[ChatTurn], variables: dict[str, Any]) -> str:
             return self._render(
@@ -110,10 +117,12 @@ class ChatRenderer:
             return tell()
         try:
             return render(turns, {**variables, "tools": [described_tool(tool) for tool in tools]})
-        except InvalidRequest:
+        except (InvalidRequest, InferenceError) as error:
+            if isinstance(error.__cause__, TemplateTimeout):
+                raise  # once more would take as long
             try:
                 return tell()  # it cannot write one of the schemas
-            except InvalidRequest:
+            except (InvalidRequest, InferenceError):
                 pass  # it was not the tools; the first refusal tells what it was
             raise
 
@@ -133,7 +142,7 @@ class ChatRenderer:
             )
 
         try:
-            return render(turns)
+            return _with_all_systems(render, turns)
         except InvalidRequest:
             if not any(turn.role is Role.SYSTEM for turn in turns):
                 raise
@@ -160,7 +169,14 @@ class ChatRenderer:
                 for style in (plain, MessageStyle(self._tools, empty=None))
                 if _shows_call(self._probed([user, called, result], style))
             ]
-            self._known = _Abilities(lists_tools, bool(writing), writing[0] if writing else plain)
+            style = writing[0] if writing else plain
+            said = [user, msgspec.structs.replace(called, text="probe_said"), result]
+            loses = (
+                bool(writing)
+                and not _shows_call(self._probed(said, style))
+                and _shows_call(self._probed(with_calls_apart(said), style))
+            )
+            self._known = _Abilities(lists_tools, bool(writing), style, keeps_calls=not loses)
         return self._known
 
     def _probed(self, turns: Sequence[ChatTurn], style: MessageStyle) -> str:
@@ -171,6 +187,23 @@ class ChatRenderer:
             )
         except MinervaError:
             return ""
+
+
+def _with_all_systems(
+    render: Callable[[Sequence[ChatTurn]], str], turns: Sequence[ChatTurn]
+) -> str:
+    """``turns`` rendered. Some templates take the system's first turn only, or its last: what they
+    leave out is said by the user, where they take that."""
+    text = render(turns)
+    said = [turn.text.strip() for turn in turns if turn.role is Role.SYSTEM]
+    has_later = any(turn.role is Role.SYSTEM for turn in turns[1:])
+    if not has_later or all(words in text for words in said):
+        return text
+    try:
+        other = render(with_later_systems_as_user(turns))
+    except InvalidRequest:
+        return text
+    return other if all(words in other for words in said) else text
 
 
 def _with_all_switches(variables: dict[str, Any]) -> dict[str, Any]:

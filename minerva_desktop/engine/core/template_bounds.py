@@ -20,12 +20,14 @@ MAX_BUILT = 16 * 1024 * 1024  # characters of a text, or as many bytes of a list
 MAX_BUILT_IN_ALL = 256 * 1024 * 1024
 MAX_BITS = 4096  # of a whole number
 MAX_NUMBER = 100_000  # a width, a count
-MAX_PATTERN = 10_000  # characters of what `str.format` is called on
+MAX_PATTERN = 10_000  # characters of what `str.format` is called on, or stands before ``%``
 _MAX_WIDTH = 1000
 ITEM_SIZE = 8  # bytes of a list for each of its items
 
 # A format's width that is huge, or that comes from a value.
 _WIDTH = re.compile(r"\{[^{}]*:([^{}]*\d{4,}|[^}]*\{)")
+# The same of ``%``; a name with a bracket in it would hide where the width is.
+_PERCENT_WIDTH = re.compile(r"%\([^)]*\(|%(\([^)]*\))?[-#0 +]*(\d*\.)?(\d{4,}|\*)")
 _PADDING = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
 # The first builds what its argument says for each character; the others make bytes, whose methods
 # are those of texts once more, and which no prompt needs.
@@ -154,6 +156,15 @@ def _bound_text_method(name: str, owner: str, given: Sequence[Any]) -> None:
         texts = (str(given[0]), str(given[1])) if all(map(_is_text, given[:2])) else ("", "")
         if (owner.count(texts[0]) + 1) * len(texts[1]) > MAX_BUILT:
             raise SecurityError("a replaced text is too long")
+
+
+def bound_percent(pattern: str, given: Iterable[Any]) -> None:
+    """Refuse what ``pattern % given`` would build too much of."""
+    if len(pattern) > MAX_PATTERN or _PERCENT_WIDTH.search(pattern):
+        raise SecurityError("a formatted text is too wide")
+    longest = max(map(text_size, given), default=0)
+    if pattern.count("%") * (longest + _MAX_WIDTH) + len(pattern) > MAX_BUILT:
+        raise SecurityError("a formatted text is too long")
 
 
 def _is_text(value: Any) -> bool:

@@ -99,11 +99,39 @@ def with_single_calls(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
     return found
 
 
+def with_calls_apart(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """The same conversation for a template that leaves out the calls of a turn that also says
+    something: what it says has a turn of its own, before the one that calls."""
+    found: list[ChatTurn] = []
+    for turn in turns:
+        if turn.tool_calls and turn.text:
+            found.append(msgspec.structs.replace(turn, tool_calls=()))
+            found.append(msgspec.structs.replace(turn, text="", reasoning=""))
+        else:
+            found.append(turn)
+    return found
+
+
 def with_system_text(turns: Sequence[ChatTurn], text: str) -> list[ChatTurn]:
     """``text`` added to the system's turn, or as one."""
     if turns and turns[0].role is Role.SYSTEM:
         return [ChatTurn(Role.SYSTEM, f"{turns[0].text}{_BREAK}{text}"), *turns[1:]]
     return [ChatTurn(Role.SYSTEM, text), *turns]
+
+
+def with_later_systems_as_user(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """What the system says behind the first turn, said by the user; roles still alternate."""
+    found: list[ChatTurn] = list(turns[:1])
+    was_moved = False
+    for turn in turns[1:]:
+        is_moved = turn.role is Role.SYSTEM
+        plain = ChatTurn(Role.USER, turn.text) if is_moved else turn
+        if (is_moved or was_moved) and plain.role is Role.USER is found[-1].role:
+            found[-1] = ChatTurn(Role.USER, f"{found[-1].text}{_BREAK}{plain.text}")
+        else:
+            found.append(plain)
+        was_moved = is_moved
+    return found
 
 
 def without_system(turns: Sequence[ChatTurn]) -> list[ChatTurn]:

@@ -20,7 +20,7 @@ from jinja2 import nodes, pass_environment
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
-from jinja2.filters import do_indent, do_round, sync_do_sum
+from jinja2.filters import do_format, do_indent, do_round, sync_do_sum
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minerva_desktop.engine.core.template_bounds import (
@@ -30,6 +30,7 @@ from minerva_desktop.engine.core.template_bounds import (
     bound_format,
     bound_method,
     bound_operands,
+    bound_percent,
     bounded_text,
     text_size,
 )
@@ -42,7 +43,6 @@ _SIZED_FILTERS = (
     "batch",
     "center",
     "filesizeformat",
-    "format",
     "slice",
     "urlize",
     "wordwrap",
@@ -114,7 +114,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator == "**":
             raise SecurityError("powers are not available in chat templates")
         if operator == "%" and isinstance(left, str):
-            raise SecurityError("text formatting is not available in chat templates")
+            bound_percent(left, (right,))
         if isinstance(left, str) and isinstance(right, JsonObject):
             right = bounded_text(right)
         elif isinstance(right, str) and isinstance(left, JsonObject):
@@ -205,11 +205,19 @@ def _bounded_replace(text: Any, old: str, new: str, count: int = -1) -> str:
     return owner.replace(old, new, count)
 
 
-def _bounded_indent(text: str, width: int | str = 4, first: bool = False) -> str:
+def _bounded_format(text: Any, *args: Any, **kwargs: Any) -> str:
+    pattern = bounded_text(text)
+    bound_percent(pattern, (*args, *kwargs.values()))
+    return do_format(pattern, *args, **kwargs)
+
+
+def _bounded_indent(
+    text: str, width: int | str = 4, first: bool = False, blank: bool = False
+) -> str:
     size = width if isinstance(width, int) else len(width)
     if size > MAX_INDENT:
         raise SecurityError("an indent is too wide")
-    return do_indent(text, width, first)
+    return do_indent(text, width, first, blank)
 
 
 def _bounded_round(value: float, precision: int = 0, method: Any = "common") -> float:
@@ -267,6 +275,7 @@ def sandbox() -> Sandbox:
     filters["from_json"] = _from_json  # in templates that llama.cpp brings
     filters["safe"] = _as_it_is
     filters["replace"] = _bounded_replace
+    filters["format"] = _bounded_format
     filters["join"] = environment.joined
     filters["indent"] = _bounded_indent
     filters["list"] = _bounded_list

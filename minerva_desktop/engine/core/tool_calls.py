@@ -30,6 +30,7 @@ _TOOL_MARKS = (
     (ToolFormat.GRANITE, ("<|tool_call|>",)),
     (ToolFormat.LLAMA, ('"parameters": ', "ipython")),
     (ToolFormat.LLAMA, ("<|python_tag|>",)),
+    (ToolFormat.GENERIC, ("<invoke name=", "<tool_call>")),  # MiniMax M3: the call is no JSON
     (ToolFormat.HERMES, ("<tool_call>",)),
 )
 _THOUGHT_MARKS = (
@@ -40,6 +41,9 @@ _THOUGHT_MARKS = (
     (ReasoningFormat.THINK, "<think>"),
     (ReasoningFormat.THINK, "</think>"),
     (ReasoningFormat.CHANNEL, "<|channel>thought"),
+    (ReasoningFormat.MINIMAX_THINK, "<mm:think>"),
+    (ReasoningFormat.INNER, "<|inner_prefix|>"),
+    (ReasoningFormat.FINAL_RESPONSE, "[BEGIN FINAL RESPONSE]"),
     (ReasoningFormat.THINKING, "<thinking>"),
     (ReasoningFormat.REASONING, "<reasoning>"),
 )
