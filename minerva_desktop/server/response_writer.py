@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -72,7 +72,14 @@ _ID_PREFIXES = MappingProxyType(
 class ResponseWriter:
     """Writes one response. ``response`` is it, as far as it has come."""
 
-    def __init__(self, model_id: str, settings: ResponseSettings) -> None:
+    def __init__(
+        self,
+        model_id: str,
+        settings: ResponseSettings,
+        full_names: Mapping[str, tuple[str | None, str]] = MappingProxyType({}),
+    ) -> None:
+        """``full_names``: of functions that have a namespace, that and their own, by what the model
+        calls them."""
         self.response = ResponseObject(
             **msgspec.structs.asdict(settings),
             id=_new_id("resp"),
@@ -80,6 +87,7 @@ class ResponseWriter:
             status=IN_PROGRESS,
             model=model_id,
         )
+        self._full_names = full_names
         self._blocks = AnswerBlocks()
         self._ids: list[str] = []  # of the items, which are the blocks
         self._items: list[OutputItem] = []  # those that are whole
@@ -171,9 +179,7 @@ class ResponseWriter:
                 item = OutputReasoning(id=item_id, status=IN_PROGRESS)
                 part = ReasoningText(text="")
             case BlockKind.CALL:
-                call = OutputCall(
-                    id=item_id, status=IN_PROGRESS, call_id=block.call_id, name=block.name
-                )
+                call = self._call(block, IN_PROGRESS, "")
                 return [self._item_changed(block, call, "response.output_item.added")]
         return [
             self._item_changed(block, item, "response.output_item.added"),
@@ -230,9 +236,23 @@ class ResponseWriter:
                     sequence_number=number,
                     item_id=item_id,
                     output_index=index,
-                    name=block.name,
+                    name=self._name(block)[1],
                     arguments=block.text,
                 )
+
+    def _name(self, block: Block) -> tuple[str | None, str]:
+        return self._full_names.get(block.name, (None, block.name))
+
+    def _call(self, block: Block, status: ItemStatus, arguments: str) -> OutputCall:
+        namespace, name = self._name(block)
+        return OutputCall(
+            id=self._ids[block.index],
+            status=status,
+            call_id=block.call_id,
+            name=name,
+            namespace=UNSET if namespace is None else namespace,
+            arguments=arguments,
+        )
 
     def _item_changed(self, block: Block, item: OutputItem, kind: ItemChange) -> ItemChanged:
         return ItemChanged(
@@ -262,13 +282,7 @@ class ResponseWriter:
                     id=item_id, status=status, content=(ReasoningText(text=text),)
                 )
             case BlockKind.CALL:
-                return OutputCall(
-                    id=item_id,
-                    status=status,
-                    call_id=block.call_id,
-                    name=block.name,
-                    arguments=text,
-                )
+                return self._call(block, status, text)
 
     def _next(self) -> int:
         self._n_events += 1

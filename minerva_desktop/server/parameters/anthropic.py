@@ -119,6 +119,7 @@ def messages_parameters(
             "output_config.format excludes json_schema and grammar", param="output_config.format"
         )
     thinking = request.thinking
+    wheres = (f"tools[{index}]" for index in range(len(request.tools or ())))
     return MessagesParameters(
         model=request.model,
         turns=prompt_turns(parser, request),
@@ -136,7 +137,7 @@ def messages_parameters(
             request_timeout_s,
             field,
             {
-                **tools_field("input_schema", request.tools),
+                **tools_field("input_schema", wheres),
                 "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
             },
         ),

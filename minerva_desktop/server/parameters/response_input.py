@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -11,6 +12,11 @@ from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.parts import file_text, no_such_part
+from minerva_desktop.server.parameters.response_functions import (
+    FullName,
+    flat_names,
+    given_functions,
+)
 from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.responses import (
     ROLES,
@@ -35,11 +41,9 @@ _NOTHING: NeutralValues = MappingProxyType({})
 _INSTEAD = MappingProxyType(
     {"item_reference": ": no response is kept here; send the item itself"}  # as with store: false
 )
-_DIRECT: NeutralValues = MappingProxyType(
-    {"async": (False,), "caller": ({"type": "direct"},), "namespace": ()}
-)
+_DIRECT: NeutralValues = MappingProxyType({"async": (False,), "caller": ({"type": "direct"},)})
 # Of items that come back as we or others sent them.
-_ECHOED = frozenset({"id", "status"})
+_ECHOED = frozenset({"id", "status", "namespace"})
 _ECHOED_PART = frozenset({"annotations", "logprobs", "prompt_cache_breakpoint"})
 
 
@@ -52,7 +56,7 @@ def input_turns(parser: ParameterParser, request: ResponsesRequest) -> tuple[Cha
     if isinstance(request.input, str):
         turns.append(ChatTurn(Role.USER, request.input))
     else:
-        items = _Items(parser)
+        items = _Items(parser, flat_names(given_functions(request.tools)))
         for index, item in enumerate(request.input):
             items.add(item, f"input[{index}]")
         turns += items.turns()
@@ -63,8 +67,10 @@ class _Items:
     """Makes turns of items. What an assistant thought, said and called is an item each, and one
     turn."""
 
-    def __init__(self, parser: ParameterParser) -> None:
+    def __init__(self, parser: ParameterParser, names: Mapping[FullName, str]) -> None:
+        """``names``: what the model calls functions of namespaces."""
         self._parser = parser
+        self._names = names
         self._turns: list[ChatTurn] = []
         self._reasoning = ""
         self._text: str | None = None
@@ -84,7 +90,8 @@ class _Items:
             case FunctionCallItem():
                 self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
                 self._called.add(item.call_id)
-                self._calls.append(ToolCall(item.call_id, item.name, item.arguments))
+                name = self._names.get((item.namespace, item.name), item.name)
+                self._calls.append(ToolCall(item.call_id, name, item.arguments))
             case FunctionCallOutputItem():
                 self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
                 self._end_turn()

@@ -6,30 +6,23 @@ from types import MappingProxyType
 
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.errors import InvalidRequest
-from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.complaints import must_be
-from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
-from minerva_desktop.server.parameters.tools import function_tool, template_variables, with_tools
+from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.response_functions import check_function, function_tools
+from minerva_desktop.server.parameters.tools import template_variables, with_tools
 from minerva_desktop.server.schemas.responses import (
     ResponsesRequest,
-    ResponseTool,
     ResponseToolChoiceObject,
 )
 
-FUNCTION = "function"
 ALLOWED_TOOLS = "allowed_tools"
 _NOTHING: NeutralValues = MappingProxyType({})
-_TOOL_NEUTRAL: NeutralValues = MappingProxyType(
-    {"allowed_callers": (["direct"],), "async": (False,), "defer_loading": (False,)}
-)
 
 
 def response_chat_options(parser: ParameterParser, request: ResponsesRequest) -> ChatOptions:
     """What ``request`` asks of the template and of the answer's shape."""
     effort = None if request.reasoning is None else request.reasoning.effort
-    tools = tuple(
-        _tool(parser, tool, f"tools[{index}]") for index, tool in enumerate(request.tools or ())
-    )
+    tools = function_tools(parser, request.tools)
     mode, only, tools = _choice(parser, request, tools)
     return with_tools(
         tools,
@@ -38,23 +31,6 @@ def response_chat_options(parser: ParameterParser, request: ResponsesRequest) ->
         parallel=request.parallel_tool_calls is not False,
         variables=template_variables(effort, request.chat_template_kwargs, "reasoning.effort"),
     )
-
-
-def _tool(parser: ParameterParser, tool: ResponseTool, where: str) -> Tool:
-    _check_function(tool.type, where)
-    if tool.name is None:
-        raise InvalidRequest(f"{where}.name is required", param=f"{where}.name")
-    parser.judge(tool, _TOOL_NEUTRAL, f"{where}.")
-    schema = (tool.parameters, f"{where}.parameters")
-    return function_tool(parser, tool.name, tool.description, schema, tool.strict)
-
-
-def _check_function(kind: str, where: str) -> None:
-    if kind != FUNCTION:
-        raise UnsupportedParameter(
-            f"{where}.type: only functions are supported, not {kind[:MAX_FIELD_NAME]!r}",
-            param=f"{where}.type",
-        )
 
 
 def _choice(
@@ -78,7 +54,7 @@ def _chosen(
     parser.judge(choice, _NOTHING, "tool_choice.")
     if choice.type == ALLOWED_TOOLS:
         return ToolMode(choice.mode or ToolMode.AUTO), None, _allowed(parser, choice, tools)
-    _check_function(choice.type, "tool_choice")
+    check_function(choice.type, "tool_choice")
     if choice.name is None:
         raise InvalidRequest("tool_choice.name is required", param="tool_choice.name")
     return ToolMode.REQUIRED, choice.name, tools
@@ -94,7 +70,7 @@ def _allowed(
     allowed = set()
     for index, tool in enumerate(choice.tools):
         where = f"tool_choice.tools[{index}]"
-        _check_function(tool.type, where)
+        check_function(tool.type, where)
         parser.judge(tool, _NOTHING, f"{where}.")
         if tool.name not in names:
             raise InvalidRequest(

@@ -18,6 +18,12 @@ from minerva_desktop.server.parameters.chat import JSON_OBJECT
 from minerva_desktop.server.parameters.complaints import must_be_one_of
 from minerva_desktop.server.parameters.files import RequestFiles
 from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.response_functions import (
+    FUNCTION,
+    FullName,
+    flat_names,
+    given_functions,
+)
 from minerva_desktop.server.parameters.response_input import input_turns
 from minerva_desktop.server.parameters.response_tools import response_chat_options
 from minerva_desktop.server.parameters.sampling import (
@@ -83,7 +89,8 @@ _NOTHING: NeutralValues = MappingProxyType({})
 
 class ResponsesParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a response, validated. ``settings`` are what the response says of it,
-    ``headers`` tell what was ignored."""
+    ``full_names`` whose functions have a namespace, by what the model calls them; ``headers`` tell
+    what was ignored."""
 
     model: str | None
     turns: tuple[ChatTurn, ...]
@@ -92,6 +99,7 @@ class ResponsesParameters(msgspec.Struct, frozen=True, kw_only=True):
     chat: ChatOptions
     stream: bool
     settings: ResponseSettings
+    full_names: dict[str, FullName]
     headers: dict[str, str]
 
 
@@ -110,6 +118,7 @@ def responses_parameters(
     _check_reasoning(parser, request.reasoning)
     sampling = _sampling(parser, request)
     chat = response_chat_options(parser, request)
+    names = flat_names(given_functions(request.tools))
     return ResponsesParameters(
         model=request.model,
         turns=input_turns(parser, request),
@@ -118,6 +127,7 @@ def responses_parameters(
         chat=chat,
         stream=bool(request.stream),
         settings=_settings(body, request, sampling),
+        full_names={flat: full for full, flat in names.items()},
         headers=parser.headers(),
     )
 
@@ -156,7 +166,8 @@ def _check_reasoning(parser: ParameterParser, given: ReasoningConfig | None) -> 
 
 def _run(request: ResponsesRequest, request_timeout_s: float | None) -> RunParameters:
     field = None if request.text is None or request.text.format is None else "text.format.schema"
-    names = {MESSAGES: "input", **tools_field("parameters", request.tools)}
+    wheres = (function.where for function in given_functions(request.tools))
+    names = {MESSAGES: "input", **tools_field("parameters", wheres)}
     run = run_parameters(request, None, request_timeout_s, field, names)
     if request.truncation != "auto":
         return run
@@ -252,7 +263,10 @@ def _settings(
             "verbosity": "medium",
         },
         tool_choice=body.get("tool_choice") or "auto",
-        tools=[_whole(tool, "description", "parameters") for tool in body.get("tools") or ()],
+        tools=[
+            _whole(tool, "description", "parameters") if tool["type"] == FUNCTION else tool
+            for tool in body.get("tools") or ()
+        ],
         top_logprobs=sampling.top_logprobs or 0,
         top_p=sampling.top_p,
         truncation=request.truncation or "disabled",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -176,9 +176,10 @@ def run_parameters(
     )
 
 
-def tools_field(name: str, tools: Sequence[object] | None) -> dict[str, str]:
-    """The engine's names for the schemas of ``tools``, with what a dialect calls them."""
-    return {schema_field(index): f"tools[{index}].{name}" for index in range(len(tools or ()))}
+def tools_field(name: str, wheres: Iterable[str]) -> dict[str, str]:
+    """The engine's names for the schemas of tools, with what a dialect calls them that stand at
+    ``wheres``."""
+    return {schema_field(index): f"{where}.{name}" for index, where in enumerate(wheres)}
 
 
 def token_limit(*, least: int = 1, **limits: int | None) -> int | None:

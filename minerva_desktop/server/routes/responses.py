@@ -35,7 +35,7 @@ def responses_router(context: ServerContext) -> APIRouter:
     async def create_response(request: Request) -> Response:
         parameters = await read_parameters(context, request, parse)
         model = await chosen_model(context, parameters.model)
-        writer = ResponseWriter(model.model_id, parameters.settings)
+        writer = ResponseWriter(model.model_id, parameters.settings, parameters.full_names)
         asked = GenerationRequest(
             model=model,
             prompt=parameters.turns,

@@ -66,6 +66,7 @@ class OutputCall(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     status: ItemStatus
     call_id: str
     name: str
+    namespace: str | UnsetType = UNSET
     arguments: str = ""
 
 

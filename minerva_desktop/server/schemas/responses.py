@@ -80,6 +80,7 @@ class FunctionCallItem(RequestModel):
     type: Literal["function_call"]
     call_id: Annotated[str, Field(min_length=1)]
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME * 4)]
+    namespace: str | None = None
     arguments: str
 
 
@@ -133,14 +134,20 @@ Items = Annotated[
 Input = Annotated[Text | Items, one_of("a string or a list of items")]
 
 
-class ResponseTool(RequestModel):
-    """A tool that the model may use; functions are the only kind."""
+class FunctionTool(RequestModel):
+    """A function that the model may call. Beside functions, OpenAI's own tools are left out."""
 
     type: str
     name: ToolName | None = None
     description: str | None = None
     parameters: JsonObject | None = None
     strict: bool | None = None
+
+
+class ResponseTool(FunctionTool):
+    """A function, or a ``namespace`` of several, its ``tools``."""
+
+    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
 
 
 class AllowedTool(RequestModel):
