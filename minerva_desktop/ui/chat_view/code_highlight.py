@@ -19,7 +19,7 @@ from pygments.lexer import ExtendedRegexLexer, Lexer, RegexLexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.lexers.special import TextLexer
 from pygments.styles import get_style_by_name
-from pygments.token import Error, Token, Whitespace, _TokenType, string_to_tokentype
+from pygments.token import STANDARD_TYPES, Error, Token, Whitespace, _TokenType, string_to_tokentype
 
 from minerva_desktop.ui.chat_view.rows import Run, merged
 
@@ -51,8 +51,12 @@ class TokenStyle(NamedTuple):
 
 @lru_cache(maxsize=512)
 def token_style(style: str, token: str) -> TokenStyle:
-    """The look of ``token`` (such as ``Keyword.Constant``) in the Pygments style ``style``."""
-    look = get_style_by_name(style).style_for_token(string_to_tokentype(token))
+    """The look of ``token`` (such as ``Keyword.Constant``) in the Pygments style ``style``. Of one
+    that only its lexer knows, as Nix's has, it is the look of what that is a kind of."""
+    kind = string_to_tokentype(token)
+    while kind not in STANDARD_TYPES:
+        kind = kind.parent
+    look = get_style_by_name(style).style_for_token(kind)
     return TokenStyle(f"#{look['color']}" if look["color"] else "", look["bold"], look["italic"])
 
 

@@ -29,6 +29,8 @@ from minerva_desktop.ui.chat_view.text_formats import (
     gap_above,
 )
 
+_IN_BOX = {Kind.CODE, Kind.TABLE}
+
 
 class DocumentWriter:
     """Keeps the rows that a document shows. ``boxes`` are the code boxes' first and last rows;
@@ -67,11 +69,9 @@ class DocumentWriter:
         cursor = QTextCursor(self._document)
         cursor.beginEditBlock()
         for row in new[same:]:
-            if index < len(self.rows) and self._patch(cursor, index, row):
-                index += 1
-                continue
-            self._truncate(cursor, index)
-            self._append(cursor, row)
+            if index == len(self.rows) or not self._change(cursor, index, row, update):
+                self._truncate(cursor, index)
+                self._append(cursor, row)
             index += 1
         if update.whole:
             self._truncate(cursor, index)
@@ -218,6 +218,38 @@ class DocumentWriter:
 
     # -- changing ----------------------------------------------------------------------------
 
+    def _change(self, cursor: QTextCursor, index: int, row: Row, update: Update) -> bool:
+        """Make row ``index`` be ``row``, those below stay as they are; False where it cannot."""
+        if self.rows[index] == row or self._patch(cursor, index, row):
+            return True
+        # What is whole is written below at once: nobody sees it go and come again.
+        return not update.whole and self._replace(cursor, index, row)
+
+    def _replace(self, cursor: QTextCursor, index: int, row: Row) -> bool:
+        """Write ``row`` into the block of row ``index``, which is another shape."""
+        below = self.rows[index + 1] if index + 1 < len(self.rows) else None
+        if {row.kind, self.rows[index].kind} & _IN_BOX or (below and below.kind is Kind.TABLE):
+            return False
+        cursor.setPosition(self.block(index).position())
+        cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+        if cursor.hasSelection():
+            cursor.removeSelectedText()
+        cursor.setBlockFormat(self._layout(row, self.rows[index - 1] if index else None))
+        cursor.setBlockCharFormat(self._formats.row(row))
+        self._write(cursor, row)
+        self.rows[index] = row
+        if below is not None:  # the gap between the two may be another now
+            self._lay_out(cursor, index + 1)
+        return True
+
+    def _lay_out(self, cursor: QTextCursor, index: int) -> None:
+        """Give row ``index``, which is not a table's, the format that its block has there."""
+        row = self.rows[index]
+        box = bisect_right(self.boxes, (index, len(self.rows))) - 1
+        cursor.setPosition(self.block(index).position())
+        layout = self._layout(row, self.rows[index - 1], box if row.kind is Kind.CODE else -1)
+        cursor.setBlockFormat(layout)
+
     def _patch(self, cursor: QTextCursor, index: int, row: Row) -> bool:
         """Change row ``index`` into ``row`` within its block; False when it is another shape."""
         old = self.rows[index]
@@ -238,15 +270,17 @@ class DocumentWriter:
         return True
 
     def _patch_cells(self, cursor: QTextCursor, index: int, row: Row) -> bool:
-        """The same for a table's row, which has to be the last of all: what is written."""
+        """The same for a table's row. Above others its length must not decide where they are."""
         old = self.rows[index]
-        if index < len(self.rows) - 1 or _table_shape(old) != _table_shape(row):
+        if _table_shape(old) != _table_shape(row):
+            return False
+        if index < len(self.rows) - 1 and not self.tables.keeps_parts(index, row):
             return False
         for cell, (before, after) in enumerate(zip(old.cells, row.cells, strict=True)):
             if before != after:
                 block = self._document.findBlockByNumber(self._blocks[index] + cell)
                 self._patch_runs(cursor, block.position(), before, after, row)
-        self.tables.change_last(index, row)
+        self.tables.change(index, row)
         self.rows[index] = row
         return True
 
@@ -322,14 +356,17 @@ class DocumentWriter:
             else:
                 cursor.insertBlock(layout, text)
             self._blocks.append(cursor.blockNumber())
-            if row.marker:
-                cursor.insertText(f"{row.marker}\t", self._formats.marker())
-            for run in row.runs:
-                self._formulas.insert(cursor, run, self._formats.run(run, row))
+            self._write(cursor, row)
         if row.kind is Kind.CODE:
             first = len(self.rows) if row.first else self.boxes.pop()[0]
             self.boxes.append((first, len(self.rows)))
         self.rows.append(row)
+
+    def _write(self, cursor: QTextCursor, row: Row) -> None:
+        if row.marker:
+            cursor.insertText(f"{row.marker}\t", self._formats.marker())
+        for run in row.runs:
+            self._formulas.insert(cursor, run, self._formats.run(run, row))
 
 
 def _shape(row: Row) -> tuple[object, ...]:

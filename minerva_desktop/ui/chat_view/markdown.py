@@ -27,6 +27,7 @@ from minerva_desktop.ui.chat_view.footnotes import (
     reference_run,
 )
 from minerva_desktop.ui.chat_view.formula_rows import apart, begins_with_display, formula_run
+from minerva_desktop.ui.chat_view.inline_tokens import plain_text, with_specials
 from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
 from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_text import plain_rows
@@ -52,7 +53,6 @@ ROWS_LINK = "#rows"
 FOLD = (Run("This table goes on. ", Mark.MUTED), Run("Show all rows", Mark.NONE, ROWS_LINK))
 
 _ALLOWED_LINK = re.compile(r"(https?://|mailto:)[^\s]", re.IGNORECASE)
-_HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _BULLETS = "•◦"
 
@@ -131,7 +131,7 @@ class MarkdownParser:
     def _inline(self, tokens: Sequence[Token], env: Environment) -> Iterator[Run]:
         marks = [Mark.NONE]
         link = ""
-        for token in tokens:
+        for token in with_specials(tokens):
             mark = marks[-1]
             name, _, end = token.type.rpartition("_")
             if name in _STYLES and end == "open":
@@ -152,14 +152,13 @@ class MarkdownParser:
                 yield Run(token.content, mark | Mark.CODE, link)
             elif token.type == "image":
                 target = str(token.attrGet("src") or "")
-                yield Run(f"[Image: {_plain(token.children) or target}]", mark, link or target)
+                yield Run(f"[Image: {plain_text(token.children) or target}]", mark, link or target)
             elif link:
                 yield Run(token.content, mark, link)
             else:
                 yield from self._text(token.content, mark)
 
     def _text(self, text: str, mark: Mark) -> Iterator[Run]:
-        text = _HTML_BREAK.sub(LINE_BREAK, text)
         end = 0
         for begin, stop, address in bare_links(text):
             yield Run(text[end:begin], mark)
@@ -259,12 +258,17 @@ class RowBuilder:
         if token is self._last_inline:
             source, formula = split_open_formula(source)
             source = close_markup(source)
-        task = _TASK.match(source) if self._marker in _BULLETS and self._marker else None
+        box = ""
+        task = _TASK.match(source) if self._marker else None
         if task is not None:
-            self._marker = "☐" if task[1] == " " else "☑"
+            box = "☐" if task[1] == " " else "☑"
             source = source[task.end() :]
+            if self._marker in _BULLETS:
+                self._marker, box = box, ""
         parse = partial(self._parser.runs, source, self._env)
         runs = parse() if token is self._last_inline else self._part.runs(source, parse)
+        if box:  # beside a number
+            runs = merged([Run(f"{box} "), *runs])
         if formula:
             runs = (*runs, Run(formula.replace("\n", LINE_BREAK)))
         if self._table is not None:
@@ -377,13 +381,3 @@ class RowBuilder:
             return
         cells, align = tuple(table.row), tuple(table.align)
         self._rows.append(Row(Kind.TABLE, nest=self._nest, first=header, cells=cells, align=align))
-
-
-def _plain(tokens: Sequence[Token] | None) -> str:
-    """The text of inline tokens without their looks."""
-    return "".join(
-        _plain(token.children)
-        if token.type == "image"
-        else token.content or (" " if token.type in {"softbreak", "hardbreak"} else "")
-        for token in tokens or ()
-    )

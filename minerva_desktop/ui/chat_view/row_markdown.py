@@ -108,6 +108,8 @@ def _write(writer: _Writer, block: list[Row]) -> None:
     rest = _prefix(levels)
     content = _content(block)
     content[0] = f"{_BOXES.get(row.marker, '')}{content[0]}"
+    if row.marker[:-1].isdecimal() and content[0][:1] in _BOXES:
+        content[0] = _BOXES[content[0][0]] + content[0][1:].lstrip()
     for number, line in enumerate(content):
         text = (rest if number else first) + line
         writer.lines.append(text if line else text.rstrip(" "))

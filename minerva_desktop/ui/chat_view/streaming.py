@@ -349,10 +349,19 @@ def _inner_cut(tokens: Sequence[Token], begin: int, lines: Sequence[str], limit:
     if tokens[begin].type not in {"bullet_list_open", "ordered_list_open", "blockquote_open"}:
         return begin
     inner = [index for index in range(begin + 1, len(tokens)) if _begins_block(tokens[index], 1)]
-    # Without what came before it, a line with a bar could be read as the head of a table.
+    # Without what came before it, a line with a bar could be read as the head of a table, and one
+    # that is indented by far as code.
     firsts = ((index, _first_line(tokens[index])) for index in inner[1:])
-    safe = [index for index, first in firsts if first <= limit and "|" not in lines[first]]
+    safe = [
+        index
+        for index, first in firsts
+        if first <= limit and "|" not in lines[first] and not _is_indented(lines[first])
+    ]
     return safe[-1] if safe else begin
+
+
+def _is_indented(line: str) -> bool:
+    return line.expandtabs(4).startswith(" " * 4)
 
 
 def _growing_inline(tokens: Sequence[Token]) -> Token | None:

@@ -79,10 +79,16 @@ class TableWriter:
         self._fill(part.table, line, row, formats)
         return part.table.cellAt(line, 0).firstCursorPosition().blockNumber()
 
-    def change_last(self, index: int, row: Row) -> None:
-        """``row``, which is number ``index`` and the last, was changed in its cells."""
-        part = self._parts[-1]
-        part.sizes[-1] = _size(row)
+    def keeps_parts(self, index: int, row: Row) -> bool:
+        """Whether each row stays in its part where number ``index`` becomes ``row``."""
+        part = self._part_of(index)
+        size = sum(part.sizes)
+        return max(size, size - part.sizes[index - part.begin] + _size(row)) <= PART_TEXT
+
+    def change(self, index: int, row: Row) -> None:
+        """``row``, which is number ``index``, was changed in its cells."""
+        part = self._part_of(index)
+        part.sizes[index - part.begin] = _size(row)
         if part.columns.change(index - part.head, row):
             self._stale_from = min(self._stale_from, self._first_part(part.head))
 
@@ -142,6 +148,9 @@ class TableWriter:
                 bottom = foot.bottom() - last.table.format().topMargin() - TABLE_BOTTOM
                 area = QRectF(first.left, top, room, bottom - top)
                 yield first.head, area, round(first.width - room)
+
+    def _part_of(self, index: int) -> _Part:
+        return next(part for part in reversed(self._parts) if part.begin <= index)
 
     def _first_part(self, head: int) -> int:
         return next(at for at, part in enumerate(self._parts) if part.head == head)

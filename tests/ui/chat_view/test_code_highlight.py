@@ -161,3 +161,17 @@ def test_names_and_styles() -> None:
     assert language_name("") == ""
     assert token_style("friendly", "Keyword").bold
     assert token_style("github-dark", "Comment").colour.startswith("#")
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [("nix", "x = ''\n  a\n'';"), ("agda", "{-# OPTIONS --safe #-}"), ("boa", "a: Project;")],
+)
+def test_a_kind_that_no_style_knows_looks_like_its_parent(language: str, code: str) -> None:
+    """Such code kept its message from being shown at all."""
+    for runs in highlighted(language, code.split("\n")):
+        for run in runs:
+            token_style("default", run.token or "Token")
+    assert token_style("default", "Literal.String.Multiline") == token_style(
+        "default", "Literal.String"
+    )

@@ -63,6 +63,41 @@ def test_streamed_document_equals_one_written_at_once(
     assert_equal(document, written(qapp, rows))
 
 
+@settings(max_examples=120, deadline=None)
+@given(
+    before=st.lists(FRAGMENTS, max_size=25),
+    after=st.lists(FRAGMENTS, max_size=25),
+    size=st.integers(1, 4),
+)
+@example(before=["# head\n", "- [ ] ", "word"], after=["more words ", "\n\n", "- [ ] "], size=1)
+def test_a_document_rewritten_in_slices_equals_one_written_at_once(
+    qapp: QApplication, before: list[str], after: list[str], size: int
+) -> None:
+    rows = rendered("".join(after))
+    document, writer = make_writer(qapp)
+    writer.apply(Update(0, rendered("".join(before))))
+    for begin in range(0, len(rows), size):
+        writer.apply(Update(begin, rows[begin : begin + size], whole=False))
+    writer.apply(Update(len(rows), []))
+    assert writer.rows == rows
+    assert_equal(document, written(qapp, rows))
+
+
+def test_what_is_shown_stays_while_it_is_rewritten_in_slices(qapp: QApplication) -> None:
+    """With a table or a note in it the view shrank, and grew back over half a second."""
+    table = "| a | b |\n|---|---|\n| x[^long] | y |\n| 1 | 2 |\n\n"
+    text = f"Some[^1].\n\n{table}" + "word\n\n" * 30 + "[^long]: note\n[^1]: *note*\n"
+    document, writer = make_writer(qapp)
+    writer.apply(updates([text])[0])
+    n_rows, n_blocks = len(writer.rows), document.blockCount()
+    rows = rendered(text)
+    for begin in range(0, n_rows, 3):
+        writer.apply(Update(begin, rows[begin : begin + 3], whole=False))
+        assert (len(writer.rows), document.blockCount()) == (n_rows, n_blocks)
+    writer.apply(Update(n_rows, rows[n_rows:]))
+    assert_equal(document, written(qapp, rows))
+
+
 def test_a_cell_that_grows_is_gone_on_with(qapp: QApplication) -> None:
     """It was written anew with the rows above it: 17 ms for each token at 44 kB."""
     head, words = "|a|b, a wide one|\n|-|-|\n", "some words " * 250

@@ -90,7 +90,15 @@ def test_many_notes_are_written_in_slices(qtbot: QtBot, view: ChatView) -> None:
     assert view.is_working()
     assert found.plain_text().count("Word") == seen == 600  # nothing goes meanwhile
     assert Kind.RULE not in {row.kind for row in found.body.rows}
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    lengths, height = [len(found.body.rows)], found.body.height()
+
+    def is_done() -> bool:
+        lengths.append(len(found.body.rows))
+        return not view.is_working()
+
+    qtbot.waitUntil(is_done, timeout=10_000)
+    assert lengths == sorted(lengths)  # nothing goes then either
+    assert found.body.height() > height
     assert found.body.rows == rendered(text)
 
 

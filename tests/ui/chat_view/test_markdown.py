@@ -49,6 +49,7 @@ def test_lists_number_and_nest() -> None:
 
 def test_tasks() -> None:
     assert texts("- [ ] open\n- [x] done\n- [link](http://a.b)") == ["☐ open", "☑ done", "• link"]
+    assert texts("2. [ ] open\n3. [X] *done*\n") == ["2. ☐ open", "3. ☑ done"]
 
 
 def test_an_item_that_begins_with_code_keeps_its_number() -> None:
@@ -94,6 +95,8 @@ def test_links_to_the_web_and_to_mail_only() -> None:
         ("HTTP://A.B/c", ["HTTP://A.B/c"], ["HTTP://A.B/c"]),
         ("www. and www.x and a@b and @me and x@@y.org", [], []),
         ("`www.a.org` http:// xhttps://a.b", [], []),
+        (r"https://a.b/c\_d\_e?f&amp;g.", ["https://a.b/c_d_e?f&g"], ["https://a.b/c_d_e?f&g"]),
+        (r"a\_b@c.org", ["a_b@c.org"], ["mailto:a_b@c.org"]),
     ],
 )
 def test_bare_addresses_are_links(source: str, texts: list[str], links: list[str]) -> None:

@@ -19,6 +19,7 @@ AS_WRITTEN = [
     "- a\n- b\n  - c\n  - d\n- e",
     "1. one\n2. two\n   - inner\n3. three",
     "- [ ] open\n- [x] done",
+    "1. [ ] open\n2. [x] done",
     "> quote\n>\n> more\n>\n> > inner",
     "```python\ndef f():\n    return 1\n```",
     "````\n```\n````",

@@ -44,6 +44,7 @@ def test_any_chunking_ends_as_one_rendering(fragments: list[str], size: int) -> 
         ["[ref]: http://e.f\n", '"""'],  # a definition taken back by the next line
         ["  ", "```\n", "\t"],  # a tab in an indented fence
         ["text\n", "#", "hash"],  # a heading that turns out to be text
+        ["> a\n", "    >```\n"],  # in the quote a fence, alone an indented line
         ["- a\n", "*", "b*"],  # a new list that turns out to be emphasis
     ],
 )
