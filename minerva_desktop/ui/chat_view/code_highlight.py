@@ -53,10 +53,9 @@ class TokenStyle(NamedTuple):
 def token_style(style: str, token: str) -> TokenStyle:
     """The look of ``token`` (such as ``Keyword.Constant``) in the Pygments style ``style``. Of one
     that only its lexer knows, as Nix's has, it is the look of what that is a kind of."""
-    kind = string_to_tokentype(token)
-    while kind not in STANDARD_TYPES:
-        kind = kind.parent
-    look = get_style_by_name(style).style_for_token(kind)
+    kinds = string_to_tokentype(token).split()  # from the most general on
+    known = next(kind for kind in reversed(kinds) if kind in STANDARD_TYPES)
+    look = get_style_by_name(style).style_for_token(known)
     return TokenStyle(f"#{look['color']}" if look["color"] else "", look["bold"], look["italic"])
 
 
@@ -144,6 +143,8 @@ class LineHighlighter:
             else:
                 found = lexer.get_tokens_unprocessed(source)
             tokens = [(_token_name(kind), text) for _, kind, text in found]
+            if "".join(text for _, text in tokens) != source:
+                raise ValueError("the lexer left out, or added, some of the code")
         except Exception:  # noqa: BLE001 - Pygments has 600 lexers, of many hands
             if self._resumes:  # a lexer may need what its own way in prepares (PostgreSQL's does)
                 self._resumes = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Never
 
 import pytest
@@ -175,3 +176,16 @@ def test_a_kind_that_no_style_knows_looks_like_its_parent(language: str, code: s
     assert token_style("default", "Literal.String.Multiline") == token_style(
         "default", "Literal.String"
     )
+
+
+def test_a_lexer_that_adds_text_leaves_the_code_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of tnt does: a line more than there are kept the message from being shown."""
+
+    def add(_lexer: HttpLexer, match: re.Match[str]) -> Iterator[tuple[int, object, str]]:
+        yield match.start(), Token, f"{match.group()}\nmore\n"
+
+    rules = [(re.compile("HTTP").match, add, None)]
+    monkeypatch.setattr(HttpLexer, "_tokens", {"root": rules}, raising=False)
+    monkeypatch.setattr(HttpLexer, "get_tokens_unprocessed", lambda *_: [(0, Token, "x")])
+    lines = ["GET", "HTTP/1.1", "Host: a.b"]
+    assert [runs_text(line) for line in highlighted("http", lines)] == lines
