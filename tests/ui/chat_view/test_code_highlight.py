@@ -19,7 +19,7 @@ from minerva_desktop.ui.chat_view.code_highlight import (
     WINDOW,
     LineHighlighter,
     language_name,
-    preload_highlighting,
+    preload_lexers,
     token_style,
 )
 from minerva_desktop.ui.chat_view.rows import Run, runs_text
@@ -156,7 +156,7 @@ def test_cost_per_line_does_not_grow() -> None:
 
 
 def test_names_and_styles() -> None:
-    preload_highlighting(["friendly"])
+    preload_lexers()
     assert language_name("py") == "Python"
     assert language_name("no such language") == "no such language"
     assert language_name("") == ""
@@ -186,6 +186,6 @@ def test_a_lexer_that_adds_text_leaves_the_code_as_it_is(monkeypatch: pytest.Mon
 
     rules = [(re.compile("HTTP").match, add, None)]
     monkeypatch.setattr(HttpLexer, "_tokens", {"root": rules}, raising=False)
-    monkeypatch.setattr(HttpLexer, "get_tokens_unprocessed", lambda _self, _text: [(0, Token, "x")])
+    monkeypatch.setattr(HttpLexer, "get_tokens_unprocessed", lambda *_: [(0, Token, "x")])
     lines = ["GET", "HTTP/1.1", "Host: a.b"]
     assert [runs_text(line) for line in highlighted("http", lines)] == lines
