@@ -37,15 +37,16 @@ def asked(*tools: object, **more: object) -> ResponsesParameters:
 
 
 def test_the_functions_of_a_namespace_are_the_models_and_what_others_run_is_left_out() -> None:
-    parameters = asked(SHELL, AGENTS, SEARCH)
+    parameters = asked(SHELL, {**AGENTS, "nmae": "x"}, SEARCH)
     assert [(tool.name, tool.description) for tool in parameters.chat.tools] == [
         ("shell", "Run it."),
         ("spawn", "Others that work for you.\nBegin one."),
         ("wait", "Others that work for you."),
     ]
-    ignored = "tools[1].tools[2], tools[2], tools[1].tools[0].defer_loading"
+    ignored = "tools[1].tools[2], tools[2], tools[1].nmae, tools[1].tools[0].defer_loading"
     assert parameters.headers == {IGNORED_FIELDS_HEADER: ignored}
-    assert parameters.settings.tools[1:] == [AGENTS, SEARCH], "as the request said"
+    said = parameters.settings.tools[1:]
+    assert said == [{**AGENTS, "nmae": "x"}, SEARCH], "as the request said"
 
 
 def test_a_call_names_its_namespace_and_is_recognised_when_it_comes_back() -> None:
@@ -91,6 +92,7 @@ def test_a_call_names_its_namespace_and_is_recognised_when_it_comes_back() -> No
         ),
         ({"tools": [SHELL, {"type": "web_serach"}]}, "tools[1].type"),
         ({"tools": [SHELL, {**AGENTS, "name": None}]}, "tools[1].name"),
+        ({"tools": [SHELL, {"type": "namespace"}]}, "tools[1].name"),
         ({"tools": [SHELL, {**AGENTS, "tools": [AGENTS]}]}, "tools[1].tools[0].type"),
         ({"tools": [SHELL, SHELL]}, "tools"),
         ({"tools": [SHELL, SEARCH], "tool_choice": {"type": "web_search"}}, "tool_choice.type"),

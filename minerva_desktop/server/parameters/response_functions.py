@@ -30,6 +30,7 @@ _OTHERS = re.compile(
     r"|web_search(_preview)?(_\d{4}_\d\d_\d\d)?"
 )
 _DEFERRED = "defer_loading"
+_NOTHING: NeutralValues = MappingProxyType({})
 _NEUTRAL: NeutralValues = MappingProxyType({"allowed_callers": (["direct"],), "async": (False,)})
 # No tool is searched for here, so that all of a namespace are told at once.
 _OWN_NEUTRAL: NeutralValues = MappingProxyType({**_NEUTRAL, _DEFERRED: (False,)})
@@ -74,6 +75,10 @@ def function_tools(
             check_function(tool.type, where)
         elif where not in kept:
             parser.ignore(where)
+    for index, tool in enumerate(given or ()):
+        if tool.type == NAMESPACE:
+            _name(tool, f"tools[{index}]")
+            parser.judge(tool, _NOTHING, f"tools[{index}].")
     names = flat_names(functions)
     return tuple(_tool(parser, function, names) for function in functions)
 
@@ -109,7 +114,7 @@ def _tool(parser: ParameterParser, function: GivenFunction, names: dict[FullName
     if namespace is None:
         parser.judge(tool, _OWN_NEUTRAL, f"{where}.")
     else:
-        name = names[_name(namespace, where.rpartition(".")[0]), name]
+        name = names[namespace.name, name]
         about = "\n".join(filter(None, (namespace.description, about)))
         parser.judge(tool, _NEUTRAL, f"{where}.")
     if isinstance(tool, ResponseTool) and tool.tools is not None:

@@ -57,6 +57,7 @@ _AMBIGUOUS = re.compile(
     r"\\(?:\[|[a-z]{1,5}(?:\{[a-zA-Z]*\*?)?)?)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
+_DELIMITER = re.compile(r"[>\s]*[-:|\s]*-[-:|\s]*$")  # also in a quote
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
 
 
@@ -349,19 +350,20 @@ def _inner_cut(tokens: Sequence[Token], begin: int, lines: Sequence[str], limit:
     if tokens[begin].type not in {"bullet_list_open", "ordered_list_open", "blockquote_open"}:
         return begin
     inner = [index for index in range(begin + 1, len(tokens)) if _begins_block(tokens[index], 1)]
-    # Without what came before it, a line with a bar could be read as the head of a table, and one
-    # that is indented by far as code.
     firsts = ((index, _first_line(tokens[index])) for index in inner[1:])
     safe = [
         index
         for index, first in firsts
-        if first <= limit and "|" not in lines[first] and not _is_indented(lines[first])
+        if first <= limit and not _reads_otherwise(lines[first : first + 2])
     ]
     return safe[-1] if safe else begin
 
 
-def _is_indented(line: str) -> bool:
-    return line.expandtabs(4).startswith(" " * 4)
+def _reads_otherwise(lines: Sequence[str]) -> bool:
+    """Whether the first of ``lines``, without what came before it, may be the head of a table, as
+    the one below it says, or code, which is indented by far."""
+    is_head = "|" in lines[0] and (len(lines) == 1 or _DELIMITER.match(lines[1]))
+    return bool(is_head) or lines[0].expandtabs(4).startswith(" " * 4)
 
 
 def _growing_inline(tokens: Sequence[Token]) -> Token | None:

@@ -19,7 +19,7 @@ from minerva_desktop.ui.chat_view.code_highlight import (
     WINDOW,
     LineHighlighter,
     language_name,
-    preload_lexers,
+    preload_highlighting,
     token_style,
 )
 from minerva_desktop.ui.chat_view.rows import Run, runs_text
@@ -156,7 +156,7 @@ def test_cost_per_line_does_not_grow() -> None:
 
 
 def test_names_and_styles() -> None:
-    preload_lexers()
+    preload_highlighting(["friendly"])
     assert language_name("py") == "Python"
     assert language_name("no such language") == "no such language"
     assert language_name("") == ""

@@ -107,6 +107,10 @@ def test_nothing_overlong_is_left_open() -> None:
     for piece in cut("word " * 4_000, 500):
         stream.feed(piece)
         assert sum(len(row.text) for row in stream.update().rows) < 2 * OPEN_LIMIT
+    stream = MarkdownStream(PARSER)
+    for piece in cut("a | b\n- | -\n" * 1_500, 500):  # each item might be the head of a table
+        stream.feed(piece)
+        assert sum(len(row.text) for row in stream.update().rows) < 2 * OPEN_LIMIT
 
 
 MIXED = """\
