@@ -130,3 +130,11 @@ def test_nullable_is_null_too_and_what_has_to_be_there_is() -> None:
         found = json.loads(random_text(required, seed=seed))
         assert "b" in found
         assert found.keys() <= {"a", "b"}
+
+
+def test_a_type_that_is_left_out_beside_a_choice_does_not_tell_the_options_apart() -> None:
+    """Each level would be five ways to read “[[[[”, and llama.cpp would follow them all."""
+    kinds = ("string", "number", "boolean", "null", "object")
+    options = [{"type": kind, "anyOf": [{"$ref": "#"}]} for kind in kinds]
+    with pytest.raises(InvalidRequest, match="cannot be followed safely"):
+        schema_to_grammar({"type": "array", "items": {"anyOf": options}}, strict=False)

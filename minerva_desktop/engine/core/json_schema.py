@@ -349,10 +349,10 @@ class SchemaRules:
         """Names of which two schemas that no value satisfies both have none in common."""
         schema = self._followed(schema, where)
         if isinstance(schema, dict) and ("const" in schema or "enum" in schema):
-            values = schema.get("enum", [schema.get("const")])
+            values = [schema["const"]] if "const" in schema else schema["enum"]
             if isinstance(values, list) and all(isinstance(value, str) for value in values):
                 return frozenset(f"string {value}" for value in values)
-        elif isinstance(schema, dict) and "type" in schema:
+        elif isinstance(schema, dict) and schema.keys() & {"type", "anyOf", "oneOf"} == {"type"}:
             types = self._types(schema, where)
             types += ["null"] if schema.get("nullable") is True else []
             return frozenset("number" if name == "integer" else name for name in types)
