@@ -219,6 +219,18 @@ async def test_a_grammar_with_which_a_step_takes_too_long_ends_its_own_answer(
     assert (await running.wait_completion()).timings.completion_tokens == 40
 
 
+async def test_a_grammar_whose_levels_multiply_the_ways_to_read_a_text_ends_its_own_answer(
+    engine: LlamaEngine,
+) -> None:
+    # What the model would say anyway is never chosen among all tokens, only gone past.
+    letter = (await engine.tokenize("~")).tokens[-1]
+    grammar = 'root ::= "~~" (root "x" | root "y" | "z")'
+    running = engine.generate(PROMPT, sampling=msgspec.structs.replace(PLAIN, max_tokens=40))
+    with pytest.raises(InferenceError, match=r"in too many ways .* and may take 0\.5 s"):
+        await _text(engine, grammar=grammar, logit_bias={letter: 100.0}, max_tokens=60)
+    assert (await running.wait_completion()).timings.completion_tokens == 40
+
+
 async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
     grammar = 'root ::= "<" [a-z]+ " " [0-9] [0-9] ">"'
     for seed in (1, 2):

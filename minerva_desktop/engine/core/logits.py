@@ -17,7 +17,11 @@ from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.chat.sampling import MAX_TOP_LOGPROBS
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
+from minerva_desktop.errors import InferenceError
 
+# Of a processor, to go past one token. It grows with the square of the ways in which the text can
+# be read, which a grammar that nests may double with each level.
+MAX_ACCEPT_SECONDS = 0.5
 N_PROBED = 64  # tokens, from all over the vocabulary
 N_PROBES = 3  # the quickest counts: another process may have had the processor meanwhile
 
@@ -92,6 +96,20 @@ class Candidates:
         started = time.perf_counter()
         llama.llama_sampler_apply(grammar, ctypes.byref(array))
         return (time.perf_counter() - started) * self._n_vocab / len(tokens)
+
+
+def accept_by_grammar(grammar: Any, token: int) -> None:
+    """Go past ``token``, which ``grammar`` allows. All answers of the model wait for it, and what
+    takes so long already would take many times as long a little later: raises `InferenceError`."""
+    started = time.thread_time()
+    llama.llama_sampler_accept(grammar, token)
+    seconds = time.thread_time() - started
+    if seconds > MAX_ACCEPT_SECONDS:
+        raise InferenceError(
+            "The grammar can be read in too many ways at this place: to go past one token took"
+            f" {seconds:.1f} s, and may take {MAX_ACCEPT_SECONDS:g} s. Let fewer alternatives begin"
+            " alike where they nest"
+        )
 
 
 class LogprobReader:

@@ -19,7 +19,7 @@ from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.greedy import BAN, GreedyChoice
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
-from minerva_desktop.engine.core.logits import Candidates
+from minerva_desktop.engine.core.logits import Candidates, accept_by_grammar
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
@@ -316,7 +316,7 @@ class Sampler:
         if token is None:
             raise InferenceError("logit_bias bans all tokens of the model's vocabulary")
         if grammar is not None:
-            llama.llama_sampler_accept(grammar, token)
+            accept_by_grammar(grammar, token)
         llama.llama_sampler_accept(self._chain, token)
         return token
 
@@ -370,7 +370,7 @@ class Sampler:
         ):
             if not candidates.allows(self._grammar, token):
                 return False
-            llama.llama_sampler_accept(self._grammar, token)
+            accept_by_grammar(self._grammar, token)
         return True
 
     def _apply_end_ban(self, candidates: Candidates) -> None:
