@@ -49,7 +49,9 @@ class UnsentEdits:
             except StoreError:
                 continue  # it was destroyed meanwhile
             edits, kept = unsent_edits(session, self._view), session.conversation
-            draft = "\n\n".join(filter(None, (*edits.values(), kept.draft)))
+            # The draft of a backup that was made meanwhile, and brought back, has them already.
+            new = [text for text in edits.values() if text not in kept.draft]
+            draft = "\n\n".join(filter(None, (*new, kept.draft)))
             await session.keep_draft(draft, kept.draft_files, ())
             for message_id in edits:
                 self._view.end_edit(message_id)  # the window may stay open
