@@ -50,8 +50,9 @@ class UnsentEdits:
                 continue  # it was destroyed meanwhile
             edits, kept = unsent_edits(session, self._view), session.conversation
             # The draft of a backup that was made meanwhile, and brought back, has them already.
-            new = [text for text in edits.values() if text not in kept.draft]
-            draft = "\n\n".join(filter(None, (*new, kept.draft)))
+            said, draft = "\n\n".join(edits.values()), kept.draft
+            if not f"{draft}\n\n".startswith(f"{said}\n\n"):
+                draft = "\n\n".join(filter(None, (said, draft)))
             await session.keep_draft(draft, kept.draft_files, ())
             for message_id in edits:
                 self._view.end_edit(message_id)  # the window may stay open

@@ -45,6 +45,7 @@ def test_the_window_closes_on_them(
     """All of them were gone without a word."""
     river, lake = (make_conversation(name, f"A {name}?", title=name) for name in ("River", "Lake"))
     sea = make_conversation("Sea\N{NO-BREAK SPACE}level", "A Sea?", title="Sea")  # stays as it is
+    lake.draft = "Lakes are deep"  # begins as the edit does, and is not it
     river.draft, river.draft_files = "And then?", (FilePart("a.md", "# A", 3),)
     on_disk(river, lake, sea)
     asked = {chat.title: chat.active_branch()[0].id for chat in (river, lake, sea)}
@@ -58,13 +59,13 @@ def test_the_window_closes_on_them(
         assert _editor(opened).toPlainText() == "River or pond"
         open_chat(opened, "Lake", "A Lake?")
         _type(opened, asked["Lake"], "s")
-    assert from_disk(lake.id).draft == "Lakes"
+    assert from_disk(lake.id).draft == "Lakes\n\nLakes are deep"
     kept = from_disk(river.id)
     assert (kept.draft, kept.draft_files) == ("River or pond\n\nAnd then?", river.draft_files)
     assert from_disk(sea.id).draft == ""
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
-        opened.until("draft", lambda: opened.window.composer.text == "Lakes")
-    assert from_disk(lake.id).draft == "Lakes"
+        opened.until("draft", lambda: opened.window.composer.text.startswith("Lakes\n\n"))
+    assert from_disk(lake.id).draft == "Lakes\n\nLakes are deep"
 
 
 def test_the_app_dies_on_them(
