@@ -231,6 +231,16 @@ async def test_a_grammar_whose_levels_multiply_the_ways_to_read_a_text_ends_its_
     assert (await running.wait_completion()).timings.completion_tokens == 40
 
 
+async def test_a_long_token_is_not_gone_past_in_one_go(engine: LlamaEngine) -> None:
+    # One of 64 letters multiplies the ways by 65,536, and the time by the square of that.
+    line = "-" * 64
+    tokens = (await engine.tokenize(line)).tokens
+    assert len(tokens) == 1
+    grammar = 'root ::= "----" (root "x" | root "y" | "z")'
+    with pytest.raises(InferenceError, match=r"in too many ways .* and may take 0\.5 s"):
+        await _text(engine, grammar=grammar, logit_bias={tokens[0]: 100.0}, max_tokens=60)
+
+
 async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
     grammar = 'root ::= "<" [a-z]+ " " [0-9] [0-9] ">"'
     for seed in (1, 2):

@@ -30,6 +30,7 @@ from minerva_desktop.engine.core.json_schema_values import (
     Inexpressible,
     Schema,
     counts,
+    distinct,
     is_type,
     keywords,
     pointer,
@@ -310,7 +311,7 @@ class SchemaRules:
                 self._firsts(each, where),
                 shortest(self._followed(each, pointer(where, index, "$ref"))),
             )
-            for index, each in enumerate(schemas)
+            for index, each in distinct(schemas, where)
         ]
         return self._choice(self._ways.choice(options))
 

@@ -5,7 +5,9 @@ Called by json_schema.py on any thread; pure.
 
 from __future__ import annotations
 
+import json
 import math
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -124,6 +126,18 @@ def schema_list(schemas: object, where: str) -> list[object]:
     if not isinstance(schemas, list) or not 0 < len(schemas) <= MAX_CHOICES:
         raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} schemas")
     return schemas
+
+
+def distinct(schemas: list[object], where: str) -> list[tuple[int, object]]:
+    """The schemas of a choice with their numbers, each once: what is there twice could be read in
+    two ways."""
+    try:
+        found = {
+            json.dumps(each): (index, each) for index, each in reversed(list(enumerate(schemas)))
+        }
+    except (RecursionError, ValueError, TypeError) as error:
+        raise refused(where, "the schemas cannot be written as JSON") from error
+    return sorted(found.values(), key=itemgetter(0))
 
 
 def takes_null(schema: Schema) -> bool:

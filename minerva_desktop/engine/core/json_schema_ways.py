@@ -9,7 +9,8 @@ next such choice. Called by json_schema.py; pure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from minerva_desktop.engine.core.grammar import check_readings
@@ -18,9 +19,9 @@ from minerva_desktop.engine.core.json_schema_text import PRIMITIVES
 from minerva_desktop.engine.core.json_schema_values import TYPE_KEYWORDS
 from minerva_desktop.errors import InvalidRequest
 
-# Characters of the shortest value of a kind, with what has to stand behind it: `0,` and `"",`, and
-# an object with a member.
-_NUMBER, _PAIR, _MEMBER = 2, 3, 8
+# Characters of the shortest value of a kind, with what has to stand behind it: `0,` and `"",` and
+# `true,`, and an object with a member.
+_NUMBER, _PAIR, _WORD, _MEMBER = 2, 3, 5, 8
 
 
 class CostlyPattern(InvalidRequest):
@@ -71,28 +72,39 @@ class Ways:
 
     def choice(self, options: Sequence[Option]) -> list[str]:
         """The expressions of ``options``: those that begin alike are read side by side."""
-        outside, written, ways = self._here, [], []
-        for option in options:
-            self._here = 1
-            written.append(option.write())
-            ways.append(self._here)
+        written, ways = [], []
+        with self._apart():
+            for option in options:
+                self._here = 1
+                written.append(option.write())
+                ways.append(self._here)
         kinds = frozenset[str | None]({None}).union(*(each.firsts or () for each in options))
         for kind in kinds:
             alike = [i for i, o in enumerate(options) if o.firsts is None or kind in o.firsts]
-            outside = max(outside, sum(ways[index] for index in alike))
+            self._here = max(self._here, sum(ways[index] for index in alike))
             if len(alike) > 1:
                 self._shortest = min(self._shortest, *(options[index].shortest for index in alike))
-        self._here = outside
         return written
 
     def of(self, target: str, write: Callable[[], str]) -> str:
         """The expression of what a reference leads to, for the first time."""
-        outside, self._here = self._here, 1
         self._of_references[target] = 0  # not known yet
-        expression = write()
-        self._of_references[target] = self._here
-        self._here = max(outside, self._here)
+        with self._apart():
+            self._here = 1
+            expression = write()
+            self._of_references[target] = self._here
+        self.again(target)
         return expression
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        """What is counted meanwhile is not yet part of what is being written: nor is it ever where
+        a keyword cannot be expressed and its schema is written again without."""
+        outside = self._here
+        try:
+            yield
+        finally:
+            self._here = outside
 
     def again(self, target: str) -> None:
         """A reference that was met before leads there, perhaps from within."""
@@ -109,4 +121,6 @@ def shortest(schema: object) -> int:
     kind = schema.get("type", next(found, None))
     if kind == "object" and schema.get("required"):
         return _MEMBER
+    if kind in ("null", "boolean"):
+        return _WORD
     return _PAIR if kind in ("object", "array", "string") else _NUMBER

@@ -10,7 +10,7 @@ import ctypes
 import math
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minerva_desktop.chat.completion import TokenLogprob
@@ -98,18 +98,20 @@ class Candidates:
         return (time.perf_counter() - started) * self._n_vocab / len(tokens)
 
 
-def accept_by_grammar(grammar: Any, token: int) -> None:
-    """Go past ``token``, which ``grammar`` allows. All answers of the model wait for it, and what
-    takes so long already would take many times as long a little later: raises `InferenceError`."""
+def accept_by_grammar(grammar: Any, tokens: Sequence[int]) -> None:
+    """Go past a token, which ``grammar`` allows: ``tokens`` are its bytes, as `Vocabulary.bytewise`
+    has them. All answers of the model wait for it, and nothing ends llama.cpp amid a token, so that
+    a long one could take for ever: raises `InferenceError` as soon as one byte took too long."""
     started = time.thread_time()
-    llama.llama_sampler_accept(grammar, token)
-    seconds = time.thread_time() - started
-    if seconds > MAX_ACCEPT_SECONDS:
-        raise InferenceError(
-            "The grammar can be read in too many ways at this place: to go past one token took"
-            f" {seconds:.1f} s, and may take {MAX_ACCEPT_SECONDS:g} s. Let fewer alternatives begin"
-            " alike where they nest"
-        )
+    for token in tokens:
+        llama.llama_sampler_accept(grammar, token)
+        seconds = time.thread_time() - started
+        if seconds > MAX_ACCEPT_SECONDS:
+            raise InferenceError(
+                "The grammar can be read in too many ways at this place: to go past one token took"
+                f" {seconds:.1f} s, and may take {MAX_ACCEPT_SECONDS:g} s. Let fewer alternatives"
+                " begin alike where they nest"
+            )
 
 
 class LogprobReader:

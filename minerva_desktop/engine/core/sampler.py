@@ -316,7 +316,7 @@ class Sampler:
         if token is None:
             raise InferenceError("logit_bias bans all tokens of the model's vocabulary")
         if grammar is not None:
-            accept_by_grammar(grammar, token)
+            accept_by_grammar(grammar, self._model.vocabulary.bytewise(token))
         llama.llama_sampler_accept(self._chain, token)
         return token
 
@@ -370,7 +370,7 @@ class Sampler:
         ):
             if not candidates.allows(self._grammar, token):
                 return False
-            accept_by_grammar(self._grammar, token)
+            accept_by_grammar(self._grammar, vocabulary.bytewise(token))
         return True
 
     def _apply_end_ban(self, candidates: Candidates) -> None:

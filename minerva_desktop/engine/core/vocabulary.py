@@ -13,6 +13,10 @@ from typing import Any, NamedTuple
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
+# Vocabularies have the tokens of single bytes at their beginning, behind up to so many control
+# tokens (Mistral's Tekken; Gemma 3 has them from 238 on, Llama 2 from 3, most from 0).
+_N_BEFORE_BYTES = 1_000
+
 
 class InfillTokens(NamedTuple):
     """What stands before the text in front of a gap, before that behind it, and at the gap."""
@@ -33,6 +37,7 @@ class Vocabulary:
         self._buffer = ctypes.create_string_buffer(256)
         self._pieces: dict[int, bytes] = {}
         self._is_end: dict[int, bool] = {}
+        self._byte_tokens: dict[int, int] | None = None
 
     @property
     def bos(self) -> int:
@@ -116,6 +121,16 @@ class Vocabulary:
         if known is None:
             known = self._pieces[token] = self._spell(token, special=False)
         return known
+
+    def bytewise(self, token: int) -> Sequence[int]:
+        """Tokens of one byte each that add to a text what ``token`` does; ``token`` itself where
+        it adds nothing or the vocabulary has no tokens for its bytes."""
+        if self._byte_tokens is None:
+            first = range(min(self.n_tokens, _N_BEFORE_BYTES + 256))
+            pieces = ((self._spell(token, special=False), token) for token in first)
+            self._byte_tokens = {piece[0]: token for piece, token in pieces if len(piece) == 1}
+        found = [self._byte_tokens.get(byte, -1) for byte in self.piece(token)]
+        return found if found and min(found) >= 0 else (token,)
 
     def written_out(self, token: int) -> bytes:
         """The bytes of ``token``, those of control tokens too."""
