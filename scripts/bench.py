@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ import bench_report  # noqa: E402
 import bench_store  # noqa: E402
 import bench_ui  # noqa: E402
 from bench_engine_requests import Bench  # noqa: E402
+from bench_report import Figure  # noqa: E402
 from minerva_desktop.library.catalog import find_embedded_model  # noqa: E402
 
 PEER_VARIABLE = "LLAMA_CPP_BIN"
@@ -39,24 +41,38 @@ def main() -> int:
         return 1
     machine = bench_report.Machine.look()
     asked: dict[str, object] = {}
-    if options.bench == "engine":
-        bench = Bench(model, options.runs, options.llama_bin, options.threads)
-        figures = bench_engine.measure(bench, options.only)
-        asked = {"engine_threads": bench_engine.threads_fact(options.threads)}
-    elif options.bench == "http":
-        bench = Bench(model, options.runs, options.llama_bin, options.threads)
-        figures, asked = bench_http.measure(bench)
-    elif options.bench == "memory":
-        figures = bench_memory.measure(model, options.out / "models", options.runs)
-    elif options.bench == "store":
-        figures = bench_store.measure(model, options.runs)
-    elif options.bench == "library":
-        figures = bench_library.measure(options.runs)
-    else:
-        figures = bench_ui.measure(model, options.runs)
-    facts = {**machine.facts(), "model": model.name, **asked}
-    bench_report.publish(options.bench, figures, facts, options.out)
+    figures: list[Figure] = []
+    try:
+        if options.bench == "http":
+            bench = Bench(model, options.runs, options.llama_bin, options.threads)
+            figures, asked = bench_http.measure(bench)
+        else:
+            asked = _asked(options)
+            figures.extend(_measured(options, model))
+    finally:  # what was measured before one failed is told, too
+        facts = {**machine.facts(), "model": model.name, **asked}
+        bench_report.publish(options.bench, figures, facts, options.out)
     return 0
+
+
+def _asked(options: argparse.Namespace) -> dict[str, object]:
+    if options.bench != "engine":
+        return {}
+    return {"engine_threads": bench_engine.threads_fact(options.threads)}
+
+
+def _measured(options: argparse.Namespace, model: Path) -> Iterable[Figure]:
+    match options.bench:
+        case "engine":
+            bench = Bench(model, options.runs, options.llama_bin, options.threads)
+            return bench_engine.measure(bench, options.only)
+        case "memory":
+            return bench_memory.measure(model, options.out / "models", options.runs)
+        case "store":
+            return bench_store.measure(model, options.runs)
+        case "library":
+            return bench_library.measure(options.runs)
+    return bench_ui.measure(model, options.runs)
 
 
 def _options() -> argparse.Namespace:

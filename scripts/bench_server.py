@@ -108,8 +108,8 @@ class LlamaServer(ServerProcess):
         """The events of a streamed answer; closing the generator hangs up."""
         with self._asked("POST", path, {**body, "stream": True}) as response:
             for line in response:
-                content = line.removeprefix(b"data: ").strip()
-                if content not in {b"", b"[DONE]"}:
+                field, _, content = line.partition(b":")  # no field: a comment, to keep it alive
+                if field == b"data" and content.strip() != b"[DONE]":
                     yield json.loads(content)
 
     @contextlib.contextmanager
