@@ -213,6 +213,17 @@ def test_what_was_read_from_disk_shows_the_branch_that_was_open() -> None:
     assert texts(read) == ["Hi", "Hello!", "Cats?", "They purr."]
 
 
+@pytest.mark.parametrize("n_shown", [2, 4])
+def test_what_was_read_of_a_chat_without_branches_is_shown_up_to_its_leaf(n_shown: int) -> None:
+    written = make_conversation("Hi", "Hello!", "Cats?", "They purr.")
+    read = make_conversation()
+    read.fill(written, written.active_branch()[n_shown - 1].id)
+
+    assert texts(read) == ["Hi", "Hello!", "Cats?", "They purr."][:n_shown]
+    read.add(make_message("Dogs?", read.active_branch()[-1]))
+    assert texts(read)[n_shown:] == ["Dogs?"]
+
+
 def test_a_branch_that_was_asked_for_is_the_callers_own() -> None:
     conversation = make_conversation("Hi", "Hello!")
 
