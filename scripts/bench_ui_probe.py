@@ -136,7 +136,7 @@ def long_chat(model: Path) -> Samples:
         await _quiet()
         started = time.perf_counter()
         window.window.sidebar.opened.emit(chat, "")
-        await window.until(lambda: words in window.shown_text, look_ms=1.0)
+        await window.until_shown(words)
         _paint(view)
         opened = (time.perf_counter() - started) * 1000.0
         await _quiet()

@@ -205,6 +205,21 @@ class BenchWindow:
                 raise TimeoutError("the window did not get there")
             await asyncio.sleep(look_ms / 1000.0)
 
+    async def until_shown(self, words: str) -> None:
+        """Until the transcript says ``words``, looked at whenever it changes: one who looked every
+        millisecond would keep the threads that work for it waiting. Raises `TimeoutError`."""
+        found = self.loop.create_future()
+
+        def look() -> None:
+            if words in self.shown_text and not found.done():
+                found.set_result(None)
+
+        self.window.chat_view.arranged.connect(look)
+        try:
+            await asyncio.wait_for(found, WAIT_SECONDS)
+        finally:
+            self.window.chat_view.arranged.disconnect(look)
+
     def send(self, text: str) -> None:
         """Put a message into the composer and press Send."""
         self.window.composer.set_text(text)

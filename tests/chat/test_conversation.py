@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 
 import msgspec
@@ -230,6 +231,12 @@ def test_a_branch_that_was_asked_for_is_the_callers_own() -> None:
     conversation.active_branch().clear()
 
     assert texts(conversation) == ["Hi", "Hello!"]
+
+
+def test_the_garbage_collector_does_not_walk_thousands_of_messages() -> None:
+    written = make_conversation("Hi", "Hello!")
+    assert not any(gc.is_tracked(message) for message in written)
+    assert not gc.is_tracked(msgspec.structs.replace(written.active_branch()[0], text="Ho"))
 
 
 def test_ids_differ() -> None:
