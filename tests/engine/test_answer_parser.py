@@ -76,6 +76,9 @@ CUT = [
     (F.GLM, "<tool_call>get_w"),
     (F.MISTRAL, '[TOOL_CALLS][{"name'),
     (F.MISTRAL_ARGS, "[TOOL_CALLS]now"),
+    (F.GEMMA, "<|tool_call>ca"),
+    (F.GEMMA, "<|tool_call>call:get_w"),
+    (F.LFM, "<|tool_call_start|>[get_weather(cit"),
     (F.DEEPSEEK_V31, DEEPSEEK_OPEN),
     (F.HARMONY, "<|channel|>commentary to=functions.n"),
 ]
@@ -212,6 +215,7 @@ _FRAGMENTS = sorted(
             for pair in (s.section, s.call, *s.others)
             for part in pair
         ),
+        *(syntax.quote for syntax in SYNTAXES.values()),
         *(mark for marks in THOUGHTS.values() for mark in (marks.opening, marks.closing)),
         *(part for syntax in SYNTAXES.values() for part in (*syntax.parameter, syntax.middle)),
         *HARMONY_MARKS,
@@ -229,6 +233,7 @@ _FRAGMENTS = sorted(
             "get_",
         ),
         *(
+            *("call:now{", "now(", "a=", "a:", "'", ")", '"""', "\\u00", "True"),
             " to=functions.now",
             "analysis",
             "final",
@@ -285,6 +290,8 @@ _OPEN = '<tool_call>{"name":"now","arguments":{"a":'
         (F.QWEN_XML, "</paramete", "<function=get_weather>\n<parameter=city>"),
         (F.GLM, "<arg_key>a</arg_key><arg_value>1</arg_value>", "<tool_call>now"),
         (F.DEEPSEEK, DEEPSEEK_OPEN, ""),
+        (F.GEMMA, 'a:<|"|><|"|>,', "<|tool_call>call:now{"),
+        (F.LFM, "' ", "<|tool_call_start|>[now(a='"),
         (F.HARMONY, "<|channel|>", ""),
         (F.HARMONY, "<|channel|>final<|message|>x", ""),
     ],
