@@ -266,10 +266,24 @@ class CallReader:
             return False
         yield from text.space()
         if (yield from text.peek()) != "{":
-            return False
+            return (yield from self._without_arguments(name))
         self._begin(name)
         if not (yield from text.json_value(self._parts.add_arguments)):
             return False
+        self._end()
+        return True
+
+    def _without_arguments(self, name: str) -> Reading[bool]:
+        """Those of a call that needs none can be left out: Mistral's models do that."""
+        text, opening = self._text, self._syntax.call[0]
+        if self._syntax.also is None or self._tools[name].get("required"):
+            return False
+        if (yield from text.literal(opening)):
+            text.give_back(opening)
+        elif (yield from text.peek()):
+            return False
+        text.is_cut = False
+        self._begin(name, "{}")
         self._end()
         return True
 

@@ -260,6 +260,8 @@ CONTENT = [
     (F.LLAMA, '{"result": 3}'),
     (F.MISTRAL, "[TOOL_CALLS] nothing"),
     (F.MISTRAL_ARGS, "[TOOL_CALLS]nope[ARGS]{}"),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]nope"),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]now and then"),
     (F.GEMMA, '<|tool_call>call:nope{a:<|"|>b<|"|>}<tool_call|>'),
     (F.GEMMA, "<|tool_call>call:now()<tool_call|>"),
     (F.LFM, "<|tool_call_start|>[nope()]<|tool_call_end|>"),

@@ -70,6 +70,15 @@ VARIANTS: list[tuple[F, R, str, tuple[str, str, Calls]]] = [
         '[TOOL_CALLS]get_weather{"city": "Rome"}[TOOL_CALLS]now{}',
         ("", "", ROME + NOW),
     ),
+    # Nothing behind the name of what needs nothing
+    (F.MISTRAL_ARGS, R.NONE, "[TOOL_CALLS]now", ("", "", NOW)),
+    (F.MISTRAL_ARGS, R.NONE, "Hi[TOOL_CALLS]now[ARGS]", ("Hi", "", NOW)),
+    (
+        F.MISTRAL,
+        R.NONE,
+        '[TOOL_CALLS]now[TOOL_CALLS]nope[TOOL_CALLS]get_weather[ARGS]{"city": "Rome"}',
+        ("[TOOL_CALLS]nope", "", NOW + ROME),
+    ),
     # Phi 4 mini
     (F.PHI, R.NONE, f"Well.\nfunctools[{_ROME},\n {_NOW}]", ("Well.", "", ROME + NOW)),
     # Kimi K2

@@ -75,7 +75,7 @@ CUT = [
     (F.QWEN_XML, "<tool_call>\n<function=no"),
     (F.GLM, "<tool_call>get_w"),
     (F.MISTRAL, '[TOOL_CALLS][{"name'),
-    (F.MISTRAL_ARGS, "[TOOL_CALLS]now"),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]get_weather"),
     (F.GEMMA, "<|tool_call>ca"),
     (F.GEMMA, "<|tool_call>call:get_w"),
     (F.LFM, "<|tool_call_start|>[get_weather(cit"),
