@@ -325,23 +325,22 @@ class CallReader:
             self._begin(name, "{}")
             self._end()
             return True
-        key = yield from values.key("=")
-        if key is not None:
-            self._begin(name)
-        separator = "{"
-        while key is not None:
-            self._parts.add_arguments(f"{separator}{key}: ")
-            if not (yield from values.value(self._parts.add_arguments)):
-                return False
-            separator = ", "
+        first = ["{"]
+        if not (yield from values.key("=", first.append)):
+            return False
+        self._begin(name, "".join(first))
+        hand = self._parts.add_arguments
+        while (yield from values.value(hand)):
             yield from text.space()
             has_more = yield from text.literal(",")
             yield from text.space()
             if (yield from text.literal(")")):
-                self._parts.add_arguments("}")
+                hand("}")
                 self._end()
                 return True
-            key = (yield from values.key("=")) if has_more else None
+            hand(", " if has_more else "")
+            if not has_more or not (yield from values.key("=", hand)):
+                return False
         return False
 
     # -- a name, then arguments between tags -----------------------------------------------

@@ -44,7 +44,6 @@ class ValueReader:
     def value(self, hand: Hand) -> Reading[bool]:
         """Hand out a value as JSON. False where it is none from some place on, or does not end;
         reading then stops there."""
-        text = self._text
         expected: list[str] = []
         while True:
             opening = yield from self._simple_or_opening(hand)
@@ -56,29 +55,29 @@ class ValueReader:
                 return False
             if not expected:
                 return True
-            if expected[-1] == "}":
-                key = yield from self.key(":")
-                if key is None:
-                    return False
-                hand(f"{key}: ")
-            yield from text.space()
+            if expected[-1] == "}" and not (yield from self.key(":", hand)):
+                return False
 
-    def key(self, behind: str) -> Reading[str | None]:
-        """The name of a member as JSON, and ``behind`` is read, too; None where there is none."""
+    def key(self, behind: str, hand: Hand) -> Reading[bool]:
+        """Hand out the name of a member as JSON, and a colon, where ``behind`` stands behind it.
+        False where it does not, or where there is no name."""
         text = self._text
         yield from text.space()
         quote = yield from self._opened_quote()
         if quote:
-            pieces: list[str] = []
-            if not (yield from self._quoted(quote, pieces.append)):
-                return None
-            key = f'"{"".join(pieces)}"'
+            hand('"')
+            if not (yield from self._quoted(quote, hand)):
+                return False
         else:
-            key = json.dumps((yield from text.run(_BARE_KEY)).strip(), ensure_ascii=False)
-            if key == '""':
-                return None
+            name = (yield from text.run(_BARE_KEY)).strip()
+            if not name:
+                return False
+            hand(f'"{_inside(name)}')
         yield from text.space()
-        return key if (yield from text.literal(behind)) else None
+        if not (yield from text.literal(behind)):
+            return False
+        hand('": ')
+        return True
 
     def _between(self, expected: list[str], hand: Hand, *, is_first: bool) -> Reading[bool]:
         """All that stands up to the next value: what closes, and a comma."""

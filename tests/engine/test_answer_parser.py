@@ -128,6 +128,23 @@ def test_arguments_that_break_off_end_the_call() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tools", "text", "arguments", "rest"),
+    [
+        (F.GEMMA, "<|tool_call>call:now{a:1, and on", '{"a": 1, "and on', ""),
+        (F.GEMMA, "<|tool_call>call:now{a:b<c} and on", '{"a": b', "<c} and on"),
+        (F.GEMMA, '<|tool_call>call:now{a:<|"|>b', '{"a": "b', ""),
+        (F.LFM, "<|tool_call_start|>[now(a=1, b c)] and on", '{"a": 1, "b c', ")] and on"),
+        (F.LFM, "<|tool_call_start|>[now(a=f(1))] and on", '{"a": f', "(1))] and on"),
+    ],
+)
+def test_of_arguments_that_break_off_nothing_is_lost(
+    tools: F, text: str, arguments: str, rest: str
+) -> None:
+    answer = read(text, AnswerFormat(tools))
+    assert (answer.calls, answer.content) == ([["now", arguments]], rest)
+
+
+@pytest.mark.parametrize(
     ("written", "arguments"),
     [
         ('{"arguments": {"a": 1}, "name": "now"}', '{"a": 1}'),
