@@ -76,3 +76,5 @@ def test_calls_in_words_are_read_as_the_family_writes_them(family: F) -> None:
     text = call_text(syntax, [ToolCall("c", *each) for each in mark])
     assert read(text, AnswerFormat(family)).calls == mark
     assert "function_name" in tool_instruction(syntax, TOOLS)
+    deep = f'{{"a": {"[" * 900}{"]" * 900}}}'
+    assert deep in call_text(syntax, [ToolCall("c", "now", deep)]), "as it is"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from minerva_desktop.chat.tools import Tool, ToolCall
+from minerva_desktop.chat.tools import Tool, ToolCall, is_deep
 from minerva_desktop.engine.call_syntax import CallSyntax, Shape
 from minerva_desktop.engine.core.marked_notation import marked_value
 
@@ -77,7 +77,7 @@ def _arguments(syntax: CallSyntax, call: ToolCall) -> str:
         values = msgspec.json.decode(call.arguments or "{}")
     except (msgspec.DecodeError, RecursionError):
         values = None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or is_deep(values):
         return call.arguments
     if syntax.shape is Shape.CODE:
         dumped = ((key, json.dumps(value, ensure_ascii=False)) for key, value in values.items())
