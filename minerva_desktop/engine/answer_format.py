@@ -34,6 +34,9 @@ class ToolFormat(StrEnum):
     PHI = "phi"  # 4 mini
     NEMOTRON = "nemotron"  # Nano 2
     HARMONY = "harmony"  # gpt-oss
+    GEMMA = "gemma"  # 4
+    LFM = "lfm"  # 2 and 2.5
+    FIREFUNCTION = "firefunction"  # 2
 
 
 class ReasoningFormat(StrEnum):

@@ -50,6 +50,7 @@ class AnswerParts:
         self.is_over = False  # something was dropped
         self._parts: list[AnswerPart] = []
         self._pieces: list[str] = []
+        self._arguments: list[str] = []  # of the last call, behind which nothing came yet
         self._is_thought = False
         self._space: list[str] = []  # at the end of the text so far
         self._skip_space = False
@@ -69,8 +70,8 @@ class AnswerParts:
         """Add reasoning."""
         self._add(text, is_thought=True)
 
-    def begin_call(self, call_id: str, name: str) -> int:
-        """Start a call; its index. Content after it begins without white space."""
+    def begin_call(self, call_id: str, name: str) -> None:
+        """Start a call. Content after it begins without white space."""
         self.drop_space()
         self._close()
         begun = ToolCallDelta(self.n_calls, call_id, name)
@@ -78,7 +79,6 @@ class AnswerParts:
             self._parts.append(begun)
         self.n_calls += 1
         self.is_call_open = True
-        return self.n_calls - 1
 
     def end_call(self) -> None:
         """The arguments of the last call are whole."""
@@ -90,14 +90,14 @@ class AnswerParts:
                 self._parts.append(held)
         self.is_call_open = False
 
-    def add_arguments(self, index: int, text: str) -> None:
-        """Add to a call's arguments."""
+    def add_arguments(self, text: str) -> None:
+        """Add to the last call's arguments."""
         was_held = self._repeats.is_held
         held = self._repeats.add(text)
         if held is not None:
             self._parts.append(held)
-        elif not was_held:
-            self._add_arguments(index, text)
+        elif not was_held and text:
+            self._arguments.append(text)
 
     def drop_space(self) -> None:
         """The white space at the end so far, and at the beginning of what comes, is not wanted."""
@@ -121,13 +121,6 @@ class AnswerParts:
         parts, self._parts = self._parts, []
         return parts
 
-    def _add_arguments(self, index: int, text: str) -> None:
-        last = self._parts[-1] if self._parts else None
-        if isinstance(last, ToolCallDelta) and last.index == index and not last.arguments:
-            self._parts[-1] = msgspec.structs.replace(last, arguments=text)
-        elif text:
-            self._parts.append(ToolCallDelta(index, arguments=text))
-
     def _add(self, text: str, *, is_thought: bool) -> None:
         if self.is_over or not (self.may_call or self.is_call_open):
             self.is_over = self.is_over or bool(text.strip(SPACE))
@@ -147,6 +140,14 @@ class AnswerParts:
             self._space.append(text[len(body) :])
 
     def _close(self) -> None:
+        if self._arguments:
+            text, index = "".join(self._arguments), self.n_calls - 1
+            self._arguments.clear()
+            last = self._parts[-1] if self._parts else None
+            if isinstance(last, ToolCallDelta) and last.index == index and not last.arguments:
+                self._parts[-1] = msgspec.structs.replace(last, arguments=text)
+            else:
+                self._parts.append(ToolCallDelta(index, arguments=text))
         if self._pieces:
             text = "".join(self._pieces)
             self._pieces.clear()

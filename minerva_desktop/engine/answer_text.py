@@ -98,9 +98,13 @@ class AnswerText:
 
     def space(self) -> Reading[str]:
         """White space, and how much of it there is."""
+        return (yield from self.run(_SPACES))
+
+    def run(self, pattern: re.Pattern[str]) -> Reading[str]:
+        """All characters of the kind that ``pattern`` takes any number of, none too."""
         found: list[str] = []
         while (yield from self.peek()):
-            found.append(self._take_to(self._match(_SPACES)))
+            found.append(self._take_to(self._match(pattern)))
             if self._at < len(self._text):
                 break
         return "".join(found)
@@ -118,6 +122,15 @@ class AnswerText:
                 self.is_cut = True
                 return False
             yield
+
+    def spaced(self, texts: Iterable[str]) -> Reading[bool]:
+        """Read ``texts`` with any white space, or none, before each; False at the first that does
+        not stand here."""
+        for text in texts:
+            yield from self.space()
+            if not (yield from self.literal(text)):
+                return False
+        return True
 
     def word(self, limit: int) -> Reading[str]:
         """A name of at most ``limit`` characters; what follows tells where it ends."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from minerva_desktop.engine.answer_parts import AnswerParts
-from minerva_desktop.engine.answer_text import AnswerText, Marks, Reading
+from minerva_desktop.engine.answer_text import AnswerText, Reading
 from minerva_desktop.engine.call_syntax import CallSyntax, Shape
-from minerva_desktop.engine.typed_arguments import encodable, typed_argument
+from minerva_desktop.engine.tag_reader import TagReader
+from minerva_desktop.engine.typed_arguments import encodable
+from minerva_desktop.engine.value_reader import ValueReader
 
 _NAME_KEYS = frozenset({"name", "tool_name"})
 _ARGUMENTS_KEYS = frozenset({"arguments", "parameters"})
@@ -61,14 +63,13 @@ class CallReader:
         self._text = text
         self._parts = parts
         self._new_id = new_id
+        self._values = ValueReader(text, syntax.quote)
         longest = max(map(len, (*tools, syntax.content_name)))
         self._longest_name = len(syntax.name_prefix) + longest + 1
         self._trigger = syntax.trigger
         self._sections = tuple(filter(None, (syntax.section[0], *syntax.sections_alike)))
         self._pairs = [pair for pair in (syntax.call, *syntax.others) if pair[0]]
-        self._between, self._behind = (
-            Marks(part.split()[:1]) if part else None for part in syntax.parameter[1:]
-        )
+        self._tags = TagReader(text, syntax.parameter) if syntax.shape is Shape.TAGGED else None
 
     def openings(self) -> Iterable[str]:
         """What a call can begin with, up to the first white space."""
@@ -102,9 +103,9 @@ class CallReader:
         if opening in self._sections:
             # Models leave out the mark of the first call.
             mark, rest = _FIRST_MARK.findall(start)[0]
-            yield from self._spaced([mark])
+            yield from self._text.spaced([mark])
             more = rest.split()
-        if (yield from self._spaced(more)):
+        if (yield from self._text.spaced(more)):
             yield from self._body(closing, bare=not opening or opening.startswith("`"))
         if self._text.is_cut and (self._is_forced or (opening and opening == self._trigger)):
             yield from self._text.rest(lambda _: None)
@@ -123,31 +124,27 @@ class CallReader:
         if self._syntax.also is not None:
             yield from self._text.space()
             shape = Shape.JSON if (yield from self._text.peek()) in {"{", "["} else Shape.NAMED
-        if shape is Shape.JSON:
-            is_over = yield from self._json(bare=bare)
+        if shape in {Shape.JSON, Shape.CODE}:
+            is_over = yield from self._listed(bare=bare)
         elif shape is Shape.NAMED:
             is_over = yield from self._named()
+        elif shape is Shape.MARKED:
+            is_over = yield from self._marked()
         else:
-            is_over = yield from self._tagged()
+            assert self._tags is not None
+            is_over = yield from self._tagged(self._tags)
         for part in _CLOSING_MARKS.findall(closing + self._syntax.section[1]):
-            if is_over and (yield from self._spaced([part])):
+            if is_over and (yield from self._text.spaced([part])):
                 self._text.kept()
                 self._text.keep()
 
-    def _spaced(self, parts: Iterable[str]) -> Reading[bool]:
-        """Read ``parts`` with any white space, or none, before each."""
-        for part in parts:
-            yield from self._text.space()
-            if not (yield from self._text.literal(part)):
-                return False
-        return True
-
     # -- the beginning and the end of a call -----------------------------------------------
 
-    def _begin(self, name: str) -> int:
+    def _begin(self, name: str, arguments: str = "") -> None:
         """It is a call: what was kept is no content, and nothing more needs to be kept."""
         self._text.kept()
-        return self._parts.begin_call(self._new_id(), name)
+        self._parts.begin_call(self._new_id(), name)
+        self._parts.add_arguments(arguments)
 
     def _end(self) -> None:
         """The call is over. What follows may be content."""
@@ -155,13 +152,13 @@ class CallReader:
         self._parts.drop_space()
         self._text.keep()
 
-    # -- JSON objects ----------------------------------------------------------------------
+    # -- calls that may stand in a list ----------------------------------------------------
 
-    def _json(self, *, bare: bool) -> Reading[bool]:
+    def _listed(self, *, bare: bool) -> Reading[bool]:
         text = self._text
         yield from text.space()
         is_list = yield from text.literal("[")
-        while self._may_call and (yield from self._object(bare=bare)):
+        while self._may_call and (yield from self._one(bare=bare)):
             yield from text.space()
             if is_list and (yield from text.literal("]")):
                 text.kept()
@@ -175,11 +172,17 @@ class CallReader:
                 return True
         return False
 
-    def _object(self, *, bare: bool) -> Reading[bool]:
+    def _one(self, *, bare: bool) -> Reading[bool]:
         """Read one call; False when it is none, or breaks off."""
-        text = self._text
-        yield from text.space()
-        if not (yield from text.literal("{")):
+        yield from self._text.space()
+        if self._syntax.shape is Shape.CODE and (yield from self._text.peek()) != "{":
+            return (yield from self._code())
+        return (yield from self._object(bare=bare))
+
+    # -- JSON objects ----------------------------------------------------------------------
+
+    def _object(self, *, bare: bool) -> Reading[bool]:
+        if not (yield from self._text.literal("{")):
             return False
         draft = _Draft()
         if not (yield from self._members(draft, bare=bare)):
@@ -187,7 +190,7 @@ class CallReader:
         if draft.name is None:
             return False
         if not draft.is_call:
-            self._parts.add_arguments(self._begin(draft.name), draft.early or "{}")
+            self._begin(draft.name, draft.early or "{}")
         self._end()
         return True
 
@@ -204,7 +207,7 @@ class CallReader:
             is_first = False
             yield from text.space()
             key = yield from text.json_string(_LONGEST_KEY)
-            if key is None or not (yield from self._spaced([":"])):
+            if key is None or not (yield from self._text.spaced([":"])):
                 return False
             yield from text.space()
             if not (yield from self._member(draft, key, bare=bare)):
@@ -228,11 +231,9 @@ class CallReader:
     def _arguments(self, draft: _Draft) -> Reading[bool]:
         text = self._text
         if draft.name is not None and (yield from text.peek()) == "{":
-            index = self._begin(draft.name)
+            self._begin(draft.name)
             draft.is_call = True
-            is_whole = yield from text.json_value(
-                lambda piece: self._parts.add_arguments(index, piece)
-            )
+            is_whole = yield from text.json_value(self._parts.add_arguments)
             if is_whole:
                 self._parts.end_call()
             return is_whole
@@ -261,13 +262,45 @@ class CallReader:
         if syntax.id_between and (yield from text.literal(syntax.id_between)):
             yield from text.word(_LONGEST_KEY)
         # Mistral's models leave the mark out at times.
-        if not (yield from self._spaced(syntax.middle.split())) and syntax.also is None:
+        if not (yield from text.spaced(syntax.middle.split())) and syntax.also is None:
+            return False
+        yield from text.space()
+        if (yield from text.peek()) != "{":
+            return (yield from self._without_arguments(name))
+        self._begin(name)
+        if not (yield from text.json_value(self._parts.add_arguments)):
+            return False
+        self._end()
+        return True
+
+    def _without_arguments(self, name: str) -> Reading[bool]:
+        """Those of a call that needs none can be left out: Mistral's models do that."""
+        text, opening = self._text, self._syntax.call[0]
+        if self._syntax.also is None or self._tools[name].get("required"):
+            return False
+        if (yield from text.literal(opening)):
+            text.give_back(opening)
+        elif (yield from text.peek()):
+            return False
+        text.is_cut = False
+        self._begin(name, "{}")
+        self._end()
+        return True
+
+    def _marked(self) -> Reading[bool]:
+        text, prefix = self._text, self._syntax.name_prefix
+        yield from text.space()
+        if not (yield from text.literal(prefix)) and text.is_cut:
+            return False
+        yield from text.space()
+        name = yield from self._name()
+        if name not in self._tools or not self._may_call:
             return False
         yield from text.space()
         if (yield from text.peek()) != "{":
             return False
-        index = self._begin(name)
-        if not (yield from text.json_value(lambda piece: self._parts.add_arguments(index, piece))):
+        self._begin(name)
+        if not (yield from self._values.value(self._parts.add_arguments)):
             return False
         self._end()
         return True
@@ -280,53 +313,52 @@ class CallReader:
             self._text.is_cut = False
         return word
 
+    # -- a name, then arguments in parentheses ---------------------------------------------
+
+    def _code(self) -> Reading[bool]:
+        text, values = self._text, self._values
+        name = yield from self._name()
+        if name not in self._tools or not (yield from text.literal("(")):
+            return False
+        yield from text.space()
+        if (yield from text.literal(")")):
+            self._begin(name, "{}")
+            self._end()
+            return True
+        first = ["{"]
+        if not (yield from values.key("=", first.append)):
+            return False
+        self._begin(name, "".join(first))
+        hand = self._parts.add_arguments
+        while (yield from values.value(hand)):
+            yield from text.space()
+            has_more = yield from text.literal(",")
+            yield from text.space()
+            if (yield from text.literal(")")):
+                hand("}")
+                self._end()
+                return True
+            hand(", " if has_more else "")
+            if not has_more or not (yield from values.key("=", hand)):
+                return False
+        return False
+
     # -- a name, then arguments between tags -----------------------------------------------
 
-    def _tagged(self) -> Reading[bool]:
+    def _tagged(self, tags: TagReader) -> Reading[bool]:
         text = self._text
         yield from text.space()
         name = yield from self._name()
         if name not in self._tools or not self._may_call:
             return False
-        if not (yield from self._spaced(self._syntax.middle.split())):
+        if not (yield from self._text.spaced(self._syntax.middle.split())):
             return False
         yield from text.space()
-        index = self._begin(name)
-        separator = "{"
-        while (yield from text.literal(self._syntax.parameter[0])):
-            if not (yield from self._parameter(name, index, separator)):
-                return False
-            separator = ", "
-            yield from text.space()
-        if not (yield from text.peek()):
+        self._begin(name)
+        if not (yield from tags.arguments(self._tools[name], self._parts.add_arguments)):
             return False
-        self._parts.add_arguments(index, "{}" if separator == "{" else "}")
         self._end()
         return True
-
-    def _parameter(self, tool: str, index: int, separator: str) -> Reading[bool]:
-        """One argument, given out when it closes; what is cut is given out as far as it came."""
-        text = self._text
-        _, between, behind = self._syntax.parameter
-        assert self._between is not None
-        assert self._behind is not None
-        pieces: list[str] = []
-        is_whole = yield from text.until(self._between, pieces.append)
-        name = "".join(pieces).strip()
-        start = f"{separator}{json.dumps(name, ensure_ascii=False)}"
-        if not is_whole or not (yield from self._spaced(between.split())):
-            self._parts.add_arguments(index, start[:-1] if not is_whole else f"{start}: null}}")
-            return False
-        pieces.clear()
-        is_whole = yield from text.until(self._behind, pieces.append)
-        value = "".join(pieces)
-        if between.endswith("\n"):
-            value = value.removeprefix("\n")
-        if behind.startswith("\n"):
-            value = value.removesuffix("\n")
-        typed = typed_argument(self._tools[tool], name, value)
-        self._parts.add_arguments(index, f"{start}: {typed}")
-        return bool(is_whole) and (yield from self._spaced(behind.split()))
 
 
 def _object_text(value: str) -> str | None:

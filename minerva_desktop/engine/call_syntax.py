@@ -25,6 +25,8 @@ class Shape(Enum):
     NAMED = auto()  # the name, something between, the arguments as JSON
     TAGGED = auto()  # the name, then each argument between tags
     HARMONY = auto()  # the recipient and the channel of a message
+    MARKED = auto()  # the name, then an object whose texts stand between marks, and its keys bare
+    CODE = auto()  # the name, then its arguments in parentheses, as in a line of Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class CallSyntax:
     are further pairs that models write. ``bare``: an answer, or a line of it, can be a call with
     nothing around it. ``middle`` follows a name that is no JSON. ``parameter`` stands before an
     argument's name, between it and its value, and behind that. ``also``: another shape that the
-    family writes. ``said_between``: pairs around what is said to the user.
+    family writes. ``said_between``: pairs around what is said to the user. ``quote`` stands before
+    and behind a text where that is no JSON.
     """
 
     shape: Shape
@@ -57,6 +60,7 @@ class CallSyntax:
     id_between: str = ""  # before an id of the call that may stand before `middle`
     separator: str = "\n"
     parameter: tuple[str, str, str] = ("", "", "")
+    quote: str = ""
     said_between: tuple[tuple[str, str], ...] = ()
     content_name: str = ""  # the name that means: no call, text for the user
     single: bool = False  # the templates refuse more than one call in a turn
@@ -79,7 +83,7 @@ class ThoughtMarks:
 
 
 # What a text can hold without a call: after these alone, nothing may be demanded.
-_AMBIGUOUS_STARTS = frozenset({"Action:", ">>>"})
+_AMBIGUOUS_STARTS = frozenset({"Action:", ">>>", "functools"})
 _TAGS = ("<tool_call>\n", "\n</tool_call>")
 _CALL_LIST = ("<tool_calls>", "</tool_calls>")  # Apriel, Hunyuan, Jamba
 _FENCE = ("```json\n", "\n```")
@@ -215,6 +219,17 @@ SYNTAXES = MappingProxyType(
             Shape.JSON, call=("<TOOLCALL>", "</TOOLCALL>"), listed=True
         ),
         ToolFormat.HARMONY: CallSyntax(Shape.HARMONY, single=True),
+        ToolFormat.GEMMA: CallSyntax(
+            Shape.MARKED,
+            call=("<|tool_call>", "<tool_call|>"),
+            name_prefix="call:",
+            quote='<|"|>',
+            separator="",
+        ),
+        ToolFormat.LFM: CallSyntax(
+            Shape.CODE, call=("<|tool_call_start|>", "<|tool_call_end|>"), listed=True
+        ),
+        ToolFormat.FIREFUNCTION: CallSyntax(Shape.JSON, call=("functools", ""), listed=True),
     }
 )
 

@@ -93,16 +93,16 @@ class HarmonyReader:
             parts.say(self._text.kept())
             return
         self._text.kept()
-        index = parts.begin_call(self._new_id(), name)
+        parts.begin_call(self._new_id(), name)
         yield from self._text.space()
         pieces = []
         if (yield from self._text.peek()) in {"", "<"}:
-            parts.add_arguments(index, "{}")
+            parts.add_arguments("{}")
             pieces.append("{}")
 
         def add(piece: str) -> None:
             pieces.append(piece)
-            parts.add_arguments(index, piece)
+            parts.add_arguments(piece)
 
         yield from self._text.until(_MARKS, add)
         # The mark behind it ends the answer and is not in its text.

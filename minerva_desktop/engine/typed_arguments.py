@@ -13,6 +13,7 @@ from typing import Any
 
 _MAX_REFERENCES = 8
 _MAX_PYTHON = 20_000  # characters
+_LONGEST_NUMBER = 40  # characters of one in Python's spelling
 _TYPES_BY_VALUE = {bool: "boolean", str: "string", int: "integer", float: "number"}
 # Python's spelling, which models fall into.
 _SPELLINGS = {"True": "true", "False": "false", "None": "null"}
@@ -52,6 +53,18 @@ def _typed(schema: Mapping[str, Any], name: str, text: str) -> str:
     return written
 
 
+def bare_value(text: str) -> str:
+    """``text`` that stands without quotes as JSON: a constant or a number, in JSON's spelling or
+    Python's, or else a string."""
+    written = _SPELLINGS.get(text, text)
+    try:
+        json.loads(written, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        number = _python_number(written)
+        return json.dumps(text, ensure_ascii=False) if number is None else number
+    return written
+
+
 def argument_types(root: Mapping[str, Any], schema: object) -> set[str]:
     """The JSON types that a schema within ``root`` allows, as far as it tells; empty: any."""
     for _ in range(_MAX_REFERENCES):
@@ -82,6 +95,17 @@ def _from_python(text: str) -> str | None:
     try:
         return json.dumps(ast.literal_eval(text), ensure_ascii=False, allow_nan=False)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _python_number(text: str) -> str | None:
+    """What only Python takes for a number, as JSON."""
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    try:
+        value = ast.literal_eval(text)
+        return json.dumps(value, allow_nan=False) if type(value) in (int, float) else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 
 

@@ -209,6 +209,33 @@ SAMPLES: list[tuple[F, R, str, tuple[str, str, list[list[str]]]]] = [
         '<|channel>thought\nt\n<channel|>```json\n{"name": "now", "arguments": {}}\n```\nDone',
         ("Done", "t", [NOW]),
     ),
+    (
+        F.GEMMA,
+        R.CHANNEL,
+        (
+            '<|channel>thought\nt\n<channel|>I look.<|tool_call>call:get_weather{city:<|"|>Paris'
+            '<|"|>}<tool_call|><|tool_call>call:now{}<tool_call|>'
+        ),
+        ("I look.", "t", [PARIS, NOW]),
+    ),
+    (
+        F.LFM,
+        R.THINK,
+        (
+            "<think>t</think>I look.<|tool_call_start|>[get_weather(city='Paris'), now()]"
+            "<|tool_call_end|>"
+        ),
+        ("I look.", "t", [PARIS, NOW]),
+    ),
+    (
+        F.FIREFUNCTION,
+        R.NONE,
+        (
+            'I look. functools[{"name": "get_weather", "arguments": {"city": "Paris"}}, '
+            '{"name": "now", "arguments": {}}]'
+        ),
+        ("I look.", "", [PARIS, NOW]),
+    ),
     (F.GENERIC, R.THINKING, "<thinking>a</thinking> b <thinking>", ("b <thinking>", "a", [])),
     (F.NONE, R.REASONING, "\n<reasoning>\n a\n</reasoning>\n\nb\n", ("b\n", "a", [])),
 ]
@@ -233,6 +260,14 @@ CONTENT = [
     (F.LLAMA, '{"result": 3}'),
     (F.MISTRAL, "[TOOL_CALLS] nothing"),
     (F.MISTRAL_ARGS, "[TOOL_CALLS]nope[ARGS]{}"),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]nope"),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]now and then"),
+    (F.GEMMA, '<|tool_call>call:nope{a:<|"|>b<|"|>}<tool_call|>'),
+    (F.GEMMA, "<|tool_call>call:now()<tool_call|>"),
+    (F.LFM, "<|tool_call_start|>[nope()]<|tool_call_end|>"),
+    (F.LFM, "<|tool_call_start|>[now(1)]<|tool_call_end|>"),
+    (F.LFM, "See [the page](https://example.org)."),
+    (F.FIREFUNCTION, "Python's functools[cache] is no call"),
     (F.COMMAND_R, "Action: I run.\nAction: ```json\n[]\n```"),
     (
         F.DEEPSEEK,

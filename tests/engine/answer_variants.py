@@ -70,6 +70,15 @@ VARIANTS: list[tuple[F, R, str, tuple[str, str, Calls]]] = [
         '[TOOL_CALLS]get_weather{"city": "Rome"}[TOOL_CALLS]now{}',
         ("", "", ROME + NOW),
     ),
+    # Nothing behind the name of what needs nothing
+    (F.MISTRAL_ARGS, R.NONE, "[TOOL_CALLS]now", ("", "", NOW)),
+    (F.MISTRAL_ARGS, R.NONE, "Hi[TOOL_CALLS]now[ARGS]", ("Hi", "", NOW)),
+    (
+        F.MISTRAL,
+        R.NONE,
+        '[TOOL_CALLS]now[TOOL_CALLS]nope[TOOL_CALLS]get_weather[ARGS]{"city": "Rome"}',
+        ("[TOOL_CALLS]nope", "", NOW + ROME),
+    ),
     # Phi 4 mini
     (F.PHI, R.NONE, f"Well.\nfunctools[{_ROME},\n {_NOW}]", ("Well.", "", ROME + NOW)),
     # Kimi K2
@@ -162,6 +171,86 @@ VARIANTS: list[tuple[F, R, str, tuple[str, str, Calls]]] = [
         R.NONE,
         "<|channel|>analysis<|message|>a\n<|end|><|start|>assistant<|channel|>final<|message|>Hi",
         ("<|channel|>analysis<|message|>a\n<|end|>Hi", "", []),
+    ),
+    # Gemma 4: white space, JSON's quotes, none, no word before the name, a last comma
+    (
+        F.GEMMA,
+        R.NONE,
+        '<|tool_call>call: get_weather { "city" : "Rome", } <tool_call|> So.',
+        ("So.", "", ROME),
+    ),
+    (
+        F.GEMMA,
+        R.CHANNEL,
+        "<|channel>thought\na<|tool_call>now{}<tool_call|><|tool_call>call:get_weather{city:Rome}",
+        ("", "a", NOW + ROME),
+    ),
+    (
+        F.GEMMA,
+        R.CHANNEL,
+        (
+            "<|channel>thought\n<channel|><|tool_call>call:get_weather{days:3,"
+            'tags:[<|"|>a<|"|>,null],deep:{x:-1.5e3,y:{},z:[[],true]}}<tool_call|>'
+        ),
+        (
+            "",
+            "",
+            [
+                (
+                    "get_weather",
+                    {
+                        "days": 3,
+                        "tags": ["a", None],
+                        "deep": {"x": -1.5e3, "y": {}, "z": [[], True]},
+                    },
+                )
+            ],
+        ),
+    ),
+    # LFM2: JSON, both spellings of constants, Python's quotes, and those that its template leaves
+    (F.LFM, R.NONE, f"<|tool_call_start|>[{_ROME}, {_NOW}]<|tool_call_end|>", ("", "", ROME + NOW)),
+    (
+        F.LFM,
+        R.NONE,
+        (
+            "A<|tool_call_start|>[ now( ) , get_weather( city = 'Rome', ) ] <|tool_call_end|>\nB"
+            "<|tool_call_start|>now()<|tool_call_end|>"
+        ),
+        ("AB", "", [*NOW, *ROME, *NOW]),
+    ),
+    (
+        F.LFM,
+        R.NONE,
+        (
+            "<|tool_call_start|>[get_weather(city='it's \"fine\", is it', a=True, b=false, c=None, "
+            "d={'k': [1, .5, 1_000], 2: null}, e=celsius, "
+            'f="""a "b" c""", g=\'\')]<|tool_call_end|>'
+        ),
+        (
+            "",
+            "",
+            [
+                (
+                    "get_weather",
+                    {
+                        "city": 'it\'s "fine", is it',
+                        "a": True,
+                        "b": False,
+                        "c": None,
+                        "d": {"k": [1, 0.5, 1000], "2": None},
+                        "e": "celsius",
+                        "f": 'a "b" c',
+                        "g": "",
+                    },
+                )
+            ],
+        ),
+    ),
+    (
+        F.LFM,
+        R.NONE,
+        r"""<|tool_call_start|>[get_weather(city="\"\\\n\x41\u00e9\U0001F389\ud83c\udf89\d\u12\/")]""",
+        ("", "", [("get_weather", {"city": '"\\\nAé🎉🎉\\d\\u12/'})]),
     ),
     # White space and marks that differ
     (

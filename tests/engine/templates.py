@@ -115,6 +115,55 @@ HARMONY = r"""
 {%- if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}
 """
 
+# Puts what came of a call into the turn that called, and behind it what that turn said.
+GEMMA4 = r"""
+{%- if tools or messages[0].role == 'system' %}{{ '<|turn>system\n' }}
+{%- if messages[0].role == 'system' %}{{ messages[0].content }}{% endif %}
+{%- for tool in tools or () %}
+{{- '<|tool>declaration:' + tool.function.name + '<tool|>' }}{% endfor %}{{ '<turn|>\n' }}
+{%- endif %}
+{%- set ns = namespace(last='') %}
+{%- for message in messages if message.role not in ('system', 'tool') %}
+{%- set ns.last = message.role %}
+{{- '<|turn>' + ('model' if message.role == 'assistant' else message.role) + '\n' }}
+{%- if message.tool_calls %}{% set ns.last = 'called' %}
+{%- for call in message.tool_calls %}
+{{- '<|tool_call>call:' + call.function.name + '{' }}
+{%- for key, value in call.function.arguments | dictsort %}
+{{- key ~ ':' }}{{ '<|"|>' + value + '<|"|>' if value is string else value }}
+{{- ',' if not loop.last }}{% endfor %}{{ '}<tool_call|>' }}{% endfor %}
+{%- for result in messages if result.role == 'tool' %}
+{{- '<|tool_response>response:' + result.name + '{value:<|"|>' + result.content }}
+{{- '<|"|>}<tool_response|>' }}{% endfor %}{% endif %}
+{%- if message.content or not message.tool_calls %}{{ message.content + '<turn|>\n' }}{% endif %}
+{%- endfor %}
+{%- if add_generation_prompt and ns.last != 'called' %}{{ '<|turn>model\n' }}{% endif %}
+"""
+
+# Writes whatever role there is, and leaves calls to the text that came from the model.
+LFM = r"""
+{%- for message in messages %}{{ '<|im_start|>' + message.role + '\n' }}
+{%- if loop.first and tools %}{{ 'List of tools: [' }}
+{%- for tool in tools %}{{ tool | tojson }}{{ ', ' if not loop.last }}{% endfor %}{{ ']' }}
+{%- endif %}
+{%- if message.thinking %}{{ '<think>' + message.thinking + '</think>' }}{% endif %}
+{{- message.content + '<|im_end|>\n' }}{% endfor %}
+{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
+"""
+
+# Is told of tools by a text of another name, and is broken without it, and without the day.
+FIREFUNCTION = r"""
+{%- set about = 'Write functools[...] to call.\n' + functions + '\nToday is ' + datetime + '.' %}
+{%- for message in messages %}{{ '<' + message.role + '>' + message.content }}
+{{- about if loop.first }}
+{%- if message.tool_calls %}{{ ' functools[' }}
+{%- for call in message.tool_calls %}
+{{- '{"name": "' + call.function.name + '", "arguments": ' }}
+{{- (call.function.arguments | tojson) + '}' }}
+{%- endfor %}{{ ']' }}{% endif %}{% endfor %}
+{{- '<assistant>' }}
+"""
+
 # Knows no tools, and refuses a system's turn and roles that do not alternate.
 GEMMA = r"""
 {%- if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}

@@ -75,7 +75,10 @@ CUT = [
     (F.QWEN_XML, "<tool_call>\n<function=no"),
     (F.GLM, "<tool_call>get_w"),
     (F.MISTRAL, '[TOOL_CALLS][{"name'),
-    (F.MISTRAL_ARGS, "[TOOL_CALLS]now"),
+    (F.MISTRAL_ARGS, "[TOOL_CALLS]get_weather"),
+    (F.GEMMA, "<|tool_call>ca"),
+    (F.GEMMA, "<|tool_call>call:get_w"),
+    (F.LFM, "<|tool_call_start|>[get_weather(cit"),
     (F.DEEPSEEK_V31, DEEPSEEK_OPEN),
     (F.HARMONY, "<|channel|>commentary to=functions.n"),
 ]
@@ -122,6 +125,23 @@ def test_arguments_that_break_off_end_the_call() -> None:
     answer = read(text, AnswerFormat(F.HERMES))
     assert answer.calls == [["now", '{"a": 1']]
     assert answer.content == "</tool_call> and on"
+
+
+@pytest.mark.parametrize(
+    ("tools", "text", "arguments", "rest"),
+    [
+        (F.GEMMA, "<|tool_call>call:now{a:1, and on", '{"a": 1, "and on', ""),
+        (F.GEMMA, "<|tool_call>call:now{a:b<c} and on", '{"a": b', "<c} and on"),
+        (F.GEMMA, '<|tool_call>call:now{a:<|"|>b', '{"a": "b', ""),
+        (F.LFM, "<|tool_call_start|>[now(a=1, b c)] and on", '{"a": 1, "b c', ")] and on"),
+        (F.LFM, "<|tool_call_start|>[now(a=f(1))] and on", '{"a": f', "(1))] and on"),
+    ],
+)
+def test_of_arguments_that_break_off_nothing_is_lost(
+    tools: F, text: str, arguments: str, rest: str
+) -> None:
+    answer = read(text, AnswerFormat(tools))
+    assert (answer.calls, answer.content) == ([["now", arguments]], rest)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +232,7 @@ _FRAGMENTS = sorted(
             for pair in (s.section, s.call, *s.others)
             for part in pair
         ),
+        *(syntax.quote for syntax in SYNTAXES.values()),
         *(mark for marks in THOUGHTS.values() for mark in (marks.opening, marks.closing)),
         *(part for syntax in SYNTAXES.values() for part in (*syntax.parameter, syntax.middle)),
         *HARMONY_MARKS,
@@ -229,6 +250,7 @@ _FRAGMENTS = sorted(
             "get_",
         ),
         *(
+            *("call:now{", "now(", "a=", "a:", "'", ")", '"""', "\\u00", "True"),
             " to=functions.now",
             "analysis",
             "final",
@@ -285,6 +307,8 @@ _OPEN = '<tool_call>{"name":"now","arguments":{"a":'
         (F.QWEN_XML, "</paramete", "<function=get_weather>\n<parameter=city>"),
         (F.GLM, "<arg_key>a</arg_key><arg_value>1</arg_value>", "<tool_call>now"),
         (F.DEEPSEEK, DEEPSEEK_OPEN, ""),
+        (F.GEMMA, 'a:<|"|><|"|>,', "<|tool_call>call:now{"),
+        (F.LFM, "' ", "<|tool_call_start|>[now(a='"),
         (F.HARMONY, "<|channel|>", ""),
         (F.HARMONY, "<|channel|>final<|message|>x", ""),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -67,6 +69,53 @@ def test_unusual_arguments_between_tags_come_back_as_they_are(
         answer = read(pieces(text + behind, size), AnswerFormat(tools), TYPED)
         assert [(name, json.loads(found)) for name, found in answer.calls] == [("deep", UNUSUAL)]
         assert answer.content == ""
+
+
+def marked(value: object) -> str:
+    """As Gemma 4's template writes a value."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{marked(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(marked, value))}]"
+    return f'<|"|>{value}<|"|>' if isinstance(value, str) else json.dumps(value)
+
+
+def as_code(spell: Callable[[Any], str]) -> str:
+    return ", ".join(f"{name}={spell(value)}" for name, value in UNUSUAL.items())
+
+
+NATIVE = [
+    (F.GEMMA, f"<|tool_call>call:deep{marked(UNUSUAL)}<tool_call|>"),
+    (F.LFM, f"<|tool_call_start|>[deep({as_code(json.dumps)})]<|tool_call_end|>"),
+    (F.LFM, f"<|tool_call_start|>[deep({as_code(repr)})]<|tool_call_end|>"),
+]
+
+
+@pytest.mark.parametrize("size", [None, 1, 7])
+@pytest.mark.parametrize(("tools", "call"), NATIVE)
+def test_unusual_arguments_that_are_no_json_come_back_as_they_are(
+    tools: F, call: str, size: int | None
+) -> None:
+    answer = read(pieces(f"So:\n{call}{call} Done", size), AnswerFormat(tools), DEEP)
+    found = [(name, json.loads(arguments)) for name, arguments in answer.calls]
+    assert found == [("deep", UNUSUAL)] * 2
+    assert answer.content == "So:Done"
+
+
+@pytest.mark.parametrize(("tools", "call"), NATIVE[:2])
+def test_arguments_that_are_no_json_come_as_they_are_written(tools: F, call: str) -> None:
+    """What has come is the beginning of what will, wherever the text is cut."""
+    ((_, whole),) = read(call, AnswerFormat(tools), DEEP).calls
+    longest = 0
+    for end in range(len(call)):
+        answer = read(call[:end], AnswerFormat(tools), DEEP)
+        assert len(answer.content) < len(call.partition(">")[0]) + 1, "of its mark, a part is text"
+        for name, arguments in answer.calls:
+            assert name == "deep"
+            assert whole.startswith(arguments)
+            assert len(arguments) >= longest - 1  # a quote may yet be a letter
+            longest = len(arguments)
+    assert longest >= len(whole) - 1
 
 
 @pytest.mark.parametrize(

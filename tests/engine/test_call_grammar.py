@@ -88,7 +88,7 @@ def test_what_is_forced_is_read_as_calls(family: F) -> None:
     assert called == {"get_weather", "now"}
 
 
-@pytest.mark.parametrize("family", [F.HERMES, F.QWEN_XML, F.GLM])
+@pytest.mark.parametrize("family", [F.HERMES, F.QWEN_XML, F.GLM, F.GEMMA, F.LFM])
 def test_every_kind_of_argument_fits_its_schema(family: F) -> None:
     chat = ChatOptions(tools=(tool(ALL_KINDS),), mode=ToolMode.REQUIRED)
     answer_format = AnswerFormat(family)
@@ -127,7 +127,7 @@ def test_one_call_is_one_where_that_is_asked() -> None:
 
 
 def test_the_grammars_are_what_our_own_check_lets_through() -> None:
-    for family in (F.HERMES, F.GLM):
+    for family in (F.HERMES, F.GLM, F.GEMMA):
         chat = ChatOptions(tools=TOOLS[:1], mode=ToolMode.REQUIRED)
         check_grammar(forced_calls(chat, AnswerFormat(family, R.THINK), ""))
 
@@ -180,7 +180,7 @@ def test_a_schema_that_cannot_be_forced_is_refused_by_its_name(schema: object) -
         {"properties": {"a": {"type": "array", "items": {}, "uniqueItems": True}}},
     ],
 )
-@pytest.mark.parametrize("family", [F.HERMES, F.QWEN_XML])
+@pytest.mark.parametrize("family", [F.HERMES, F.QWEN_XML, F.GEMMA, F.LFM])
 def test_only_a_strict_tool_is_refused_for_what_no_grammar_expresses(
     schema: object, family: F
 ) -> None:
@@ -197,6 +197,22 @@ def test_costly_schemas_are_counted() -> None:
     tools = tuple(tool(costly, f"t{number}") for number in range(MAX_COSTLY_TOOLS + 1))
     with pytest.raises(InvalidRequest, match="More than 8 tools"):
         forced_calls(ChatOptions(tools=tools, mode=ToolMode.REQUIRED), AnswerFormat(F.HERMES), "")
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(F.GEMMA, "a b"), (F.GEMMA, "a:"), (F.LFM, "a b"), (F.LFM, "2")]
+)
+def test_what_cannot_stand_without_quotes_is_no_name_of_an_argument(family: F, name: str) -> None:
+    given = tool({"properties": {name: {"type": "integer"}}, "required": [name]})
+    strict = msgspec.structs.replace(given, strict=True)
+    with pytest.raises(InvalidRequest, match="name") as caught:
+        forced_calls(ChatOptions(tools=(strict,), mode=ToolMode.REQUIRED), AnswerFormat(family), "")
+    assert caught.value.param == "tools[0].function.parameters"
+    chat = ChatOptions(tools=(given,), mode=ToolMode.REQUIRED)
+    grammar = forced_calls(chat, AnswerFormat(family), "")
+    for seed in range(10):
+        (call, *_) = read(random_text(grammar, seed=seed), AnswerFormat(family), chat).calls
+        assert isinstance(json.loads(call[1]), dict)
 
 
 @pytest.mark.parametrize("family", [F.QWEN_XML, F.GLM])
@@ -225,6 +241,8 @@ def test_a_started_call_goes_on_as_the_family_writes_it() -> None:
     written = {
         F.HERMES: '\n{"name": "now", "arguments": {}}\n</tool_call>',
         F.MISTRAL: '[{"name": "now", "arguments": {}, "id": "abcdefghi"}]',
+        F.GEMMA: "call:now{}<tool_call|>",
+        F.LFM: "[now()]<|tool_call_end|>",
         F.DEEPSEEK_V31: (
             "<｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
         ),
@@ -238,7 +256,7 @@ def test_a_started_call_goes_on_as_the_family_writes_it() -> None:
             answer = read(text, AnswerFormat(family))
             assert answer.content == "Well."
             assert answer.calls
-    for family in (F.LLAMA, F.COMMAND_R, F.FUNCTIONARY_V32, F.HARMONY):
+    for family in (F.LLAMA, F.COMMAND_R, F.FUNCTIONARY_V32, F.FIREFUNCTION, F.HARMONY):
         assert started_call(ChatOptions(tools=TOOLS), AnswerFormat(family)) is None
 
 

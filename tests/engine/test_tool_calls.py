@@ -17,6 +17,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat
+from minerva_desktop.engine.call_syntax import SYNTAXES
 from minerva_desktop.engine.engine import LlamaEngine, Prompt
 from minerva_desktop.errors import InvalidRequest
 from tests.engine import templates
@@ -29,6 +30,7 @@ FORCED = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
 ONE_CALL = ChatOptions(tools=TOOLS, parallel=False)
 ONE = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED, parallel=False)
 NOW = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED, only_tool="now")
+NO_CITY = ChatOptions(tools=TOOLS[1:], parallel=False)
 THINKING = '{"enable_thinking": true}'
 # Control tokens of SmolLM2 that get other names.
 THINK, THOUGHT, CALL, CALLED = 3, 4, 5, 6
@@ -123,6 +125,27 @@ async def test_forced_calls_parse_with_another_model(gemma_path: Path) -> None:
             answer = read(await stream.text(), answer_format, ONE)
             assert stream.completion is not None
             check_calls(answer, is_whole=stream.completion.finish_reason is FinishReason.STOP)
+
+
+@pytest.mark.parametrize("family", [F.GEMMA, F.LFM])
+async def test_forced_calls_that_are_no_json_parse_however_hot(
+    small_path: Path, tmp_path: Path, family: F
+) -> None:
+    mark = SYNTAXES[family].call[0]
+    template = templates.GEMMA4 if family is F.GEMMA else templates.LFM
+    write_with_templates(tmp_path / "small.gguf", small_path, {"": template}, {CALL: mark})
+    form = AnswerFormat(family, R.NONE if family is F.GEMMA else R.THINK)
+    async with loaded(tmp_path / "small.gguf") as engine:
+        assert engine.get_context_info().answer_format == form
+        for seed in range(3):
+            stream = engine.generate(ASKED, sampling=hot(seed, 120), chat=ONE)
+            answer = read(await stream.text(), form, ONE)
+            assert stream.completion is not None
+            check_calls(answer, is_whole=stream.completion.finish_reason is FinishReason.STOP)
+        begun = hot(4, 60, logit_bias={CALL: 50.0})
+        text = await engine.generate(ASKED, sampling=begun, chat=NO_CITY).text()
+        assert text.startswith(mark)
+        assert read(text, form, NO_CITY).calls == [["now", "{}"]]
 
 
 async def test_an_answer_in_a_form_may_call_instead(marked: LlamaEngine) -> None:

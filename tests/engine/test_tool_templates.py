@@ -158,6 +158,7 @@ def test_kimi_gets_ids_that_say_what_is_called() -> None:
         (templates.KIMI, "Return of functions.{name}:{number}\n{result}"),
         (templates.HARMONY, "<|start|>functions.{name}<|message|>{result}"),
         (templates.GEMMA, "The function {name} returned:\n{result}"),
+        (templates.GEMMA4, 'response:{name}{{value:<|"|>{result}'),
     ],
 )
 def test_a_result_belongs_to_the_last_call_of_its_id(template: str, told: str) -> None:
@@ -331,6 +332,12 @@ def test_choices_that_cannot_be_are_refused() -> None:
         ("<|tool_calls_section_begin|><|tool_call_argument_begin|>", F.KIMI, R.NONE),
         ("<|tool|><|/tool|>", F.PHI, R.NONE),
         ("<|channel>thought", F.GENERIC, R.CHANNEL),
+        ("<|channel>thought '<|tool_call>call:'", F.GEMMA, R.CHANNEL),
+        ("<|tool_call_start|>", F.LFM, R.NONE),
+        ("<|tool_list_start|>", F.LFM, R.NONE),
+        (templates.LFM, F.LFM, R.THINK),
+        ("List of tools: [ <tool_call>", F.HERMES, R.NONE),
+        (templates.FIREFUNCTION, F.FIREFUNCTION, R.NONE),
         ("[BEGIN FINAL RESPONSE] <thinking>", F.GENERIC, R.FINAL_RESPONSE),
         ("<|inner_prefix|>", F.GENERIC, R.INNER),
     ],

@@ -57,6 +57,32 @@ def test_a_bare_request_takes_the_engines_defaults() -> None:
     assert parameters.headers == {}
 
 
+def test_calls_of_tools_that_take_a_text_are_history() -> None:
+    call = {"type": "custom_tool_call", "id": "ctc_1", "status": "completed", "call_id": "c2"}
+    patch = '*** Begin Patch\n+"ä"\n*** End Patch'
+    turns = parse(
+        tools=[tool("f")],
+        input=[
+            said("user", "Hi"),
+            CALL,
+            {**call, "name": "apply_patch", "input": patch},
+            RESULT,
+            {"type": "custom_tool_call_output", "call_id": "c2", "output": "Done"},
+        ],
+    ).turns
+    assert turns[1].tool_calls[0] == ToolCall("c1", "f", '{"a":1}')
+    assert turns[1].tool_calls[1].name == "apply_patch"
+    assert json.loads(turns[1].tool_calls[1].arguments) == {"input": patch}
+    assert turns[2:] == (
+        ChatTurn(Role.TOOL, "2", tool_call_id="c1"),
+        ChatTurn(Role.TOOL, "Done", tool_call_id="c2"),
+    )
+    lost = {"type": "custom_tool_call_output", "call_id": "c3", "output": "Done"}
+    assert refusal(input=[lost]).param == "input[0].call_id"
+    assert refusal(input=[{**call, "name": "apply_patch"}]).param == "input[0].input"
+    assert refusal(tools=[{"type": "custom", "name": "apply_patch"}]).param == "tools[0].type"
+
+
 def test_items_become_turns() -> None:
     image_free = [{"type": "input_text", "text": "one"}, {"type": "input_text", "text": "two"}]
     answer = [

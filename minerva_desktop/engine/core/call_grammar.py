@@ -18,9 +18,12 @@ from functools import lru_cache
 from minerva_desktop.chat.tools import ChatOptions, Tool, schema_field, tool_schema
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES, THOUGHTS, CallSyntax, Shape
+from minerva_desktop.engine.core.code_rules import code_call
 from minerva_desktop.engine.core.grammar import check_grammar, check_structure
+from minerva_desktop.engine.core.json_schema_notation import JSON
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, literal, one_of
 from minerva_desktop.engine.core.json_schema_values import Inexpressible
+from minerva_desktop.engine.core.marked_notation import marked_notation
 from minerva_desktop.engine.core.tagged_rules import tagged_call
 from minerva_desktop.engine.core.text_rules import text_until
 from minerva_desktop.engine.core.tool_schema import ToolSchema
@@ -33,8 +36,6 @@ _HARMONY_THOUGHT = "<|channel|>analysis<|message|>"
 _HARMONY_MORE = "<|end|><|start|>assistant"
 # Small models that must call repeat themselves, and would up to the end of the context.
 _FURTHER = "{0,15}"
-# Any object, for a schema that makes no grammar.
-_ANY_ARGUMENTS = "object"
 _HARMONY_FINAL = "<|channel|>final"
 _HARMONY_JSON = '" <|constrain|>json"'
 # Of a grammar: a name of a rule (group 1), or what can hold letters that are none.
@@ -183,6 +184,7 @@ class _Rules:
 
     def __init__(self, syntax: CallSyntax) -> None:
         self._syntax = syntax
+        self._notation = marked_notation(syntax.quote) if syntax.quote else JSON
         self._rules: list[str] = []
         self._n_checked = 0
 
@@ -194,7 +196,7 @@ class _Rules:
         cannot be read in more ways than with the tool alone that it calls. Seen all at once, ten
         tools would be over the bounds.
         """
-        text = _text(root, self._rules) + others
+        text = self._text(root, self._rules) + others
         try:
             check_structure(text)
         except InvalidRequest as error:
@@ -208,6 +210,10 @@ class _Rules:
     def above(self, root: str, others: str) -> str:
         """The rules so far and ``others``, which need none of the primitives."""
         return "\n".join([f"root ::= {root}", *self._rules, others])
+
+    def _text(self, root: str, rules: Sequence[str]) -> str:
+        notation = self._notation.rules
+        return "\n".join([f"root ::= {root}", *rules, *notation, PRIMITIVES.strip(), ""])
 
     def _new(self, name: str, body: str) -> str:
         self._rules.append(f"{name} ::= {body}")
@@ -225,25 +231,16 @@ class _Rules:
             except InvalidRequest:
                 pass  # nothing was promised that needs it
         schema = ToolSchema({}, f"t{index}-")
-        if self._syntax.shape is Shape.TAGGED:
-            body = tagged_call(self._syntax, schema, is_free=True)
-        else:
-            body = _ANY_ARGUMENTS
+        body = self._arguments(schema, is_free=True)
         self._rules += schema.rules
         return self._named(tool, index, body)
 
     def tool(self, tool: Tool, index: int) -> tuple[str, str]:
         """A tool's name as it stands in a call, and the expression of all that follows it."""
-        schema = ToolSchema(tool_schema(tool, index), f"t{index}-", strict=tool.strict)
         try:
-            if self._syntax.shape is not Shape.TAGGED:
-                body = schema.arguments()
-            elif tool.strict:
-                body = tagged_call(self._syntax, schema, is_free=False)
-            else:
-                schema, body = self._loose_tagged_call(schema)
+            schema, body = self._written(tool, index)
             if not schema.is_plain:
-                self._check_ambiguity(_text(body, schema.rules))
+                self._check_ambiguity(self._text(body, schema.rules))
         except InvalidRequest as error:
             raise InvalidRequest(
                 f"A call of “{tool.name}” cannot be forced. {error.message}",
@@ -252,13 +249,25 @@ class _Rules:
         self._rules += schema.rules
         return self._named(tool, index, body)
 
-    def _loose_tagged_call(self, schema: ToolSchema) -> tuple[ToolSchema, str]:
-        """What tags can hold of ``schema``, which is not strict, or else any arguments."""
+    def _written(self, tool: Tool, index: int) -> tuple[ToolSchema, str]:
+        """The schema of a tool with the expression of its arguments: any of them, where it is not
+        strict and the family's way to write them leaves no room for what it says."""
+        given = tool_schema(tool, index)
+        schema = ToolSchema(given, f"t{index}-", notation=self._notation, strict=tool.strict)
         try:
-            return schema, tagged_call(self._syntax, schema, is_free=False)
+            return schema, self._arguments(schema)
         except Inexpressible:
-            free = ToolSchema({}, schema.prefix)
-            return free, tagged_call(self._syntax, free, is_free=True)
+            if tool.strict:
+                raise
+        free = ToolSchema({}, schema.prefix)
+        return free, self._arguments(free, is_free=True)
+
+    def _arguments(self, schema: ToolSchema, *, is_free: bool = False) -> str:
+        if self._syntax.shape is Shape.TAGGED:
+            return tagged_call(self._syntax, schema, is_free=is_free)
+        if self._syntax.shape is Shape.CODE:
+            return code_call(schema, is_free=is_free)
+        return self._notation.any_object if is_free else schema.arguments()
 
     def _check_ambiguity(self, text: str) -> None:
         self._n_checked += 1
@@ -270,7 +279,7 @@ class _Rules:
 
     def _named(self, tool: Tool, index: int, body: str) -> tuple[str, str]:
         syntax = self._syntax
-        if syntax.shape is Shape.TAGGED:
+        if syntax.shape in {Shape.TAGGED, Shape.CODE}:
             return tool.name, self._new(f"t{index}", body)
         if syntax.shape is Shape.JSON:
             key = literal(json.dumps(syntax.arguments_key))
@@ -311,7 +320,7 @@ class _Rules:
             more = "" if is_one else f" ({separator}{literal(opening)} {call}){_FURTHER}"
             return f"{start} {literal(opening)} {call}{more} {literal(syntax.section[1])}"
         start = f"{literal(opening.removeprefix(written))} " if opening != written else ""
-        if syntax.shape is not Shape.JSON:
+        if syntax.shape not in {Shape.JSON, Shape.CODE}:
             return f"{start}{call}"
         end = f" {literal(closing)}" if closing else ""
         if syntax.listed:
@@ -354,7 +363,3 @@ class _Rules:
         start, rules = text_until(mark, "thought")
         self._rules += rules
         return start
-
-
-def _text(root: str, rules: Sequence[str]) -> str:
-    return "\n".join([f"root ::= {root}", *rules, PRIMITIVES.strip(), ""])

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from minerva_desktop.chat.tools import Tool, ToolCall
+from minerva_desktop.chat.tools import Tool, ToolCall, is_deep
 from minerva_desktop.engine.call_syntax import CallSyntax, Shape
+from minerva_desktop.engine.core.marked_notation import marked_value
 
 _EXAMPLE = ToolCall(id="", name="function_name", arguments='{"argument_name": "value"}')
 
@@ -48,11 +49,11 @@ def call_text(syntax: CallSyntax, calls: Sequence[ToolCall]) -> str:
             f"{call.arguments}<|call|>"
             for call in calls
         )
-    if syntax.shape is Shape.JSON:
-        objects = [_json_call(syntax, call, index) for index, call in enumerate(calls)]
+    if syntax.shape in {Shape.JSON, Shape.CODE}:
+        texts = [_listed_call(syntax, call, index) for index, call in enumerate(calls)]
         if syntax.listed:
-            return f"{opening}[{', '.join(objects)}]{closing}"
-        return syntax.separator.join(f"{opening}{text}{closing}" for text in objects)
+            return f"{opening}[{', '.join(texts)}]{closing}"
+        return syntax.separator.join(f"{opening}{text}{closing}" for text in texts)
     written = [
         f"{opening}{syntax.name_prefix}{call.name}{f':{number}' if syntax.is_numbered else ''}"
         f"{syntax.middle}{_arguments(syntax, call)}{closing}"
@@ -61,21 +62,31 @@ def call_text(syntax: CallSyntax, calls: Sequence[ToolCall]) -> str:
     return f"{syntax.section[0]}{syntax.separator.join(written)}{syntax.section[1]}"
 
 
-def _json_call(syntax: CallSyntax, call: ToolCall, index: int) -> str:
+def _listed_call(syntax: CallSyntax, call: ToolCall, index: int) -> str:
+    if syntax.shape is Shape.CODE:
+        return f"{call.name}({_arguments(syntax, call)})"
     number = f'"{syntax.id_before}": "{index}", ' if syntax.id_before else ""
     name, arguments = json.dumps(call.name), call.arguments or "{}"
     return f'{{{number}"{syntax.name_key}": {name}, "{syntax.arguments_key}": {arguments}}}'
 
 
 def _arguments(syntax: CallSyntax, call: ToolCall) -> str:
-    if syntax.shape is not Shape.TAGGED:
+    if syntax.shape not in {Shape.TAGGED, Shape.MARKED, Shape.CODE}:
         return call.arguments or "{}"
     try:
         values = msgspec.json.decode(call.arguments or "{}")
     except (msgspec.DecodeError, RecursionError):
         values = None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or is_deep(values):
         return call.arguments
+    if syntax.shape is Shape.CODE:
+        dumped = ((key, json.dumps(value, ensure_ascii=False)) for key, value in values.items())
+        return ", ".join(f"{key}={text}" for key, text in dumped)
+    if syntax.shape is Shape.MARKED:
+        try:
+            return marked_value(values, syntax.quote)
+        except ValueError:  # a text in it holds the mark; as JSON it is read, too
+            return call.arguments
     before, between, behind = syntax.parameter
     return "".join(
         f"{before}{key}{between}{value if isinstance(value, str) else json.dumps(value)}{behind}"

@@ -7,6 +7,7 @@ Runs on one desk thread.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,10 @@ _PROBE_TOOL = Tool(
     '{"type":"object","properties":{"a":{"type":"string","description":"b"}},"required":["a"]}',
 )
 _PROBE_RESULT = "probe_returned"
+# Gemma 4's template begins no answer behind a result whose call's turn also said something: it
+# writes that text last, as if it had been the answer.
+_TURN_END, _TURN_START = "<turn|>\n", "<|turn>model\n"
+_FUNCTIONS = "functions"  # a JSON text, without which Firefunction's template is broken
 _SWITCHES = ("enable_thinking", "thinking")  # Qwen's and most others' name; Granite's, DeepSeek's
 
 
@@ -50,6 +55,7 @@ class _Abilities:
     writes_calls: bool
     style: MessageStyle
     keeps_calls: bool = True  # of a turn that also says something
+    takes_results: bool = False  # where it writes no calls
 
 
 class ChatRenderer:
@@ -93,7 +99,7 @@ class ChatRenderer:
             return self._render(self._template, turns, style, variables, add_generation_prompt)
         able = self._abilities()
         if has_calls and not able.writes_calls:
-            turns = with_calls_as_text(turns, self._tools)
+            turns = with_calls_as_text(turns, self._tools, takes_results=able.takes_results)
         elif has_calls and SYNTAXES[self._tools].single:
             turns = with_single_calls(turns)
         if not able.keeps_calls:
@@ -116,7 +122,7 @@ class ChatRenderer:
         if not able.lists_tools:
             return tell()
         try:
-            return render(turns, {**variables, "tools": [described_tool(tool) for tool in tools]})
+            return render(turns, variables | _told(tools, self._tools))
         except (InvalidRequest, InferenceError) as error:
             if isinstance(error.__cause__, TemplateTimeout):
                 raise  # once more would take as long
@@ -134,12 +140,17 @@ class ChatRenderer:
         variables: dict[str, Any],
         add_generation_prompt: bool,
     ) -> str:
+        if style.tools is ToolFormat.FIREFUNCTION:
+            variables = {_FUNCTIONS: "[]", **variables}
+
         def render(turns: Sequence[ChatTurn]) -> str:
-            return template.render(
+            text = template.render(
                 template_messages(turns, style),
                 add_generation_prompt=add_generation_prompt,
                 variables=variables,
             )
+            is_ended = style.tools is ToolFormat.GEMMA and text.endswith(_TURN_END)
+            return f"{text}{_TURN_START}" if is_ended and add_generation_prompt else text
 
         try:
             return _with_all_systems(render, turns)
@@ -176,14 +187,23 @@ class ChatRenderer:
                 and not _shows_call(self._probed(said, style))
                 and _shows_call(self._probed(with_calls_apart(said), style))
             )
-            self._known = _Abilities(lists_tools, bool(writing), style, keeps_calls=not loses)
+            # Any role does for many a template; one that lists tools knows that of their results.
+            told = with_calls_as_text([user, called, result], self._tools, takes_results=True)
+            takes_results = lists_tools and _shows_call(self._probed(told, plain))
+            self._known = _Abilities(
+                lists_tools,
+                bool(writing),
+                style,
+                keeps_calls=not loses,
+                takes_results=takes_results,
+            )
         return self._known
 
     def _probed(self, turns: Sequence[ChatTurn], style: MessageStyle) -> str:
         """What comes of ``turns`` and a tool; "" where the template does not take them."""
         try:
             return self._tool_template.render(
-                template_messages(turns, style), variables={"tools": [described_tool(_PROBE_TOOL)]}
+                template_messages(turns, style), variables=_told([_PROBE_TOOL], self._tools)
             )
         except MinervaError:
             return ""
@@ -211,6 +231,15 @@ def _with_all_switches(variables: dict[str, Any]) -> dict[str, Any]:
     whoever asks need not know the template."""
     given = [variables[name] for name in _SWITCHES if name in variables]
     return dict.fromkeys(_SWITCHES, given[0]) | variables if given else variables
+
+
+def _told(tools: Sequence[Tool], family: ToolFormat) -> dict[str, Any]:
+    """The variables of a template that lists ``tools``."""
+    described = [described_tool(tool) for tool in tools]
+    if family is not ToolFormat.FIREFUNCTION:
+        return {"tools": described}
+    functions = [tool["function"] for tool in described]
+    return {_FUNCTIONS: json.dumps(functions, ensure_ascii=False)}
 
 
 def _shows_call(text: str) -> bool:

@@ -70,8 +70,9 @@ class ChatTemplate:
         template refuses these messages (roles that must alternate, say), `InferenceError` when the
         template itself is broken or runs away.
         """
-        # Llama 3's templates ask for the day by this name, and tell one of 2024 where it is absent.
-        today = {"date_string": strftime_now("%d %b %Y")}
+        # Llama 3's templates ask for the day by the first name, and tell one of 2024 where it is
+        # absent; Firefunction's needs the other. No time of day: it would make each prompt anew.
+        today = {"date_string": strftime_now("%d %b %Y"), "datetime": strftime_now("%b %d %Y")}
         known = {**today, **variables, **self._variables}
         return self._guarded(
             lambda template: template.render(

@@ -10,7 +10,6 @@ are noted by their pointers. What is wrong in a schema, or too large, is refused
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from functools import partial
 
@@ -18,8 +17,9 @@ from minerva_desktop.engine.core.grammar import check_grammar, check_plain
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS
 from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
+from minerva_desktop.engine.core.json_schema_notation import JSON, Notation
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
-from minerva_desktop.engine.core.json_schema_objects import ObjectRules, additional, members
+from minerva_desktop.engine.core.json_schema_objects import additional, members
 from minerva_desktop.engine.core.json_schema_one_of import tag_of, with_tag
 from minerva_desktop.engine.core.json_schema_references import followed, resolved
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of
@@ -38,7 +38,6 @@ from minerva_desktop.engine.core.json_schema_values import (
     refused,
     required_of,
     schema_list,
-    string_expression,
     takes_null,
 )
 from minerva_desktop.engine.core.json_schema_ways import Option, Ways, shortest
@@ -53,16 +52,14 @@ MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
 def schema_to_grammar(schema: object, *, strict: bool = True) -> str:
     """GBNF that passes check_grammar; raises InvalidRequest(param="response_format"). Without
     ``strict``, that is of the schema less its `inexpressible_keywords`."""
-
-    def written(part: object) -> str:
-        return _read(SchemaRules(schema, strict=strict), part)
-
     rules = SchemaRules(schema, strict=strict)
     grammar = _read(rules, schema)
     try:
         rules.check(grammar)
     except InvalidRequest as error:
-        raise unsafe(schema, written, error) from error
+        raise unsafe(
+            schema, lambda part: _read(SchemaRules(schema, strict=strict), part), error
+        ) from error
     return grammar
 
 
@@ -85,7 +82,13 @@ class SchemaRules:
     """Rules of one schema, beside `PRIMITIVES`. Methods return expressions for anywhere in it."""
 
     def __init__(
-        self, schema: object, prefix: str = "", *, strict: bool = True, is_draft: bool = False
+        self,
+        schema: object,
+        prefix: str = "",
+        *,
+        notation: Notation = JSON,
+        strict: bool = True,
+        is_draft: bool = False,
     ) -> None:
         """``schema`` is where references lead into; each of several in one grammar has a
         ``prefix`` of its own for the names of its rules. Where it is not ``strict``, what cannot
@@ -101,10 +104,9 @@ class SchemaRules:
         self._texts: dict[str, str] = {}  # names of rules
         self._is_draft = is_draft
         self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
-        self._objects = ObjectRules(self.new_rule)
-        self._n_counted = 0
-        self._schemas = 0
-        self._depth = 0
+        self._objects = notation.objects(self.new_rule)
+        self._notation = notation
+        self._n_counted = self._schemas = self._depth = 0
 
     @property
     def is_plain(self) -> bool:
@@ -146,8 +148,7 @@ class SchemaRules:
                 self._depth = depth
 
     def _without(self, schema: object, where: str, error: Inexpressible) -> Schema:
-        """``schema`` less the keyword that cannot be expressed; raises ``error`` where that may
-        not be left out."""
+        """``schema`` less what cannot be expressed; raises ``error`` where it has to be."""
         steps = error.where.removeprefix(f"{where}/").split("/")
         keyword = steps[0].replace("~1", "/").replace("~0", "~")
         if self.strict or not isinstance(schema, dict) or keyword not in schema:
@@ -161,7 +162,7 @@ class SchemaRules:
         if not isinstance(schema, dict):
             raise refused(where, "a schema that allows something should stand here")
         if not keywords(schema):
-            return "value"
+            return self._notation.any_value
         if schema.get("nullable") is not None:
             return self._nullable(schema, where)
         return self._by_keyword(schema, where)
@@ -193,10 +194,9 @@ class SchemaRules:
 
     def _of_types(self, schema: Schema, where: str) -> str:
         types = self._types(schema, where)
-        allowed = {"type"}.union(*(TYPE_KEYWORDS[name] for name in types))
-        schema = self._only(schema, where, allowed)
+        schema = self._only(schema, where, {"type"}.union(*(TYPE_KEYWORDS[t] for t in types)))
         if not types:
-            return "value"
+            return self._notation.any_value
         return self._choice([self._typed(name, schema, where) for name in types])
 
     def _only(self, schema: Schema, where: str, allowed: set[str]) -> Schema:
@@ -234,7 +234,7 @@ class SchemaRules:
         if name == "array":
             return self._arrays.expression(schema, where)
         if name == "string":
-            text = string_expression(schema, where)
+            text = self._notation.string(schema, where)
             if "pattern" in schema:
                 self._patterns[text] = None
             return self._once(text) if schema.keys() & _LONG else text
@@ -290,7 +290,7 @@ class SchemaRules:
         try:
             # 1 and 1.0 are one number.
             plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
-            texts = [json.dumps(v, ensure_ascii=False, allow_nan=False) for v in plain]
+            texts = [self._notation.constant(value) for value in plain]
         except (ValueError, TypeError, RecursionError) as error:
             raise refused(where, "a value cannot be written as JSON") from error
         return list(dict.fromkeys(texts))

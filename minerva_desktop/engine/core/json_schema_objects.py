@@ -38,42 +38,49 @@ def additional(schema: Schema) -> tuple[str, object]:
 
 
 class ObjectRules:
-    """Writes the rules of objects whose members have theirs already."""
+    """Writes the rules of objects whose members have theirs already. ``opening``: the expression of
+    what stands before a key."""
+
+    opening = '"\\"" '
 
     def __init__(self, new_rule: Callable[[str], str]) -> None:
-        self._new_rule = new_rule
+        self.new_rule = new_rule
 
     def expression(self, values: Mapping[str, str], required: set[str], other: str) -> str:
         """That of an object with properties of these ``values``, in their order, and behind them
         with any others whose value is ``other``, "" where there may be none."""
-        keys = [json.dumps(key, ensure_ascii=False)[1:] for key in values]
-        extra = self._extra(keys, other) if other else ""
+        keys = [self.spelled(key) for key in values]
+        extra = self.extra(keys, other) if other else ""
         if extra and not values:
-            tail = f'("," ws "\\"" {extra})*'
-            return self._new_rule(f'"{{" ws ("\\"" {extra} {tail} ws)? "}}"')
-        more = self._new_rule(f'("," ws "\\"" {extra})*') if extra else ""
+            tail = f'("," ws {self.opening}{extra})*'
+            return self.new_rule(f'"{{" ws ({self.opening}{extra} {tail} ws)? "}}"')
+        more = self.new_rule(f'("," ws {self.opening}{extra})*') if extra else ""
         # From the last property to the first: what may come after it, and the keys to choose from.
         options: list[tuple[str, str]] = []
         optional = True
         tail, head = more, ""
         for index, (key, value) in reversed(list(enumerate(values.items()))):
-            entry = self._new_rule(f'":" ws {value} {tail}')
+            entry = self.new_rule(f'":" ws {value} {tail}')
             if key in required:
                 options, optional = [], False
             options.append((keys[index], entry))
             extras = f"{extra} {more}" if optional and extra else ""
-            head = _next_member(options, extras)
-            tail = self._new_rule(f'("," ws {head}){"?" if optional else ""}') if index else ""
+            head = self._next_member(options, extras)
+            tail = self.new_rule(f'("," ws {head}){"?" if optional else ""}') if index else ""
         if not values:
             return '"{" ws "}"'
-        return self._new_rule(f'"{{" ws ({head} ws){"?" if optional else ""} "}}"')
+        return self.new_rule(f'"{{" ws ({head} ws){"?" if optional else ""} "}}"')
 
-    def _extra(self, keys: list[str], value: str) -> str:
-        """One more property after its opening quote."""
-        key = other_key(keys, self._new_rule) if keys else 'char* "\\""'
-        return self._new_rule(f'{key} ":" ws {value}')
+    def spelled(self, key: str) -> str:
+        """``key`` behind its opening."""
+        return json.dumps(key, ensure_ascii=False)[1:]
 
+    def extra(self, keys: list[str], value: str) -> str:
+        """The name of the rule of one more property behind its opening, which is none of the
+        spelled ``keys``; "" where there is none."""
+        key = other_key(keys, self.new_rule) if keys else 'char* "\\""'
+        return self.new_rule(f'{key} ":" ws {value}')
 
-def _next_member(options: list[tuple[str, str]], extras: str) -> str:
-    found = one_of(options)
-    return f'"\\"" ({found} | {extras})' if extras else f'"\\"" {found}'
+    def _next_member(self, options: list[tuple[str, str]], extras: str) -> str:
+        found = one_of(options)
+        return f"{self.opening}({found} | {extras})" if extras else f"{self.opening}{found}"

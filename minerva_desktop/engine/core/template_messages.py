@@ -51,9 +51,11 @@ def template_messages(turns: Sequence[ChatTurn], style: MessageStyle) -> list[di
     return messages
 
 
-def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[ChatTurn]:
+def with_calls_as_text(
+    turns: Sequence[ChatTurn], tools: ToolFormat, *, takes_results: bool = False
+) -> list[ChatTurn]:
     """The same conversation for a template that knows no calls: what the assistant called is in
-    its text, what came of it is in turns of the user."""
+    its text, what came of it is in turns of the user, unless the template ``takes_results``."""
     syntax = SYNTAXES[tools]
     names: dict[str, str] = {}
     found: list[ChatTurn] = []
@@ -62,13 +64,16 @@ def with_calls_as_text(turns: Sequence[ChatTurn], tools: ToolFormat) -> list[Cha
         names |= _call_names(turn)
         if turn.role is Role.TOOL:
             name = turn.name or names.get(turn.tool_call_id or "", "")
-            plain = ChatTurn(Role.USER, result_text(name, turn.text))
+            if takes_results:
+                plain = msgspec.structs.replace(turn, name=name or None)
+            else:
+                plain = ChatTurn(Role.USER, result_text(name, turn.text))
         elif turn.tool_calls:
             text = "\n".join(filter(None, (turn.text, call_text(syntax, turn.tool_calls))))
             plain = msgspec.structs.replace(turn, text=text, tool_calls=())
         else:
             plain = turn
-        if previous is Role.TOOL and plain.role is Role.USER:
+        if previous is Role.TOOL and plain.role is found[-1].role is Role.USER:
             found[-1] = ChatTurn(Role.USER, f"{found[-1].text}{_BREAK}{plain.text}")
         else:
             found.append(plain)
@@ -152,8 +157,9 @@ def _message(
     message: dict[str, Any] = {"role": turn.role.value, "content": turn.text}
     if turn.reasoning:
         message["reasoning_content"] = turn.reasoning
-        # gpt-oss has another name for it, and refuses both a text and a thought before a call.
-        if style.tools is ToolFormat.HARMONY and not (turn.tool_calls and turn.text):
+        # These have another name for it; gpt-oss refuses both a text and a thought before a call.
+        refuses = style.tools is ToolFormat.HARMONY and turn.tool_calls and turn.text
+        if style.tools in {ToolFormat.HARMONY, ToolFormat.LFM} and not refuses:
             message["thinking"] = turn.reasoning
     if turn.tool_calls:
         message["content"] = turn.text or style.empty

@@ -13,6 +13,9 @@ from minerva_desktop.engine.call_syntax import HARMONY_MARKS, SYNTAXES, THOUGHTS
 # The first family counts whose marks are all there: those of a later one may be in an earlier one.
 _TOOL_MARKS = (
     (ToolFormat.HARMONY, ("<|channel|>", "<|message|>", "<|start|>assistant")),
+    (ToolFormat.GEMMA, ("<|tool_call>call:",)),
+    (ToolFormat.LFM, ("<|tool_call_start|>",)),
+    (ToolFormat.LFM, ("<|tool_list_start|>",)),
     (ToolFormat.SEED, ("<seed:tool_call>",)),
     (ToolFormat.GLM, ("<arg_key>",)),
     (ToolFormat.QWEN_XML, ("<function=", "<parameter=")),
@@ -27,11 +30,13 @@ _TOOL_MARKS = (
     (ToolFormat.COMMAND_R, ("Action:", "tool_name")),
     (ToolFormat.NEMOTRON, ("<TOOLCALL>",)),
     (ToolFormat.PHI, ("<|/tool|>",)),
+    (ToolFormat.FIREFUNCTION, ("functools[", "functions")),
     (ToolFormat.GRANITE, ("<|tool_call|>",)),
     (ToolFormat.LLAMA, ('"parameters": ', "ipython")),
     (ToolFormat.LLAMA, ("<|python_tag|>",)),
     (ToolFormat.GENERIC, ("<invoke name=", "<tool_call>")),  # MiniMax M3: the call is no JSON
     (ToolFormat.HERMES, ("<tool_call>",)),
+    (ToolFormat.LFM, ("List of tools: [",)),  # those of 2.5 that do not show how to call
 )
 _THOUGHT_MARKS = (
     (ReasoningFormat.HARMONY, "<|channel|>analysis"),
@@ -84,7 +89,7 @@ def control_marks(found: AnswerFormat) -> tuple[str, ...]:
             syntax.parameter,
         )
         texts = [text for pair in pairs for text in pair]
-        marks += " ".join([*texts, syntax.middle, syntax.id_between]).split()
+        marks += " ".join([*texts, syntax.middle, syntax.id_between, syntax.quote]).split()
     if found.reasoning in THOUGHTS:
         thought = THOUGHTS[found.reasoning]
         marks += [thought.opening, thought.closing]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.errors import UnsupportedParameter
 from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
 from minerva_desktop.server.parameters.tools import function_tool
-from minerva_desktop.server.schemas.chat import MAX_TOOLS
+from minerva_desktop.server.schemas.chat import MAX_FUNCTION_NAME, MAX_TOOLS
 from minerva_desktop.server.schemas.responses import FunctionTool, ResponseTool
 
 FUNCTION = "function"
@@ -30,6 +31,7 @@ _OTHERS = re.compile(
     r"|web_search(_preview)?(_\d{4}_\d\d_\d\d)?"
 )
 _DEFERRED = "defer_loading"
+_LONGEST_MARK = 8  # characters that tell apart names that are cut, or alike
 _NOTHING: NeutralValues = MappingProxyType({})
 _NEUTRAL: NeutralValues = MappingProxyType({"allowed_callers": (["direct"],), "async": (False,)})
 # No tool is searched for here, so that all of a namespace are told at once.
@@ -55,11 +57,34 @@ def flat_names(functions: Sequence[GivenFunction]) -> dict[FullName, str]:
     """What the model calls the functions of namespaces: by their own names, unless others have the
     same."""
     n_named = Counter(each.tool.name for each in functions)
-    return {
-        (namespace.name, name): name if n_named[name] == 1 else f"{namespace.name}__{name}"
-        for _, tool, namespace in functions
-        if namespace is not None and (name := tool.name) is not None
-    }
+    taken: set[str | None] = {*n_named}
+    names: dict[FullName, str] = {}
+    for _, tool, namespace in functions:
+        if namespace is None or tool.name is None:
+            continue
+        full = namespace.name, tool.name
+        if full not in names:
+            names[full] = tool.name if n_named[tool.name] == 1 else _flat_name(*full, taken)
+            taken.add(names[full])
+    return names
+
+
+def chosen_name(
+    functions: Sequence[GivenFunction], namespace: str | None, name: str | None, where: str
+) -> str | None:
+    """What the model calls the function that is chosen ``where``, None where there is none. One in
+    no namespace comes first. Raises `InvalidRequest` where several namespaces have one."""
+    alike = [each for each in functions if each.tool.name == name]
+    if name is None or (namespace is None and any(each.namespace is None for each in alike)):
+        return name
+    known = {each.namespace.name for each in alike if each.namespace is not None}
+    found = [each for each in known if namespace in {None, each}]
+    if len(found) > 1:
+        raise InvalidRequest(
+            f"{where}.namespace is required: more than one has a function {name!r}",
+            param=f"{where}.namespace",
+        )
+    return flat_names(functions)[found[0], name] if found else None
 
 
 def function_tools(
@@ -90,6 +115,15 @@ def check_function(kind: str, where: str) -> None:
             f"{where}.type: only functions are supported, not {kind[:MAX_FIELD_NAME]!r}",
             param=f"{where}.type",
         )
+
+
+def _flat_name(namespace: str | None, name: str, taken: Container[str | None]) -> str:
+    """A name of both that is none of ``taken``, as long as a function's may be."""
+    flat = f"{namespace}__{name}"
+    if len(flat) <= MAX_FUNCTION_NAME and flat not in taken:
+        return flat
+    mark = sha256(f"{namespace} {name}".encode()).hexdigest()[:_LONGEST_MARK]  # no name has a space
+    return f"{flat[: MAX_FUNCTION_NAME - len(mark) - 1]}_{mark}"
 
 
 def _all(given: Sequence[ResponseTool] | None) -> list[GivenFunction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -20,6 +21,8 @@ from minerva_desktop.server.parameters.response_functions import (
 from minerva_desktop.server.parameters.turns import one_system_turn
 from minerva_desktop.server.schemas.responses import (
     ROLES,
+    CustomCallItem,
+    CustomCallOutputItem,
     FunctionCallItem,
     FunctionCallOutputItem,
     InputItem,
@@ -88,11 +91,11 @@ class _Items:
             case MessageItem():
                 self._add_message(item, where)
             case FunctionCallItem():
-                self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
-                self._called.add(item.call_id)
-                name = self._names.get((item.namespace, item.name), item.name)
-                self._calls.append(ToolCall(item.call_id, name, item.arguments))
-            case FunctionCallOutputItem():
+                self._add_call(item, item.arguments, where)
+            case CustomCallItem():
+                arguments = json.dumps({"input": item.input}, ensure_ascii=False)
+                self._add_call(item, arguments, where)
+            case FunctionCallOutputItem() | CustomCallOutputItem():
                 self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
                 self._end_turn()
                 self._check_called(item.call_id, f"{where}.call_id")
@@ -110,9 +113,17 @@ class _Items:
                     param=f"{where}.type",
                 )
 
+    def _add_call(
+        self, item: FunctionCallItem | CustomCallItem, arguments: str, where: str
+    ) -> None:
+        self._parser.judge(item, _DIRECT, f"{where}.", _ECHOED)
+        self._called.add(item.call_id)
+        name = self._names.get((item.namespace, item.name), item.name)
+        self._calls.append(ToolCall(item.call_id, name, arguments))
+
     def _check_called(self, call_id: str, where: str) -> None:
         if call_id not in self._called:
-            raise InvalidRequest(f"{where} is that of no function_call before it", param=where)
+            raise InvalidRequest(f"{where} is that of no call before it", param=where)
 
     def _add_message(self, item: MessageItem, where: str) -> None:
         self._parser.judge(item, _NOTHING, f"{where}.", _ECHOED)

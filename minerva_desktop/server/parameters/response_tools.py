@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.server.parameters.complaints import must_be
-from minerva_desktop.server.parameters.parser import NeutralValues, ParameterParser
-from minerva_desktop.server.parameters.response_functions import check_function, function_tools
+from minerva_desktop.server.parameters.parser import MAX_FIELD_NAME, NeutralValues, ParameterParser
+from minerva_desktop.server.parameters.response_functions import (
+    GivenFunction,
+    check_function,
+    chosen_name,
+    function_tools,
+    given_functions,
+)
 from minerva_desktop.server.parameters.tools import template_variables, with_tools
 from minerva_desktop.server.schemas.responses import (
     ResponsesRequest,
@@ -41,7 +48,7 @@ def _choice(
     if choice is None:
         return ToolMode.AUTO, None, tools
     if isinstance(choice, ResponseToolChoiceObject):
-        return _chosen(parser, choice, tools)
+        return _chosen(parser, choice, tools, given_functions(request.tools))
     try:
         return ToolMode(choice), None, tools
     except ValueError:
@@ -49,32 +56,45 @@ def _choice(
 
 
 def _chosen(
-    parser: ParameterParser, choice: ResponseToolChoiceObject, tools: tuple[Tool, ...]
+    parser: ParameterParser,
+    choice: ResponseToolChoiceObject,
+    tools: tuple[Tool, ...],
+    functions: Sequence[GivenFunction],
 ) -> tuple[ToolMode, str | None, tuple[Tool, ...]]:
     parser.judge(choice, _NOTHING, "tool_choice.")
     if choice.type == ALLOWED_TOOLS:
-        return ToolMode(choice.mode or ToolMode.AUTO), None, _allowed(parser, choice, tools)
+        allowed = _allowed(parser, choice, tools, functions)
+        return ToolMode(choice.mode or ToolMode.AUTO), None, allowed
     check_function(choice.type, "tool_choice")
     if choice.name is None:
         raise InvalidRequest("tool_choice.name is required", param="tool_choice.name")
-    return ToolMode.REQUIRED, choice.name, tools
+    name = chosen_name(functions, choice.namespace, choice.name, "tool_choice")
+    if name is None:
+        raise InvalidRequest(
+            f"tool_choice names {choice.name[:MAX_FIELD_NAME]!r}, which is not among the tools",
+            param="tool_choice",
+        )
+    return ToolMode.REQUIRED, name, tools
 
 
 def _allowed(
-    parser: ParameterParser, choice: ResponseToolChoiceObject, tools: tuple[Tool, ...]
+    parser: ParameterParser,
+    choice: ResponseToolChoiceObject,
+    tools: tuple[Tool, ...],
+    functions: Sequence[GivenFunction],
 ) -> tuple[Tool, ...]:
     """The allowed ones. The model is told of no others, so it calls no others."""
     if choice.tools is None:
         raise InvalidRequest("tool_choice.tools is required", param="tool_choice.tools")
-    names = {tool.name for tool in tools}
     allowed = set()
     for index, tool in enumerate(choice.tools):
         where = f"tool_choice.tools[{index}]"
         check_function(tool.type, where)
         parser.judge(tool, _NOTHING, f"{where}.")
-        if tool.name not in names:
+        name = chosen_name(functions, tool.namespace, tool.name, where)
+        if name is None:
             raise InvalidRequest(
                 f"{where}.name must be that of one of the tools", param=f"{where}.name"
             )
-        allowed.add(tool.name)
+        allowed.add(name)
     return tuple(tool for tool in tools if tool.name in allowed)

@@ -32,6 +32,7 @@ from minerva_desktop.server.schemas.common import (
 )
 
 MAX_MESSAGES = 10_000
+MAX_FUNCTION_NAME = MAX_NAME * 2
 MAX_CONTENT_PARTS = 1_000
 MAX_TOOLS = 128  # OpenAI's bound
 MAX_TOOL_CALLS = 1_000
@@ -111,7 +112,7 @@ class ChatMessage(RequestModel):
 
 
 # Longer than OpenAI takes: clients put the names of a server and of its tool (MCP) together.
-ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_NAME * 2}}}$")]
+ToolName = Annotated[str, Field(pattern=rf"^[a-zA-Z0-9_.-]{{1,{MAX_FUNCTION_NAME}}}$")]
 
 
 class FunctionDefinition(RequestModel):

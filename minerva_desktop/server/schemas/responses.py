@@ -40,6 +40,8 @@ from minerva_desktop.server.schemas.common import (
 MESSAGE = "message"
 FUNCTION_CALL = "function_call"
 FUNCTION_CALL_OUTPUT = "function_call_output"
+CUSTOM_CALL = "custom_tool_call"
+CUSTOM_CALL_OUTPUT = "custom_tool_call_output"
 REASONING = "reasoning"
 ROLES = ("user", "assistant", "system", "developer")
 
@@ -93,6 +95,26 @@ class FunctionCallOutputItem(RequestModel):
     output: TextOrParts
 
 
+class CustomCallItem(RequestModel):
+    """A call that another model made of a tool which takes a text. No model has such tools here,
+    but what they did is told."""
+
+    type: Literal["custom_tool_call"]
+    call_id: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME * 4)]
+    namespace: str | None = None
+    input: str
+
+
+class CustomCallOutputItem(RequestModel):
+    """What came of such a call."""
+
+    type: Literal["custom_tool_call_output"]
+    call_id: Annotated[str, Field(min_length=1)]
+    name: str | None = None
+    output: TextOrParts
+
+
 class ReasoningPart(RequestModel):
     """A piece of a train of thought, or of its summary."""
 
@@ -118,13 +140,19 @@ class OtherItem(RequestModel):
     type: str
 
 
+_ITEM_TYPES = (
+    *(MESSAGE, FUNCTION_CALL, FUNCTION_CALL_OUTPUT),
+    *(CUSTOM_CALL, CUSTOM_CALL_OUTPUT, REASONING),
+)
 InputItem = Annotated[
     Annotated[MessageItem, Tag(f"<{MESSAGE}>")]
     | Annotated[FunctionCallItem, Tag(f"<{FUNCTION_CALL}>")]
     | Annotated[FunctionCallOutputItem, Tag(f"<{FUNCTION_CALL_OUTPUT}>")]
+    | Annotated[CustomCallItem, Tag(f"<{CUSTOM_CALL}>")]
+    | Annotated[CustomCallOutputItem, Tag(f"<{CUSTOM_CALL_OUTPUT}>")]
     | Annotated[ReasoningItem, Tag(f"<{REASONING}>")]
     | Annotated[OtherItem, Tag(OTHER_BRANCH)],
-    one_of_types((MESSAGE, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, REASONING), default=MESSAGE),
+    one_of_types(_ITEM_TYPES, default=MESSAGE),
 ]
 Items = Annotated[
     list[InputItem],
@@ -155,14 +183,16 @@ class AllowedTool(RequestModel):
 
     type: str
     name: str | None = None
+    namespace: str | None = None
 
 
 class ResponseToolChoiceObject(RequestModel):
-    """A function that has to be called (``name``), or some ``tools`` of which the ``mode`` says
-    whether one has to be."""
+    """A function that has to be called (``name``, and the ``namespace`` that it is in), or some
+    ``tools`` of which the ``mode`` says whether one has to be."""
 
     type: str
     name: str | None = None
+    namespace: str | None = None
     mode: Literal["auto", "required"] | None = None
     tools: (
         Annotated[list[AllowedTool], Field(min_length=1, max_length=MAX_TOOLS, fail_fast=True)]
