@@ -26,14 +26,15 @@ from minerva_desktop.ui.attachment_strip import AttachedFile
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.message_edit import MAX_INLINE
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
 REFUSED = "attachments-refused"
+TOO_MANY = f"a message takes {MAX_FILES} files at most"
 PASTED = "pasted"
-MAX_INLINE = 200_000  # characters that the text field takes without lagging
 
 
 class AttachmentController(QObject):
@@ -92,8 +93,7 @@ class AttachmentController(QObject):
         for item_id, path in begun:
             on_page = partial(self._page_read.emit, item_id)
             self._readings[item_id] = FileReading(path, on_page)
-        reason = f"a message takes {MAX_FILES} files at most"
-        refused = [refusal(path, reason) for path in paths[room:]]
+        refused = [refusal(path, TOO_MANY) for path in paths[room:]]
         self._tasks.start(self._read(begun, refused))
         self._composer.focus_editor()
 
@@ -171,7 +171,10 @@ class AttachmentController(QObject):
             self._tell_refused([error], 1)
             return
         if len(self._strip.items) >= MAX_FILES:
-            self._composer.insert_text(text)
+            if len(text) <= MAX_INLINE:
+                self._composer.insert_text(text)
+            else:
+                self._tell_refused([refusal(Path(part.name), TOO_MANY)], 1)
             return
         item_id = self._strip.add(part)
         if len(text) <= MAX_INLINE:
