@@ -133,10 +133,12 @@ class ChatView(TranscriptArea):
         """What to call the models that answer, by file name."""
         self._messages.set_model_names(names)
 
-    def append_message(self, message: Message) -> None:
-        """Add a message at the end and go there; an answer that is being written, too."""
-        self._messages.append(message)
-        self._follow()
+    def append_message(self, message: Message, *, goes_there: bool = True) -> None:
+        """Add a message at the end and go there; or only with who is there already."""
+        follows = goes_there or self._following
+        self._messages.append(message, shows_end=follows)
+        if follows:
+            self._follow()
         self._flush()
 
     def append_text(self, message_id: str, delta: str) -> None:
