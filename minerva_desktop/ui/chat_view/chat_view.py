@@ -177,7 +177,7 @@ class ChatView(TranscriptArea):
     def edit_message(self, message_id: str, text: str | None = None) -> None:
         """Let the person change a question in its place, or go on with ``text``, be it far away."""
         self._following = False
-        if text is not None and self._messages.view(message_id) is None:
+        if self._messages.view(message_id) is None:
             self._goal = ScrollPosition(message_id)
             self.reveal(message_id)
         self._messages.begin_edit(message_id, text)

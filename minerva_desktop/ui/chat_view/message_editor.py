@@ -39,7 +39,7 @@ class MessageEditor(QFrame):
         self._edit.setAccessibleName("Edit the message")
         self._edit.enter_sends = enter_sends
         self._edit.stoppable = True  # Esc
-        self._edit.set_text(text)
+        self._edit.start_over(text)  # or Ctrl+Z would take all of it away
         self._given, self._given_shown = text, self._edit.toPlainText()
         self._cancel = _button("Cancel", "Esc", self)
         self._send = _button("Send", "Return" if enter_sends else "Ctrl+Return", self)
