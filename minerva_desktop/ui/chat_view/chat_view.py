@@ -388,7 +388,7 @@ class ChatView(TranscriptArea):
             self._start_timer()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        bar, selection = self.verticalScrollBar(), self._messages.selection
+        selection = self._messages.selection
         if selection is not None and selection.obey(event):
             return
         match event.key():
@@ -396,7 +396,5 @@ class ChatView(TranscriptArea):
                 self.scroll_to_start()
             case Qt.Key.Key_End:
                 self.scroll_to_end()
-            case Qt.Key.Key_Space:
-                bar.setValue(bar.value() + bar.pageStep())
             case _:
                 super().keyPressEvent(event)
