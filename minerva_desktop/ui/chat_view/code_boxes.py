@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, Signal
@@ -16,6 +17,7 @@ from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
 from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.text_formats import CODE_HEADER
 from minerva_desktop.ui.icons import Icons
@@ -49,6 +51,7 @@ class CodeBoxes(QObject):
         self._viewport = view.viewport()
         self._bars: list[CodeBar] = []
         self._sheets: dict[int, CodeSheet] = {}
+        self._found: tuple[Sequence[Match], int | None] = ((), None)
         self._placed_from = 0
 
     @property
@@ -71,6 +74,7 @@ class CodeBoxes(QObject):
         for number, sheet in self._sheets.items():
             if number >= box:
                 sheet.show_rows(self._rows(number))
+                self._mark(number, sheet)
 
     def restyle(self) -> None:
         """The writer has other formats now."""
@@ -94,6 +98,20 @@ class CodeBoxes(QObject):
                 below = rect.adjusted(1, CODE_HEADER, -1, -2).toAlignedRect()
                 sheet.setGeometry(below)
         self._placed_from = len(self._bars)
+
+    def show_found(self, matches: Sequence[Match], current: int | None) -> None:
+        """Mark what of the text was found, and the ``current`` one of it, in the sheets, too: they
+        hide what is below them."""
+        self._found = matches, current
+        for number, sheet in self._sheets.items():
+            self._mark(number, sheet)
+
+    def _mark(self, number: int, sheet: CodeSheet) -> None:
+        matches, current = self._found
+        first, last = self._writer.boxes[number]
+        own = [at for at, match in enumerate(matches) if first <= match.row <= last]
+        found = [matches[at]._replace(row=matches[at].row - first) for at in own]
+        sheet.show_found(found, own.index(current) if current in own else None)
 
     def wake(self, place: QPoint | None) -> None:
         """The pointer is at ``place`` in the document; None: it is not in it."""
@@ -131,9 +149,10 @@ class CodeBoxes(QObject):
         if not wraps:
             label = self._label(number)
             name = f"{label} code" if label else "Code"
-            sheet = CodeSheet(self._writer.formats, name, self._viewport)
+            sheet = CodeSheet(self._icons, self._writer.formats, name, self._viewport)
             sheet.show_rows(self._rows(number))
             self._sheets[number] = sheet
+            self._mark(number, sheet)
             sheet.show()
             self._bars[number].raise_()
         self._placed_from = min(self._placed_from, number)

@@ -229,6 +229,7 @@ class RichTextView(SidewaysText):
     def show_found(self, matches: Sequence[Match], current: int | None) -> None:
         """Mark what was found, and the ``current`` one of it."""
         self._found.show(matches, current)
+        self._overlays.show_found(matches, current)
 
     def found_rect(self, match: Match) -> QRect:
         """Where a found text ends, in this widget; the top where it is not there any more. In a

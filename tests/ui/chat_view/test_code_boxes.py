@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
@@ -118,6 +119,21 @@ def test_a_sheet_scrolls_sideways_and_leaves_the_rest_to_the_transcript(
         accepted.append(event.isAccepted())
     assert accepted == [False, True]  # what is not accepted goes to whatever is behind
     assert sheet.horizontalScrollBar().value() > 0
+
+
+def test_keys_that_go_up_and_down_scroll_the_transcript_from_a_sheet_too(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    message = shown(qtbot, view, f"{SOURCE}\n\n" + "More.\n\n" * 60)
+    bars(message)[0].wrap.click()
+    (sheet,) = sheets(message)
+    bar = view.verticalScrollBar()
+    for key in (Qt.Key.Key_PageDown, Qt.Key.Key_Down, Qt.Key.Key_Space):
+        bar.setValue(0)
+        QTest.keyClick(sheet, key)
+        assert bar.value() > 0
+    QTest.keyClick(sheet, Qt.Key.Key_End)
+    assert sheet.textCursor().positionInBlock() == len(LONG)
 
 
 def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(
