@@ -115,6 +115,18 @@ def test_a_doubtful_one_asks_first(
     assert not questions()
 
 
+def test_what_nothing_opens_is_said(qtbot: QtBot, view: ChatView) -> None:
+    """As on the offscreen platform, where there is no browser."""
+    click(qtbot, view, "[the docs](https://docs.example/x)", "https://docs.example/x")
+    (told,) = questions()
+    assert told.text() == "The link was not opened"
+    assert told.informativeText().endswith("\n\nhttps://docs.example/x")
+    buttons = {button.text(): button for button in told.buttons()}
+    assert buttons.keys() == {"Copy address", "Close"}
+    buttons["Copy address"].click()
+    assert QApplication.clipboard().text() == "https://docs.example/x"
+
+
 def test_the_target_is_shown_at_the_link_that_the_keyboard_is_at(
     qtbot: QtBot, view: ChatView
 ) -> None:
