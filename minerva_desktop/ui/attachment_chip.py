@@ -177,6 +177,10 @@ class FileChip(AttachmentChip):
         self.set_content(part.name, file_facts(part))
         self.clicked.connect(self._on_clicked)
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The message's own menu is wanted."""
+        event.ignore()
+
     @Slot()
     def _on_clicked(self) -> None:
         self.opened.emit(self._part)

@@ -243,7 +243,9 @@ class MessageHands(QObject):
             partial(self._choose, message_id, place),
             is_busy=self._is_answering(),
         )
-        if not menu.isEmpty():
+        if menu.isEmpty():
+            menu.deleteLater()
+        else:
             menu.popup(place)
 
     def _choose(self, message_id: str, place: QPoint, action: MessageAction) -> None:
