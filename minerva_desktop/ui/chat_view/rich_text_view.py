@@ -120,7 +120,7 @@ class RichTextView(SidewaysText):
         self._overlays = over = TextOverlays(
             icons, self, self._writer, self._decorations, can_save=can_save
         )
-        self.scrolled = lambda: over.tables.scrolled
+        self.keep_in_sight, self.scrolled = over.keep_in_sight, lambda: over.tables.scrolled
         over.save_requested.connect(self.save_requested)
         over.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -40,6 +40,7 @@ class TextOverlays(QObject):
         """``view`` shows what ``writer`` writes; ``can_save``: code can go to a file."""
         super().__init__(view)
         self._boxes = CodeBoxes(icons, writer, decorations, view, can_save=can_save)
+        self.keep_in_sight = self._boxes.keep_in_sight
         self._formulas = WideFormulas(writer, view)
         follow = self._formulas.follow_tables
         self.tables = WideTables(writer.tables, view.viewport(), follow)

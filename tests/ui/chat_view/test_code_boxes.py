@@ -14,6 +14,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.code_files import file_name
 from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
+from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.theme import ThemeSource
 from tests.ui.chat_view.messages import answer, ended, streaming
@@ -119,6 +120,31 @@ def test_a_sheet_scrolls_sideways_and_leaves_the_rest_to_the_transcript(
         accepted.append(event.isAccepted())
     assert accepted == [False, True]  # what is not accepted goes to whatever is behind
     assert sheet.horizontalScrollBar().value() > 0
+
+
+def test_the_buttons_of_long_code_stay_in_sight(qtbot: QtBot, view: ChatView) -> None:
+    code = "\n".join(f"line = {n}" for n in range(200))
+    message = shown(qtbot, view, f"Look:\n\n```py\n{code}\n```\n\n" + "More.\n\n" * 40)
+    (bar,) = bars(message)
+    scroll = view.verticalScrollBar()
+
+    def place() -> int:
+        return bar.mapTo(view.viewport(), QPoint()).y()
+
+    scroll.setValue(0)
+    header = place()
+    scroll.setValue(header)
+    assert 0 <= place() < SIZE
+    scroll.setValue(header + 1_000)
+    assert 0 <= place() < SIZE
+    QTest.mouseClick(bar.copy, Qt.MouseButton.LeftButton)
+    assert QApplication.clipboard().text() == code
+    view.resize(600, 500)  # the text is laid out anew
+    assert 0 <= place() < SIZE
+    scroll.setValue(scroll.maximum())
+    assert place() < 0  # with the foot of its box
+    scroll.setValue(0)
+    assert place() == header
 
 
 def test_keys_that_go_up_and_down_scroll_the_transcript_from_a_sheet_too(
