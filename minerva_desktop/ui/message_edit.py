@@ -50,7 +50,7 @@ class MessageEdit(QPlainTextEdit):
     """Where it ``takes_files``, pasted ones are told by ``files_pasted(list of Path)``, an image
     without words by ``image_pasted``, and a text that is long by ``long_text_pasted(str)``; it is
     not inserted then, unless by Ctrl+Shift+V and up to `MAX_INLINE`. ``history_wanted(-1)``: an
-    earlier message, by Alt+↑.
+    earlier message, by Alt+↑. ``text_refused(length)``: it was too long to be put in.
     ``undo_other`` and ``redo_other`` are asked first, and say whether they undid something.
     """
 
@@ -62,6 +62,7 @@ class MessageEdit(QPlainTextEdit):
     files_pasted = Signal(list)
     image_pasted = Signal()
     long_text_pasted = Signal(str)
+    text_refused = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -180,11 +181,13 @@ class MessageEdit(QPlainTextEdit):
                 self.insert_text(text)
 
     def insert_text(self, text: str) -> bool:
-        """Put ``text`` in the place of what is selected; whether it is there now. Where the field
-        takes files, one that would have it lag comes as a file."""
-        if self.takes_files and len(text) > MAX_INLINE:
-            self.textCursor().removeSelectedText()
-            self.long_text_pasted.emit(text)
+        """Put ``text`` in the place of what is selected; whether it is there now. One that would
+        have the field lag comes as a file, or is refused where it takes none."""
+        if len(text) > MAX_INLINE:
+            if self.takes_files:
+                self.long_text_pasted.emit(text)
+            else:
+                self.text_refused.emit(len(text))
             return False
         self._choose_layout(text)
         self.insertPlainText(text)

@@ -174,6 +174,8 @@ class SnippetPopup(QObject):
         )
         if self._editor.insert_text(done.text):
             self._places.begin(start, done.text, done.places)
+        else:  # it comes as a file
+            cursor.removeSelectedText()
 
 
 def _one_kind_of_line(text: str) -> str:

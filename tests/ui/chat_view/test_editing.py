@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.stretch import PAGE
-from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
 
@@ -68,6 +68,18 @@ def test_undo_takes_back_what_was_typed_and_no_more(qtbot: QtBot, view: ChatView
     for _ in range(3):
         QTest.keyClick(field, Qt.Key.Key_Z, CONTROL)
     assert field.toPlainText() == "Why?"
+
+
+def test_what_would_hold_up_the_window_is_not_pasted(qtbot: QtBot, view: ChatView) -> None:
+    """5 MB took up to ten seconds."""
+    asked = question("Why?")
+    show(qtbot, view, asked)
+    field = begin(view, asked)
+    QApplication.clipboard().setText("x" * (MAX_INLINE + 1))
+    QTest.keyClick(field, Qt.Key.Key_V, CONTROL)
+    assert field.toPlainText() == "Why?"
+    assert "200,001 characters were not pasted: it takes 200,000 at once." in QToolTip.text()
+    QToolTip.hideText()
 
 
 def test_one_that_is_far_away_comes_into_sight(qtbot: QtBot, view: ChatView) -> None:
