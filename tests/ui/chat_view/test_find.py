@@ -300,6 +300,12 @@ def test_thoughts_are_searched_and_opened(finding: Finding) -> None:
     finding.press(Qt.Key.Key_Return)
     finding.until("3 of 3")
     assert not second.is_open
+    assert first.body is not None
+    first.body.setFocus()
+    first.body.find("they say")  # what is selected there is what is meant
+    finding.finder.open()
+    finding.until("1 of 1")
+    assert finding.field.text() == "they say"
 
 
 def test_what_is_being_thought_is_found(finding: Finding) -> None:
