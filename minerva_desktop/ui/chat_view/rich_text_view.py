@@ -365,7 +365,7 @@ class RichTextView(SidewaysText):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
-        link = "" if by_keyboard else self.anchorAt(event.pos())
+        link = self._links.at_caret() if by_keyboard else self.anchorAt(event.pos())
         self._menu_link = "" if link.startswith("#") else link
         self.menu_requested.emit(event.globalPos())
 
