@@ -179,7 +179,7 @@ class AttachmentController(QObject):
         item_id = self._strip.add(part)
         if len(text) <= MAX_INLINE:
             words = f"{len(text):,} characters were pasted as a file."
-            work = partial(self._inline, item_id)
+            work = partial(self._inline, item_id, part)
             self._offers.do(words, "Put into the message", work, PASTED)
 
     # -- out -------------------------------------------------------------------------------
@@ -205,17 +205,21 @@ class AttachmentController(QObject):
             self._strip.add(part)
         self._composer.focus_editor()
 
-    async def _inline(self, item_id: str) -> None:
-        self._on_inline(item_id)
+    async def _inline(self, item_id: str, part: FilePart) -> None:
+        self._put_inline(item_id, part)
 
     @Slot(str)
     def _on_inline(self, item_id: str) -> None:
         item = self._strip.item(item_id)
-        if item is None or item.part is None:
-            return
+        if item is not None and item.part is not None:
+            self._put_inline(item_id, item.part)
+
+    def _put_inline(self, item_id: str, part: FilePart) -> None:
+        """Also where Ctrl+Z took the file away again."""
         self._offers.dismiss(PASTED)
-        self._strip.take(item_id)
-        self._composer.insert_text(item.part.text)
+        if self._strip.item(item_id) is not None:
+            self._strip.take(item_id)
+        self._composer.insert_text(part.text)
         self._composer.focus_editor()
 
     # -- what is in it ---------------------------------------------------------------------

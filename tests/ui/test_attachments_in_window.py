@@ -165,6 +165,15 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
         for _ in range(2):
             QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+        editor.paste()
+        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        (inline,) = [each for each in buttons if each.text() == "Put into the message"]
+        inline.click()
+        opened.until("text", lambda: editor.toPlainText() == "See: " + text)  # it is offered still
+        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
         QGuiApplication.clipboard().setText("four" * 1_250_000)
         editor.paste()
         assert opened.notice == (
