@@ -217,10 +217,12 @@ class ChatSession:
 
     async def remove(self, message_id: str, *, with_replies: bool) -> Removal:
         """Delete a message, with all that came of it or not; what it returns undoes it. Raises
-        `InvalidRequest` while an answer runs."""
+        `InvalidRequest` while an answer runs, and where it went already."""
         self._require_idle()
         await self._keeper.save()
         self._require_idle()
+        if message_id not in self.conversation:
+            raise InvalidRequest("That message was deleted already", param="message_id")
         removal = self.conversation.remove(message_id, with_replies=with_replies)
         self._listener.on_branch_changed(self)
         await self._keeper.save_removal(removal, is_undone=False)
