@@ -25,6 +25,7 @@ from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.text_formats import TextFormats
 from minerva_desktop.ui.icons import Icons
 
@@ -108,7 +109,7 @@ class CodeSheet(QTextEdit):
     def createMimeDataFromSelection(self) -> QMimeData:
         """Plain text only: colours of a theme are no use elsewhere."""
         data = QMimeData()
-        data.setText(self.textCursor().selection().toPlainText())
+        data.setText(selected_text(self._writer, self.textCursor()))
         return data
 
     def focusInEvent(self, event: QFocusEvent) -> None:

@@ -122,6 +122,18 @@ def test_a_sheet_scrolls_sideways_and_leaves_the_rest_to_the_transcript(
     assert sheet.horizontalScrollBar().value() > 0
 
 
+def test_a_line_that_is_shown_as_several_is_copied_as_one(qtbot: QtBot, view: ChatView) -> None:
+    line = "x" * 5_000
+    message = shown(qtbot, view, f"Look:\n\n```\n{line}\ny\n```")
+    message.body.selectAll()
+    assert message.body.selected_text() == f"Look:\n\n{line}\ny"
+    bars(message)[0].wrap.click()
+    (sheet,) = sheets(message)
+    sheet.selectAll()
+    sheet.copy()
+    assert QApplication.clipboard().text() == f"{line}\ny"
+
+
 def test_the_buttons_of_long_code_stay_in_sight(qtbot: QtBot, view: ChatView) -> None:
     code = "\n".join(f"line = {n}" for n in range(200))
     message = shown(qtbot, view, f"Look:\n\n```py\n{code}\n```\n\n" + "More.\n\n" * 40)
