@@ -109,6 +109,7 @@ class CodeBoxes(QObject):
         self._found = matches, current
         for number, sheet in self._sheets.items():
             self._mark(number, sheet)
+            sheet.reveal_found()
 
     def _mark(self, number: int, sheet: CodeSheet) -> None:
         matches, current = self._found

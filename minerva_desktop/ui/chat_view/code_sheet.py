@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QMimeData, QRect, Qt
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import (
     QFocusEvent,
     QKeyEvent,
@@ -63,6 +63,7 @@ class CodeSheet(QTextEdit):
         self.document().setDefaultFont(parent.font())
         self._writer = DocumentWriter(self.document(), formats)
         self._found = FoundMarks(self, self._writer, icons)
+        self._current: Match | None = None
         option = self.document().defaultTextOption()
         option.setWrapMode(option.WrapMode.NoWrap)
         self.document().setDefaultTextOption(option)
@@ -82,14 +83,16 @@ class CodeSheet(QTextEdit):
             self.document().rootFrame().setFrameFormat(frame)
 
     def show_found(self, matches: Sequence[Match], current: int | None) -> None:
-        """Mark ``matches``, and bring the ``current`` one of them into sight sideways."""
+        """Mark ``matches``, and the ``current`` one of them."""
         self._found.show(matches, current)
-        cursor = None if current is None else self._found.cursor(matches[current])
-        if cursor is not None:
-            self._reveal(self.cursorRect(cursor))
+        self._current = None if current is None else matches[current]
 
-    def _reveal(self, rect: QRect) -> None:
-        bar, shown = self.horizontalScrollBar(), self.viewport().rect()
+    def reveal_found(self) -> None:
+        """Bring the current match into sight sideways."""
+        cursor = None if self._current is None else self._found.cursor(self._current)
+        if cursor is None:
+            return
+        rect, bar, shown = self.cursorRect(cursor), self.horizontalScrollBar(), self.rect()
         beyond = max(0, rect.right() + MARGIN - shown.right())
         bar.setValue(bar.value() + (beyond or min(0, rect.left() - MARGIN)))
 
