@@ -179,7 +179,46 @@ def code_boxes(stage: Stage) -> list[QWidget]:
     return []
 
 
+TASKS = """\
+What is left to do:
+
+1. [x] Buy salt, **all** of it
+2. [ ] Boil the sea, which takes a while, for there is much of it and the fire is small, so that \
+this goes on in another line
+3. Weigh what is left
+   - [x] on the scales
+   - [ ] by hand
+
+- [x] a bullet's
+- [ ] and another
+
+99. [ ] A late one
+100. [x] and a later one
+
+1. [ ] هذا سطر
+2. [x] وهذا سطر آخر
+"""
+
+
+def tasks(stage: Stage) -> list[QWidget]:
+    """Boxes to tick beside numbers and as bullets."""
+    _show(stage, TASKS)
+    return []
+
+
+def code_long(stage: Stage) -> list[QWidget]:
+    """In the middle of long code, the header of which is out of sight; the pointer is in it."""
+    lines = "\n".join(f"counts[{n}] = sum(each.size for each in found[{n}:])" for n in range(60))
+    _show(stage, f"All of it:\n\n```python\n{lines}\n```\n\n" + "And text.\n\n" * 20)
+    stage.window.chat_view.verticalScrollBar().setValue(400)
+    (bar,) = stage.window.chat_view.findChildren(CodeBar)
+    bar.wake(True)
+    return []
+
+
 STATES: dict[str, State] = {
+    "tasks": tasks,
+    "code-long": code_long,
     "formulas": formulas,
     "formulas-end": formulas_end,
     "formulas-narrow": formulas_narrow,

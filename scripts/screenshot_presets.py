@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QMenu, QPlainTextEdit, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QToolButton, QWidget
 
 from minerva_desktop.app.model_actions import OwnTemplate
 from minerva_desktop.chat.presets import PromptLibrary, Snippet
@@ -15,6 +15,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.preset_row import PresetState
 from minerva_desktop.ui.snippet_dialog import SnippetDialog, SnippetStore
@@ -122,7 +123,7 @@ def preset_name(stage: Stage) -> list[QWidget]:
 
 def snippets(stage: Stage) -> list[QWidget]:
     """“/” was typed in the composer."""
-    editor = stage.window.findChild(QPlainTextEdit, "composer")
+    editor = stage.window.findChild(MessageEdit, "composer")
     assert editor is not None
     SnippetPopup(editor, stage.icons.themes, lambda: SNIPPETS, lambda _names: {})
     stage.window.composer.set_text("")

@@ -42,8 +42,8 @@ GONE = "This chat is not there any more"
 
 
 class ChatSession:
-    """At most one answer runs at a time; messages that were sent meanwhile wait for their turn.
-    Nothing is begun in one that ``is_gone``: its chat was put away."""
+    """At most one answer runs at a time; messages that were sent meanwhile wait for their turn,
+    of which ``sending`` knows. Nothing is begun in one that ``is_gone``: its chat was put away."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ChatSession:
         self._clock = clock
         self._answer: RunningAnswer | None = None
         self._queue = MessageQueue(conversation, keeper)
-        self._sending = QueueSending(self._queue, listener)
+        self.sending = QueueSending(self._queue, listener)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -84,7 +84,7 @@ class ChatSession:
     @property
     def is_counting(self) -> bool:
         """Whether what has waited longest is sent as soon as it is known to have room."""
-        return self._sending.is_counting
+        return self.sending.is_counting
 
     @property
     def has_more_to_do(self) -> bool:
@@ -111,11 +111,6 @@ class ChatSession:
     def is_paused(self) -> bool:
         """Whether messages wait for a person."""
         return bool(self._queue) and not self.is_answering and not self.is_counting
-
-    @property
-    def lacks_room(self) -> bool:
-        """Whether what has waited longest was found to have no room."""
-        return self._sending.lacks_room
 
     # -- what a person says ----------------------------------------------------------------
 
@@ -204,7 +199,7 @@ class ChatSession:
     async def send_queued(self, reply_to: str | None = None) -> None:
         """Send the message that has waited longest, as `send` does, if there is one, nothing runs,
         and it has room (`SessionListener.has_room`): else it goes on waiting."""
-        await self._sending.send_first(self, reply_to or self.conversation.active_leaf_id)
+        await self.sending.send_first(self, reply_to or self.conversation.active_leaf_id)
 
     def stop(self) -> None:
         """End the running answer; what it wrote stays."""
@@ -222,10 +217,12 @@ class ChatSession:
 
     async def remove(self, message_id: str, *, with_replies: bool) -> Removal:
         """Delete a message, with all that came of it or not; what it returns undoes it. Raises
-        `InvalidRequest` while an answer runs."""
+        `InvalidRequest` while an answer runs, and where it went already."""
         self._require_idle()
         await self._keeper.save()
         self._require_idle()
+        if message_id not in self.conversation:
+            raise InvalidRequest("That message was deleted already", param="message_id")
         removal = self.conversation.remove(message_id, with_replies=with_replies)
         self._listener.on_branch_changed(self)
         await self._keeper.save_removal(removal, is_undone=False)
@@ -284,7 +281,7 @@ class ChatSession:
     async def close(self) -> None:
         """Stop the answer, and return when all that was written is on disk. Messages that still
         wait become the draft."""
-        self._sending.cancel()
+        self.sending.cancel()
         had_queue = bool(self._queue)
         await self._queue.become_draft()  # before an answer's end, which would send the next
         if had_queue:
@@ -390,7 +387,7 @@ class ChatSession:
         self.conversation.replace(final)
         self._ending = asyncio.ensure_future(self._save_end(answer, final))
         if state is MessageState.COMPLETE:
-            self._sending.send_behind(self, final.id, self._ending)
+            self.sending.send_behind(self, final.id, self._ending)
         self._listener.on_message_changed(self, final)
 
     async def _save_end(self, answer: RunningAnswer, final: Message) -> None:

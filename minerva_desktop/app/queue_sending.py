@@ -26,6 +26,7 @@ class QueueSending:
         self._listener = listener
         self._counting: asyncio.Task[None] | None = None
         self._refused: QueuedMessage | None = None
+        self.is_by_itself = False  # what is being sent follows an answer, and nobody asked just now
 
     @property
     def is_counting(self) -> bool:
@@ -76,7 +77,11 @@ class QueueSending:
             self._counting = None
         if first is not None:
             queued, place = first
-            await session.send(queued.text, queued.model_path, queued.files, place)
+            self.is_by_itself = ending is not None
+            try:
+                await session.send(queued.text, queued.model_path, queued.files, place)
+            finally:
+                self.is_by_itself = False
 
     async def _first_with_room(
         self, session: ChatSession, reply_to: str | None

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QAbstractButton, QToolButton, QWidget
 from minerva_desktop.app.attachments import attached_name, estimated_tokens
 from minerva_desktop.chat.parts import FilePart, ImagePart
 from minerva_desktop.ui.controls import icon_button, plain_tip
-from minerva_desktop.ui.formats import format_tokens
+from minerva_desktop.ui.formats import n_of
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.stylesheet import MIN_FONT_PX
 from minerva_desktop.ui.theme import GRID
@@ -42,8 +42,7 @@ REMOVE = 6 * GRID  # px, side of the cross
 def file_facts(part: FilePart) -> str:
     """``12.3 kB · 3,045 tokens``; about how many, where no model counted them."""
     count, about = (part.n_tokens, "") if part.n_tokens else (estimated_tokens(part.text), "≈ ")
-    unit = "token" if count == 1 else "tokens"
-    return f"{format_bytes(part.n_bytes)} · {about}{format_tokens(count)} {unit}"
+    return f"{format_bytes(part.n_bytes)} · {about}{n_of(count, 'token')}"
 
 
 def image_facts(part: ImagePart) -> str:
@@ -176,6 +175,10 @@ class FileChip(AttachmentChip):
         self._part = part
         self.set_content(part.name, file_facts(part))
         self.clicked.connect(self._on_clicked)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The message's own menu is wanted."""
+        event.ignore()
 
     @Slot()
     def _on_clicked(self) -> None:

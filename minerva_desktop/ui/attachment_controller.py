@@ -26,14 +26,15 @@ from minerva_desktop.ui.attachment_strip import AttachedFile
 from minerva_desktop.ui.controls import PopupMenu
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.message_edit import MAX_INLINE
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
 REFUSED = "attachments-refused"
+TOO_MANY = f"a message takes {MAX_FILES} files at most"
 PASTED = "pasted"
-MAX_INLINE = 200_000  # characters that the text field takes without lagging
 
 
 class AttachmentController(QObject):
@@ -92,8 +93,7 @@ class AttachmentController(QObject):
         for item_id, path in begun:
             on_page = partial(self._page_read.emit, item_id)
             self._readings[item_id] = FileReading(path, on_page)
-        reason = f"a message takes {MAX_FILES} files at most"
-        refused = [refusal(path, reason) for path in paths[room:]]
+        refused = [refusal(path, TOO_MANY) for path in paths[room:]]
         self._tasks.start(self._read(begun, refused))
         self._composer.focus_editor()
 
@@ -171,12 +171,15 @@ class AttachmentController(QObject):
             self._tell_refused([error], 1)
             return
         if len(self._strip.items) >= MAX_FILES:
-            self._composer.insert_text(text)
+            if len(text) <= MAX_INLINE:
+                self._composer.insert_text(text)
+            else:
+                self._tell_refused([refusal(Path(part.name), TOO_MANY)], 1)
             return
         item_id = self._strip.add(part)
         if len(text) <= MAX_INLINE:
             words = f"{len(text):,} characters were pasted as a file."
-            work = partial(self._inline, item_id)
+            work = partial(self._inline, item_id, part)
             self._offers.do(words, "Put into the message", work, PASTED)
 
     # -- out -------------------------------------------------------------------------------
@@ -202,17 +205,21 @@ class AttachmentController(QObject):
             self._strip.add(part)
         self._composer.focus_editor()
 
-    async def _inline(self, item_id: str) -> None:
-        self._on_inline(item_id)
+    async def _inline(self, item_id: str, part: FilePart) -> None:
+        self._put_inline(item_id, part)
 
     @Slot(str)
     def _on_inline(self, item_id: str) -> None:
         item = self._strip.item(item_id)
-        if item is None or item.part is None:
-            return
+        if item is not None and item.part is not None:
+            self._put_inline(item_id, item.part)
+
+    def _put_inline(self, item_id: str, part: FilePart) -> None:
+        """Also where Ctrl+Z took the file away again."""
         self._offers.dismiss(PASTED)
-        self._strip.take(item_id)
-        self._composer.insert_text(item.part.text)
+        if self._strip.item(item_id) is not None:
+            self._strip.take(item_id)
+        self._composer.insert_text(part.text)
         self._composer.focus_editor()
 
     # -- what is in it ---------------------------------------------------------------------

@@ -297,16 +297,16 @@ class ChatController(QObject):
         if session is not self._session:
             return
         self._places.setup.end(session)
+        view = self._window.chat_view
+        view.append_message(message, goes_there=not session.sending.is_by_itself)
         if message.role is Role.ASSISTANT:
             self._speed.begin()
             self._window.notifications.dismiss(ENGINE_NOTICE)
             self._window.composer.set_generating(True)
-            self._window.chat_view.append_message(message)
             self._status.begin(message)
             self._sender.show_waiting(session)
         else:
-            self._window.chat_view.append_message(message)
-            self._window.chat_view.cut_mark.set_cut(session.conversation.active_cut())
+            view.cut_mark.set_cut(session.conversation.active_cut())
 
     def on_text_added(self, session: ChatSession, message_id: str, text: str) -> None:
         """Show more of an answer in the open chat."""

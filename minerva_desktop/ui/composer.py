@@ -147,6 +147,10 @@ class Composer(QWidget):
         """Put ``text`` at the cursor."""
         self._editor.insert_text(text)
 
+    def paste(self) -> None:
+        """Put what is in the clipboard at the cursor, or take it as a file."""
+        self._editor.paste()
+
     def start_over(self, text: str, files: Files = ()) -> None:
         """Hold ``text`` and ``files``, with nothing before it that Undo could bring back: of
         another chat."""

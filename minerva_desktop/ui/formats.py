@@ -24,6 +24,11 @@ def format_tokens(count: int) -> str:
     return f"{count:,}"
 
 
+def n_of(count: int, unit: str) -> str:
+    """``1 token``, ``8,192 tokens``: of a unit that takes an s."""
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+
+
 def format_speed(tokens_per_second: float) -> str:
     """A speed as ``42.1 tokens/s``."""
     digits = 1 if tokens_per_second < 99.95 else 0

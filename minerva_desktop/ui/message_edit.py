@@ -29,6 +29,7 @@ from minerva_desktop.ui.theme import GRID
 # What is longer, and pasted, comes as a file: about two screens.
 LONG_PASTE = 8_000  # characters
 LONG_PASTE_LINES = 100
+MAX_INLINE = 200_000  # characters that the field takes without lagging
 # Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
 # (measured); breaking anywhere takes 0.02 s.
 _LONG_RUN = re.compile(r"\S{2000}")
@@ -48,7 +49,8 @@ def _no() -> bool:
 class MessageEdit(QPlainTextEdit):
     """Where it ``takes_files``, pasted ones are told by ``files_pasted(list of Path)``, an image
     without words by ``image_pasted``, and a text that is long by ``long_text_pasted(str)``; it is
-    not inserted then, unless by Ctrl+Shift+V. ``history_wanted(-1)``: an earlier message, by Alt+↑.
+    not inserted then, unless by Ctrl+Shift+V and up to `MAX_INLINE`. ``history_wanted(-1)``: an
+    earlier message, by Alt+↑. ``text_refused(length)``: it was too long to be put in.
     ``undo_other`` and ``redo_other`` are asked first, and say whether they undid something.
     """
 
@@ -60,6 +62,7 @@ class MessageEdit(QPlainTextEdit):
     files_pasted = Signal(list)
     image_pasted = Signal()
     long_text_pasted = Signal(str)
+    text_refused = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -177,11 +180,19 @@ class MessageEdit(QPlainTextEdit):
             else:
                 self.insert_text(text)
 
-    def insert_text(self, text: str) -> None:
-        """Put ``text`` in the place of what is selected."""
+    def insert_text(self, text: str) -> bool:
+        """Put ``text`` in the place of what is selected; whether it is there now. One that would
+        have the field lag comes as a file, or is refused where it takes none."""
+        if len(text) > MAX_INLINE:
+            if self.takes_files:
+                self.long_text_pasted.emit(text)
+            else:
+                self.text_refused.emit(len(text))
+            return False
         self._choose_layout(text)
         self.insertPlainText(text)
         self.ensureCursorVisible()
+        return True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -65,7 +65,7 @@ class MessageSender(QObject):
         leaf_id = session.conversation.active_leaf_id
         leaf = None if leaf_id is None else session.conversation[leaf_id]
         was_stopped = leaf is not None and leaf.state is MessageState.STOPPED
-        why = NO_ROOM if session.lacks_room else STOPPED if was_stopped else NOT_WELL
+        why = NO_ROOM if session.sending.lacks_room else STOPPED if was_stopped else NOT_WELL
         waiting = self._composer.waiting
         waiting.show_messages(session.queued, is_paused=session.is_paused, why=why)
 

@@ -35,8 +35,8 @@ class PromptHistory(QObject):
         if not 0 <= at <= len(earlier):
             return
         self._at = at
-        self._shown = self._draft if at == 0 else earlier[-at]
-        self._composer.set_text(self._shown)
+        self._composer.set_text(self._draft if at == 0 else earlier[-at])
+        self._shown = self._composer.text  # a field shows some spaces and ends of lines otherwise
 
     def _earlier(self) -> list[str]:
         """The person's messages in the branch that is shown, oldest first; one that was said twice

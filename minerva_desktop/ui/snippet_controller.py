@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence, Set
 
 from PySide6.QtCore import QDate, QLocale, QObject, QTime, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.preset_file import PresetFile
 from minerva_desktop.chat.presets import PromptLibrary, Snippet
 from minerva_desktop.errors import StoreError
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.preset_files import PresetFiles
 from minerva_desktop.ui.snippet_dialog import SnippetDialog, SnippetStore
 from minerva_desktop.ui.snippet_popup import SELECTION, SnippetPopup
@@ -39,8 +40,8 @@ class SnippetController(QObject):
         self._files = PresetFiles(presets, tasks, self)
         self._files.told.connect(self._on_told)
         self._files.imported.connect(self._on_imported)
-        editor = window.composer.findChild(QPlainTextEdit, "composer")
-        if not isinstance(editor, QPlainTextEdit):
+        editor = window.composer.findChild(MessageEdit, "composer")
+        if not isinstance(editor, MessageEdit):
             raise TypeError("the composer has no text field")
         popup = SnippetPopup(editor, icons.themes, self._snippets, self._values)
         window.composer.unfilled = popup.hold

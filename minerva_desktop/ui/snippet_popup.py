@@ -1,6 +1,6 @@
 """Snippets in a text field: ``/`` at a line's start lists them, and one that is taken is put in.
 
-Attaches to any `QPlainTextEdit`, whose keys it sees first. Main thread.
+Attaches to a `MessageEdit`, whose keys it sees first. Main thread.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QTextCursor
-from PySide6.QtWidgets import QPlainTextEdit
 
 from minerva_desktop.chat.presets import Snippet, filled, variables
+from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.snippet_list import SnippetList
 from minerva_desktop.ui.snippet_places import SnippetPlaces, units
 from minerva_desktop.ui.theme import ThemeSource
@@ -31,7 +31,7 @@ class SnippetPopup(QObject):
 
     def __init__(
         self,
-        editor: QPlainTextEdit,
+        editor: MessageEdit,
         themes: ThemeSource,
         snippets: Callable[[], Sequence[Snippet]],
         values: Callable[[Set[str]], Mapping[str, str]],
@@ -172,10 +172,10 @@ class SnippetPopup(QObject):
             _one_kind_of_line(snippet.text),
             {name: _one_kind_of_line(value) for name, value in values.items()},
         )
-        data = QMimeData()
-        data.setText(done.text)
-        self._editor.insertFromMimeData(data)  # as pasted text, which a field may wrap otherwise
-        self._places.begin(start, done.text, done.places)
+        if self._editor.insert_text(done.text):
+            self._places.begin(start, done.text, done.places)
+        else:  # it comes as a file
+            cursor.removeSelectedText()
 
 
 def _one_kind_of_line(text: str) -> str:

@@ -56,8 +56,8 @@ class WindowKeys(QObject):
     def obey(self, event: QKeyEvent) -> bool:
         """Do what a key says that nothing in the window wanted; whether it said something.
 
-        Esc stops the answer or leads to the composer, what is typed in the transcript goes there,
-        and Ctrl+Z takes back what was done last.
+        Esc stops the answer or leads to the composer, what is typed in the transcript, or pasted,
+        goes there, and Ctrl+Z takes back what was done last.
         """
         focused = QApplication.focusWidget()
         text, modifiers = event.text(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
@@ -73,6 +73,10 @@ class WindowKeys(QObject):
         in_chat = focused is not None and self._chat_view.isAncestorOf(focused)
         if not (in_chat or focused is self._chat_view):
             return False
+        if event.matches(QKeySequence.StandardKey.Paste):
+            self._composer.focus_editor()
+            self._composer.paste()
+            return True
         if not text.isprintable() or not text or modifiers not in _NO_KEYS:
             return False
         self._composer.focus_editor()

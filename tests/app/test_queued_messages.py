@@ -104,7 +104,7 @@ async def test_a_message_without_room_goes_on_waiting(desk: Desk) -> None:
     await desk.says(session, "Un")
     while not session.is_paused:
         await asyncio.sleep(0)
-    assert session.lacks_room
+    assert session.sending.lacks_room
     assert [queued.text for queued in session.queued] == ["Two"]
     assert len(desk.engine.started) == 1
     desk.listener.room = True

@@ -3,6 +3,7 @@ store and a scripted engine."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import apsw
@@ -172,6 +173,18 @@ async def test_a_question_that_stands_alone_is_answered(desk: Desk) -> None:
     assert session.conversation[session.answer_id].parent_id == question.id
     with pytest.raises(InvalidRequest, match="still"):
         await session.retry(question.id, MODEL)
+
+
+async def test_what_is_deleted_twice_at_a_time_goes_once(desk: Desk) -> None:
+    """The second was told as “Something went wrong in Minerva”."""
+    session = desk.new_session()
+    await desk.answered(session, "one", "ONE")
+    question, answer = session.conversation.active_branch()
+    both = [session.remove(answer.id, with_replies=False) for _ in range(2)]
+    removal, refused = await asyncio.gather(*both, return_exceptions=True)
+    assert isinstance(removal, Removal)
+    assert isinstance(refused, InvalidRequest)
+    assert desk.listener.branch == [question]
 
 
 async def test_a_deleted_branch_comes_back_whole(desk: Desk) -> None:

@@ -137,7 +137,7 @@ async def test_what_was_counted_alone_is_counted_with_the_answer_that_ended(benc
     await bench.desk.says(bench.session, "w " * 250)
     await bench.session.settle()
     bench.worker.may_count.set()
-    await until(lambda: bench.session.lacks_room)
+    await until(lambda: bench.session.sending.lacks_room)
     assert bench.started == ["One", "Two"]
     assert [queued.text for queued in bench.session.queued] == [LONG]
 

@@ -16,7 +16,7 @@ from minerva_desktop.ui.attachment_chip import AttachmentChip
 from minerva_desktop.ui.composer import STILL_READING, Composer
 from minerva_desktop.ui.drop_overlay import drop_words
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
 from tests.ui.parts import part
 
 ONE = FilePart("one.txt", "1", 1_000, n_tokens=300)
@@ -164,6 +164,20 @@ def test_a_long_paste_is_offered_as_a_file(qtbot: QtBot, composer: Composer) -> 
     mime.setText("x\n" * 99)
     paste(composer, mime)
     assert composer.text == "x\n" * 99
+
+
+def test_ctrl_shift_v_pastes_into_the_text_what_that_can_hold(
+    qtbot: QtBot, composer: Composer
+) -> None:
+    editor = part(composer, MessageEdit, "composer")
+    QApplication.clipboard().setText("word " * 2_000)
+    QTest.keyClick(editor, Qt.Key.Key_V, CTRL | SHIFT)
+    assert composer.text == "word " * 2_000
+    QApplication.clipboard().setText("word " * MAX_INLINE)
+    with qtbot.waitSignal(composer.long_text_pasted) as pasted:
+        QTest.keyClick(editor, Qt.Key.Key_V, CTRL | SHIFT)
+    assert pasted.args == ["word " * MAX_INLINE]
+    assert composer.text == "word " * 2_000
 
 
 def test_files_and_images_of_the_clipboard(qtbot: QtBot, composer: Composer) -> None:

@@ -26,8 +26,10 @@ from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.app.pdf_files import write_pdf
+from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
+from tests.ui.test_message_actions import on_disk, open_chat
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -163,6 +165,15 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
         for _ in range(2):
             QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+        editor.paste()
+        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        (inline,) = [each for each in buttons if each.text() == "Put into the message"]
+        inline.click()
+        opened.until("text", lambda: editor.toPlainText() == "See: " + text)  # it is offered still
+        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
         QGuiApplication.clipboard().setText("four" * 1_250_000)
         editor.paste()
         assert opened.notice == (
@@ -214,17 +225,17 @@ def test_what_cannot_be_attached_leaves_the_message_alone(
 
 def test_earlier_messages_come_back_with_alt_up(open_app: OpenApp) -> None:
     alt = Qt.KeyboardModifier.AltModifier
+    # Imported: a field shows its space as an ordinary one.
+    on_disk(make_conversation("One", "1", "Deux\xa0!", "2", title="Numbers"))
     with closing(open_app()) as opened:
-        for text in ("One", "Two"):
-            opened.send(text)
-            opened.until("end", lambda: not opened.is_answering)
+        open_chat(opened, "Numbers", "2")
         editor = opened.part(MessageEdit, "composer")
         QTest.keyClicks(editor, "Th")
         seen = []
         for key in (Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Down):
             QTest.keyClick(editor, key, alt)
             seen.append(editor.toPlainText())
-        assert seen == ["Two", "One", "One", "Two", "Th"]
+        assert seen == ["Deux !", "One", "One", "Deux !", "Th"]
 
 
 def test_files_the_app_is_started_with_go_with_the_message(

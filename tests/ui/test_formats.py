@@ -7,6 +7,7 @@ from minerva_desktop.ui.formats import (
     format_speed,
     format_tokens,
     format_used,
+    n_of,
 )
 
 
@@ -18,6 +19,11 @@ def test_amounts_share_a_unit_where_they_can() -> None:
 
 def test_tokens_and_times() -> None:
     assert format_tokens(8192) == "8,192"
+    assert (n_of(0, "token"), n_of(1, "token"), n_of(8192, "token")) == (
+        "0 tokens",
+        "1 token",
+        "8,192 tokens",
+    )
     assert format_speed(42.13) == "42.1 tokens/s"
     assert format_speed(1234.5) == "1,234 tokens/s"
     assert format_ms(120.4) == "120 ms"

@@ -281,16 +281,24 @@ def test_messages_wait_for_the_answer_and_for_the_person(open_app: OpenApp) -> N
 
 def test_a_waiting_message_follows_an_answer_that_ends_well(open_app: OpenApp) -> None:
     remember(SamplingParameters(max_tokens=40, ignore_eos=True, seed=1))
+    chat = make_conversation("Hello", "Hi.\n\n" * 40, title="Long")
+    chat.sampling = SamplingParameters(max_tokens=40, ignore_eos=True, seed=1)
+    on_disk(chat)
     with closing(open_app()) as opened:
+        open_chat(opened, "Long", "Hi.")
         opened.send("One")
-        opened.until("words", lambda: len(opened.transcript) > 20)
+        bar = opened.window.chat_view.verticalScrollBar()
+        opened.until("words", lambda: len(views(opened)[-1].source()) > 20)
+        assert bar.value() == bar.maximum()
         editor = opened.part(MessageEdit, "composer")
         QTest.keyClicks(editor, "Two")
         QTest.mouseClick(opened.part(QPushButton, "queueButton"), Qt.MouseButton.LeftButton)
         opened.until("queue", opened.window.composer.waiting.isVisible)
-        answered(opened, 4)
+        bar.setValue(0)  # to read something again
+        answered(opened, 6)
         assert "\n\nTwo\n\n" in opened.transcript
         assert not opened.window.composer.waiting.isVisible()
+        assert bar.value() == 0
 
 
 # -- drafts and places -------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QMainWindow,
-    QPlainTextEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +21,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.presets import Snippet
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.message_edit import LONG_PASTE, MAX_INLINE, MessageEdit
 from minerva_desktop.ui.snippet_list import MANAGE
 from minerva_desktop.ui.snippet_popup import SnippetPopup
 from tests.ui.parts import part
@@ -51,7 +51,7 @@ class Desk:
         self.snippets: tuple[Snippet, ...] = SNIPPETS
         self.asked: Set[str] = frozenset()
         self.values: Mapping[str, str] = {"date": "1 May"}
-        self.editor = part(self.composer, QPlainTextEdit, "composer")
+        self.editor = part(self.composer, MessageEdit, "composer")
         self.popup = SnippetPopup(self.editor, icons.themes, lambda: self.snippets, self.values_of)
         self.composer.unfilled = self.popup.hold
         self.window.show()
@@ -137,6 +137,27 @@ def test_enter_and_tab_take_the_current_one(qtbot: QtBot, desk: Desk, key: Qt.Ke
     desk.editor.undo()
     assert desk.composer.text == "/f"
     assert desk.offered == []
+
+
+def test_what_a_clipboard_makes_long_is_put_in_all_the_same(desk: Desk) -> None:
+    desk.snippets = (Snippet(name="sum", text="In {{n}} words:\n{{clipboard}}"),)
+    desk.values = {"clipboard": "word " * LONG_PASTE}
+    desk.type("/sum")
+    desk.press(Qt.Key.Key_Return)
+    assert desk.composer.text == "In {{n}} words:\n" + "word " * LONG_PASTE
+    assert desk.selected == "{{n}}"
+
+
+def test_what_is_too_long_for_the_field_becomes_a_file(qtbot: QtBot, desk: Desk) -> None:
+    desk.snippets = (Snippet(name="sum", text="{{n}}{{clipboard}}"),)
+    desk.values = {"clipboard": "x" * MAX_INLINE}
+    desk.type("/sum")
+    with qtbot.waitSignal(desk.composer.long_text_pasted) as pasted:
+        desk.press(Qt.Key.Key_Return)
+    assert pasted.args == ["{{n}}" + "x" * MAX_INLINE]
+    assert desk.composer.text == ""
+    desk.type("Sum it up")
+    assert desk.popup.hold() == ""  # no place is left to fill in
 
 
 def test_a_click_takes_it_and_the_keys_stay_with_the_text(desk: Desk) -> None:

@@ -177,6 +177,10 @@ def test_what_is_typed_in_the_transcript_goes_into_the_composer(window: MainWind
     press(Qt.Key.Key_H)
     press(Qt.Key.Key_I)
     assert (part(window), window.composer.text) == ("composerCard", "hi")
+    press(Qt.Key.Key_F6)
+    QApplication.clipboard().setText("There ")
+    press(Qt.Key.Key_V, CTRL)
+    assert (part(window), window.composer.text) == ("composerCard", "hiThere ")
 
 
 def test_escape_leads_back_or_stops_the_answer(qtbot: QtBot, window: MainWindow) -> None:

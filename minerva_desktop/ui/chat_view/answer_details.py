@@ -23,7 +23,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.ui.controls import PopupFrame
-from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
+from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens, n_of
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -91,24 +91,24 @@ def _numbers(completion: Completion) -> Facts:
     facts = [] if completion.seed is None else [("Seed", str(completion.seed))]
     if timings.prompt_tokens:  # another program's file may not say, and any prompt has some
         facts.append(("Prompt", _prompt(timings, completion)))
-    answer = f"{format_tokens(timings.completion_tokens)} tokens"
+    answer = n_of(timings.completion_tokens, "token")
     if timings.tokens_per_second > 0:
         answer += f", {format_speed(timings.tokens_per_second)}"
     facts.append(("Answer", answer))
     if timings.prompt_tokens:
-        facts.append(("Context used", f"{format_tokens(completion.context_used)} tokens"))
+        facts.append(("Context used", n_of(completion.context_used, "token")))
     if completion.drafted_tokens:
         guessed = f"{completion.accepted_tokens:,} of {completion.drafted_tokens:,} were right"
         facts.append(("Guessed ahead", guessed))
     if completion.dropped_turns:
-        facts.append(("Left out", f"the oldest {completion.dropped_turns:,} messages"))
+        facts.append(("Left out", f"the oldest {n_of(completion.dropped_turns, 'message')}"))
     if completion.shifted_tokens:
-        facts.append(("Forgotten", f"{format_tokens(completion.shifted_tokens)} tokens"))
+        facts.append(("Forgotten", n_of(completion.shifted_tokens, "token")))
     return facts
 
 
 def _prompt(timings: Timings, completion: Completion) -> str:
-    text = f"{format_tokens(timings.prompt_tokens)} tokens"
+    text = n_of(timings.prompt_tokens, "token")
     if timings.cached_tokens:
         text += f", {format_tokens(timings.cached_tokens)} known already"
     if completion.restored_tokens:

@@ -31,6 +31,7 @@ from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.thought_block import ThoughtBlock
 from minerva_desktop.ui.chat_view.tool_card import ToolCard
 from minerva_desktop.ui.controls import ElidedLabel
+from minerva_desktop.ui.formats import n_of
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -150,8 +151,8 @@ class AnswerView(MessageView):
         self._text.finish(message)
         self._show_fold()
         self._show_state()
-        words = len(message.text.split())
-        spoken = ending_text(message) or f"Answer finished, {words} words"
+        words = n_of(len(message.text.split()), "word")
+        spoken = ending_text(message) or f"Answer finished, {words}"
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, spoken))
 
     def go_on(self, message: Message) -> None:

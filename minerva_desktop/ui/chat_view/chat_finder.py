@@ -87,9 +87,10 @@ class ChatFinder(QObject):
         focused = QApplication.focusWidget()
         for message in reversed(self._messages.messages):
             view = self._messages.view(message.id)
-            if view is not None and view.body is focused:
-                lines = view.body.textCursor().selectedText().splitlines()
-                return lines[0] if lines else ""
+            for body in () if view is None else view.bodies:
+                if body is focused:
+                    lines = body.textCursor().selectedText().splitlines()
+                    return lines[0] if lines else ""
         return ""
 
     # -- marks and scrolling -----------------------------------------------------------------

@@ -133,10 +133,12 @@ class ChatView(TranscriptArea):
         """What to call the models that answer, by file name."""
         self._messages.set_model_names(names)
 
-    def append_message(self, message: Message) -> None:
-        """Add a message at the end and go there; an answer that is being written, too."""
-        self._messages.append(message)
-        self._follow()
+    def append_message(self, message: Message, *, goes_there: bool = True) -> None:
+        """Add a message at the end and go there; or only with who is there already."""
+        follows = goes_there or self._following
+        self._messages.append(message, shows_end=follows)
+        if follows:
+            self._follow()
         self._flush()
 
     def append_text(self, message_id: str, delta: str) -> None:
@@ -175,7 +177,7 @@ class ChatView(TranscriptArea):
     def edit_message(self, message_id: str, text: str | None = None) -> None:
         """Let the person change a question in its place, or go on with ``text``, be it far away."""
         self._following = False
-        if text is not None and self._messages.view(message_id) is None:
+        if self._messages.view(message_id) is None:
             self._goal = ScrollPosition(message_id)
             self.reveal(message_id)
         self._messages.begin_edit(message_id, text)
@@ -386,7 +388,7 @@ class ChatView(TranscriptArea):
             self._start_timer()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        bar, selection = self.verticalScrollBar(), self._messages.selection
+        selection = self._messages.selection
         if selection is not None and selection.obey(event):
             return
         match event.key():
@@ -394,7 +396,5 @@ class ChatView(TranscriptArea):
                 self.scroll_to_start()
             case Qt.Key.Key_End:
                 self.scroll_to_end()
-            case Qt.Key.Key_Space:
-                bar.setValue(bar.value() + bar.pageStep())
             case _:
                 super().keyPressEvent(event)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPaintEvent
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from minerva_desktop.ui.chat_view.copy_button import ICON, SIZE, CopyButton
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import IconRole, Icons
+
+RADIUS = 6  # px
 
 
 class _QuietButton(QToolButton):
@@ -50,7 +52,7 @@ class CodeBar(QWidget):
         """``source`` returns the code. ``language`` may be empty."""
         super().__init__(parent)
         self._icons = icons
-        self._is_awake = False
+        self._is_awake = self._is_lifted = False
         code = f"{language} code" if language else "code"
         self.wrap = _QuietButton(icons, "wrap", f"Wrap long lines of {code}", self)
         self.wrap.setCheckable(True)
@@ -76,6 +78,24 @@ class CodeBar(QWidget):
         if is_awake != self._is_awake:
             self._is_awake = is_awake
             self.update()
+
+    def lift(self, is_lifted: bool) -> None:
+        """Whether it lies over code, where its header is out of sight."""
+        if is_lifted != self._is_lifted:
+            self._is_lifted = is_lifted
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        if not self._is_lifted:
+            return
+        theme = self._icons.theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor(theme.border))
+        painter.setBrush(QColor(theme.code))
+        left = 0 if self._is_awake else self.copy.x()
+        seen = QRectF(self.rect()).adjusted(left + 0.5, 0.5, -0.5, -0.5)
+        painter.drawRoundedRect(seen, RADIUS, RADIUS)
 
     def _on_toggled(self, wraps: bool) -> None:
         role: IconRole = "accent" if wraps else "muted"

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QObject, QPoint, Signal
+from PySide6.QtCore import QObject, QPoint, QRectF, Signal
 from PySide6.QtWidgets import QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
@@ -16,11 +18,15 @@ from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
 from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.text_formats import CODE_HEADER
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import GRID
 
 MAX_BARS = 200  # in one message: each is some widgets
+MARGIN = (CODE_HEADER - SIZE) // 2  # px around the buttons
+LOW = 50 * GRID  # px; the buttons of a box that is not higher stay in its header
 
 
 class CodeBoxes(QObject):
@@ -49,7 +55,10 @@ class CodeBoxes(QObject):
         self._viewport = view.viewport()
         self._bars: list[CodeBar] = []
         self._sheets: dict[int, CodeSheet] = {}
+        self._found: tuple[Sequence[Match], int | None] = ((), None)
         self._placed_from = 0
+        self._top = 0  # px, above which the text is out of sight
+        self._stuck = -1  # the box whose buttons are lower than its header
 
     @property
     def last_stop(self) -> QWidget:
@@ -71,6 +80,7 @@ class CodeBoxes(QObject):
         for number, sheet in self._sheets.items():
             if number >= box:
                 sheet.show_rows(self._rows(number))
+                self._mark(number, sheet)
 
     def restyle(self) -> None:
         """The writer has other formats now."""
@@ -86,14 +96,53 @@ class CodeBoxes(QObject):
         """Put what may have moved into its place."""
         for number in range(self._placed_from, len(self._bars)):
             rect = self._decorations.box_rect(number)
-            margin = (CODE_HEADER - SIZE) // 2
-            bar = self._bars[number]
-            bar.move(round(rect.right()) - bar.width() - margin, round(rect.top()) + margin)
+            self._place_bar(number, rect)
             sheet = self._sheets.get(number)
             if sheet is not None:
                 below = rect.adjusted(1, CODE_HEADER, -1, -2).toAlignedRect()
                 sheet.setGeometry(below)
         self._placed_from = len(self._bars)
+
+    def show_found(self, matches: Sequence[Match], current: int | None) -> None:
+        """Mark what of the text was found, and the ``current`` one of it, in the sheets, too: they
+        hide what is below them."""
+        self._found = matches, current
+        for number, sheet in self._sheets.items():
+            self._mark(number, sheet)
+            sheet.reveal_found()
+
+    def _mark(self, number: int, sheet: CodeSheet) -> None:
+        matches, current = self._found
+        first, last = self._writer.boxes[number]
+        own = [at for at, match in enumerate(matches) if first <= match.row <= last]
+        found = [matches[at]._replace(row=matches[at].row - first) for at in own]
+        sheet.show_found(found, own.index(current) if current in own else None)
+
+    def keep_in_sight(self, top: int) -> None:
+        """What is above ``top`` px of the text is out of sight: the buttons of a box that goes on
+        below stay at its edge, so that nobody scrolls up to copy long code."""
+        if top == self._top or self._placed_from < len(self._bars):  # `place` comes
+            self._top = top
+            return
+        self._top = top
+        rect_of = self._decorations.box_rect
+        here = bisect_left(
+            range(len(self._bars)), top, key=lambda each: round(rect_of(each).bottom())
+        )
+        for number in {here, self._stuck}:
+            if 0 <= number < len(self._bars):
+                self._place_bar(number, rect_of(number))
+
+    def _place_bar(self, number: int, rect: QRectF) -> None:
+        """``rect``: that of the box."""
+        bar = self._bars[number]
+        lowest = rect.bottom() - CODE_HEADER if rect.height() > LOW else rect.top()
+        y = min(max(rect.top(), self._top), lowest)
+        bar.move(round(rect.right()) - bar.width() - MARGIN, round(y) + MARGIN)
+        is_stuck = y > rect.top()
+        bar.lift(is_stuck)
+        if is_stuck:
+            self._stuck = number
 
     def wake(self, place: QPoint | None) -> None:
         """The pointer is at ``place`` in the document; None: it is not in it."""
@@ -131,9 +180,10 @@ class CodeBoxes(QObject):
         if not wraps:
             label = self._label(number)
             name = f"{label} code" if label else "Code"
-            sheet = CodeSheet(self._writer.formats, name, self._viewport)
+            sheet = CodeSheet(self._icons, self._writer.formats, name, self._viewport)
             sheet.show_rows(self._rows(number))
             self._sheets[number] = sheet
+            self._mark(number, sheet)
             sheet.show()
             self._bars[number].raise_()
         self._placed_from = min(self._placed_from, number)

@@ -9,22 +9,44 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent, QPalette, QWheelEvent
+from PySide6.QtGui import (
+    QFocusEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.found_marks import FoundMarks
+from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.text_formats import TextFormats
+from minerva_desktop.ui.icons import Icons
 
 BAR_HEIGHT = 8  # px, which fit under the code
+MARGIN = 24  # px beside what is brought into sight
+# Of the transcript, which scrolls up and down.
+_OTHERS_KEYS = (
+    QKeySequence.StandardKey.MoveToNextLine,
+    QKeySequence.StandardKey.MoveToPreviousLine,
+    QKeySequence.StandardKey.MoveToNextPage,
+    QKeySequence.StandardKey.MoveToPreviousPage,
+    QKeySequence.StandardKey.MoveToStartOfDocument,
+    QKeySequence.StandardKey.MoveToEndOfDocument,
+)
 _BY_KEYBOARD = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
 
 
 class CodeSheet(QTextEdit):
     """Shows the rows of one box, on the colour of code."""
 
-    def __init__(self, formats: TextFormats, name: str, parent: QWidget) -> None:
+    def __init__(self, icons: Icons, formats: TextFormats, name: str, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAccessibleName(name)
         self.setObjectName("codeSheet")
@@ -40,6 +62,8 @@ class CodeSheet(QTextEdit):
         self._has_ring = False
         self.document().setDefaultFont(parent.font())
         self._writer = DocumentWriter(self.document(), formats)
+        self._found = FoundMarks(self, self._writer, icons)
+        self._current: Match | None = None
         option = self.document().defaultTextOption()
         option.setWrapMode(option.WrapMode.NoWrap)
         self.document().setDefaultTextOption(option)
@@ -58,12 +82,27 @@ class CodeSheet(QTextEdit):
             frame.setTopMargin(0)
             self.document().rootFrame().setFrameFormat(frame)
 
+    def show_found(self, matches: Sequence[Match], current: int | None) -> None:
+        """Mark ``matches``, and the ``current`` one of them."""
+        self._found.show(matches, current)
+        self._current = None if current is None else matches[current]
+
+    def reveal_found(self) -> None:
+        """Bring the current match into sight sideways."""
+        cursor = None if self._current is None else self._found.cursor(self._current)
+        if cursor is None:
+            return
+        rect, bar, shown = self.cursorRect(cursor), self.horizontalScrollBar(), self.rect()
+        beyond = max(0, rect.right() + MARGIN - shown.right())
+        bar.setValue(bar.value() + (beyond or min(0, rect.left() - MARGIN)))
+
     def restyle(self, formats: TextFormats) -> None:
         """Use other colours."""
         rows = list(self._writer.rows)
         self._paint_ground(formats)
         self._writer.restyle(formats)
         self.show_rows(rows)
+        self._found.restyle()
 
     def _paint_ground(self, formats: TextFormats) -> None:
         palette = QPalette()
@@ -73,7 +112,7 @@ class CodeSheet(QTextEdit):
     def createMimeDataFromSelection(self) -> QMimeData:
         """Plain text only: colours of a theme are no use elsewhere."""
         data = QMimeData()
-        data.setText(self.textCursor().selection().toPlainText())
+        data.setText(selected_text(self._writer, self.textCursor()))
         return data
 
     def focusInEvent(self, event: QFocusEvent) -> None:
@@ -92,6 +131,12 @@ class CodeSheet(QTextEdit):
             painter = QPainter(self.viewport())
             painter.setPen(self.palette().accent().color())
             painter.drawRect(self.viewport().rect().adjusted(0, 0, -1, -1))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space or any(map(event.matches, _OTHERS_KEYS)):
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Sideways only: the transcript scrolls up and down."""

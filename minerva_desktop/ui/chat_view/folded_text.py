@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.visible_text import clean_source
 from minerva_desktop.ui.chat_view.copy_keys import AS_MARKDOWN
 from minerva_desktop.ui.chat_view.disclosure import HEIGHT, Disclosure
 from minerva_desktop.ui.chat_view.message_text import MessageText
@@ -214,4 +215,4 @@ class FoldedText(QWidget):
 
     @Slot()
     def _copy_all(self) -> None:
-        QGuiApplication.clipboard().setText(self.copied)
+        QGuiApplication.clipboard().setText(clean_source(self.copied))

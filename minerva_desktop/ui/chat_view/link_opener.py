@@ -1,4 +1,5 @@
-"""Opens links in the browser; asks first where one may not lead where it seems to. Main thread."""
+"""Opens links in the browser; asks first where one may not lead where it seems to, and says so
+where nothing opens it. Main thread."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from minerva_desktop.ui.chat_view.link_targets import doubt_about
 
 MIN_BUTTON = 88  # px
 SHOWN = 400  # characters of an address in the question
+NO_PROGRAM = "This computer has no program for it, or that could not be started."
 
 
 class LinkOpener(QObject):
@@ -26,24 +28,38 @@ class LinkOpener(QObject):
     def open(self, url: QUrl, texts: Sequence[str]) -> None:
         """Open ``url``, which links of these ``texts`` lead to; after asking, where one of them
         says otherwise or its address may be read as another."""
-        target = bytes(url.toEncoded().data()).decode("ascii", "replace")
-        doubts = [doubt_about(text, target) for text in texts or [""]]
-        doubt = next((doubt for doubt in doubts if doubt), "")
-        if not doubt:
-            QDesktopServices.openUrl(url)
-            return
         self._target = url
+        doubts = (doubt_about(text, self._address) for text in texts or [""])
+        doubt = next(filter(None, doubts), "")
+        if doubt:
+            self._show("Open this link?", doubt, can_open=True)
+        else:
+            self._open()
+
+    def _open(self) -> None:
+        if not QDesktopServices.openUrl(self._target):
+            self._show("The link was not opened", NO_PROGRAM, can_open=False)
+
+    @property
+    def _address(self) -> str:
+        return bytes(self._target.toEncoded().data()).decode("ascii", "replace")
+
+    def _show(self, title: str, words: str, *, can_open: bool) -> None:
+        """Say ``words`` about the link and where it leads."""
+        target = self._address
         shown = target if len(target) <= SHOWN else f"{target[:SHOWN]}…"
         question = QMessageBox(self._view.window())
         question.setObjectName("linkQuestion")
-        question.setWindowTitle("Open this link?")
+        question.setWindowTitle(title)
         question.setTextFormat(Qt.TextFormat.PlainText)
-        question.setText("Open this link?")
-        question.setInformativeText(f"{doubt}\n\n{shown}")
+        question.setText(title)
+        question.setInformativeText(f"{words}\n\n{shown}")
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        question.addButton("Open", QMessageBox.ButtonRole.AcceptRole)
+        if can_open:
+            question.addButton("Open", QMessageBox.ButtonRole.AcceptRole)
         self._copy = question.addButton("Copy address", QMessageBox.ButtonRole.ActionRole)
-        cancel = question.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        label = "Cancel" if can_open else "Close"
+        cancel = question.addButton(label, QMessageBox.ButtonRole.RejectRole)
         question.setDefaultButton(cancel)
         question.setEscapeButton(cancel)
         for button in question.buttons():  # Qt measures them before the style sheet's font
@@ -58,7 +74,6 @@ class LinkOpener(QObject):
         if not isinstance(question, QMessageBox):
             return
         if button is self._copy:
-            address = bytes(self._target.toEncoded().data()).decode("ascii", "replace")
-            QGuiApplication.clipboard().setText(address)
+            QGuiApplication.clipboard().setText(self._address)
         elif question.buttonRole(button) is QMessageBox.ButtonRole.AcceptRole:
-            QDesktopServices.openUrl(self._target)
+            self._open()

@@ -268,7 +268,7 @@ class RowBuilder:
         parse = partial(self._parser.runs, source, self._env)
         runs = parse() if token is self._last_inline else self._part.runs(source, parse)
         if box:  # beside a number
-            runs = merged([Run(f"{box} "), *runs])
+            runs = merged([Run(f"{box} ", Mark.MUTED), *runs])
         if formula:
             runs = (*runs, Run(formula.replace("\n", LINE_BREAK)))
         if self._table is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QMoveEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
@@ -79,6 +79,13 @@ class MessageColumn(QWidget):
         self.mark.end()
         y = self._place_pager(self._later, "later", messages.n_later, width, y)
         self.resize(width - bar, max(least_height, y - GAP + BOTTOM))
+
+    def moveEvent(self, event: QMoveEvent) -> None:
+        """It was scrolled."""
+        super().moveEvent(event)
+        hands = self.messages.hands
+        if hands is not None:
+            hands.keep_in_sight(-self.y())
 
     # -- Qt: the pointer, where it is not at a text -------------------------------------------
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QResizeEvent, QTextCursor
-from PySide6.QtWidgets import QFrame, QPushButton, QWidget
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QResizeEvent,
+    QTextCursor,
+)
+from PySide6.QtWidgets import QFrame, QPushButton, QToolTip, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
-from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
 from minerva_desktop.ui.theme import GRID
 
 PADDING = 3 * GRID  # px
 LEAST_HEIGHT = 30 * GRID  # px of the text, before it scrolls
+REFUSED = (
+    "{:,} characters were not pasted: it takes {:,} at once. Paste them into the message field "
+    "below, where they become a file."
+)
 
 
 class MessageEditor(QFrame):
@@ -39,13 +50,14 @@ class MessageEditor(QFrame):
         self._edit.setAccessibleName("Edit the message")
         self._edit.enter_sends = enter_sends
         self._edit.stoppable = True  # Esc
-        self._edit.set_text(text)
+        self._edit.start_over(text)  # or Ctrl+Z would take all of it away
         self._given, self._given_shown = text, self._edit.toPlainText()
         self._cancel = _button("Cancel", "Esc", self)
         self._send = _button("Send", "Return" if enter_sends else "Ctrl+Return", self)
         self._send.setProperty("look", "primary")
         self._edit.send_pressed.connect(self.submit)
         self._edit.stop_pressed.connect(self.cancelled)
+        self._edit.text_refused.connect(self._on_text_refused)
         self._edit.resized.connect(self._on_resized)
         self._edit.textChanged.connect(self._on_text_changed)
         self._edit.cursorPositionChanged.connect(self._on_caret_moved)
@@ -98,6 +110,13 @@ class MessageEditor(QFrame):
     def _on_text_changed(self) -> None:
         self._send.setEnabled(self._can_be_blank or bool(self.text.strip()))
         self.changed.emit()
+
+    @Slot(int)
+    def _on_text_refused(self, length: int) -> None:
+        words = REFUSED.format(length, MAX_INLINE)
+        place = self._edit.viewport().mapToGlobal(self._edit.cursorRect().bottomLeft())
+        QToolTip.showText(place, plain_tip(words), self._edit)
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._edit, words))
 
     @Slot()
     def _on_resized(self) -> None:

@@ -134,6 +134,15 @@ class MessageHands(QObject):
                 view.set_last(True)
         self._rows.set_last(view)
 
+    def keep_in_sight(self, top: int) -> None:
+        """The column is in sight from ``top`` px on: what of a text should stay in sight does."""
+        bottom = top + self._options.seen_height
+        for view in self._views.values():
+            if view.top < bottom and view.bottom > top:
+                for body in view.bodies:
+                    y = body.mapTo(self._column, QPoint()).y()
+                    body.keep_in_sight(max(0, top - y))
+
     # -- editing -----------------------------------------------------------------------------
 
     def waits_for_edit(self, message_id: str) -> bool:
@@ -243,7 +252,9 @@ class MessageHands(QObject):
             partial(self._choose, message_id, place),
             is_busy=self._is_answering(),
         )
-        if not menu.isEmpty():
+        if menu.isEmpty():
+            menu.deleteLater()
+        else:
             menu.popup(place)
 
     def _choose(self, message_id: str, place: QPoint, action: MessageAction) -> None:

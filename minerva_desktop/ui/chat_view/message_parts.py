@@ -17,7 +17,7 @@ from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.busy_dots import BusyDots
 from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.controls import ElidedLabel, set_sign
-from minerva_desktop.ui.formats import format_ms, format_speed, format_tokens
+from minerva_desktop.ui.formats import format_ms, format_speed, n_of
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -57,8 +57,7 @@ def numbers_text(completion: Completion) -> str:
         parts.append(format_speed(timings.tokens_per_second))
     if timings.first_token_ms > 0:
         parts.append(f"first token {format_ms(timings.first_token_ms)}")
-    unit = "token" if timings.completion_tokens == 1 else "tokens"
-    parts.append(f"{format_tokens(timings.completion_tokens)} {unit}")
+    parts.append(n_of(timings.completion_tokens, "token"))
     return BETWEEN.join(parts)
 
 
@@ -74,7 +73,7 @@ def ending_text(message: Message) -> str:
 def _completed_text(message: Message, *, thinks: bool) -> str:
     completion = message.completion
     if completion is not None and completion.finish_reason is FinishReason.LENGTH:
-        why = f"at its limit of {format_tokens(completion.timings.completion_tokens)} tokens."
+        why = f"at its limit of {n_of(completion.timings.completion_tokens, 'token')}."
         if completion.full_context:
             why = f"because the context of {completion.full_context:,} tokens is full."
         if thinks:

@@ -10,7 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QEnterEvent, QKeySequence, QPainter, QPaintEvent, QShortcut
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QEnterEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QShortcut,
+)
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from minerva_desktop.chat.message import Message
@@ -303,6 +311,10 @@ class MessageView(QWidget):
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self.pointer_changed.emit(self._message.id, False)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Asked for beside the text: at its files, its numbers, the edge of its bubble."""
+        self.menu_requested.emit(self._message.id, event.globalPos())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         if self._body.has_ring:

@@ -142,17 +142,18 @@ class MessageViews(QObject):
             for view in self._views:
                 view.show_author(names)
 
-    def append(self, message: Message) -> None:
-        """Add a message below the others, and show the end of the chat."""
-        if self._stretch.end < len(self._messages):
+    def append(self, message: Message, *, shows_end: bool) -> None:
+        """Add a message below the others. ``shows_end``: with the end of the chat, else only where
+        that has views."""
+        n_before = len(self._messages)
+        if shows_end and self._stretch.end < n_before:
             self._drop_all()
-            self._stretch = Stretch.at_end(len(self._messages))
+            self._stretch = Stretch.at_end(n_before)
         self._messages.append(message)
-        self._views.append(self._make_view(message))
-        self._order_tab(len(self._views) - 1)
-        self._stretch.end += 1
-        self._stretch.wanted_end = self._stretch.end
-        self._mark_last()
+        if self._stretch.wanted_end == n_before:
+            self._stretch.wanted_end += 1
+            if self._stretch.end == n_before:
+                self._build_next()
 
     def append_text(self, message_id: str, delta: str, *, is_thought: bool = False) -> None:
         """More that an answer says or thinks; nothing for a message without a view."""

@@ -120,7 +120,7 @@ class RichTextView(SidewaysText):
         self._overlays = over = TextOverlays(
             icons, self, self._writer, self._decorations, can_save=can_save
         )
-        self.scrolled = lambda: over.tables.scrolled
+        self.keep_in_sight, self.scrolled = over.keep_in_sight, lambda: over.tables.scrolled
         over.save_requested.connect(self.save_requested)
         over.height_changed.connect(self.height_changed)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -229,6 +229,7 @@ class RichTextView(SidewaysText):
     def show_found(self, matches: Sequence[Match], current: int | None) -> None:
         """Mark what was found, and the ``current`` one of it."""
         self._found.show(matches, current)
+        self._overlays.show_found(matches, current)
 
     def found_rect(self, match: Match) -> QRect:
         """Where a found text ends, in this widget; the top where it is not there any more. In a
@@ -364,7 +365,7 @@ class RichTextView(SidewaysText):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
-        link = "" if by_keyboard else self.anchorAt(event.pos())
+        link = self._links.at_caret() if by_keyboard else self.anchorAt(event.pos())
         self._menu_link = "" if link.startswith("#") else link
         self.menu_requested.emit(event.globalPos())
 

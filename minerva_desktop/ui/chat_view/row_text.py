@@ -38,7 +38,9 @@ def is_left_out(row: Row, text: str) -> bool:
 
 
 def gap(above: Row, row: Row) -> str:
-    """What is between two rows."""
+    """What is between two rows; nothing where a long line of code goes on."""
+    if row.kind is Kind.CODE and not row.first and not above.raw.endswith("\n"):
+        return ""
     return "\n" if _is_close(above, row) else "\n\n"
 
 

@@ -69,12 +69,21 @@ class TextLinks(QObject):
         else:
             self._show_target(url, QCursor.pos())
 
+    def at_caret(self) -> str:
+        """Where the link leads that the keyboard is at, and that is selected so; empty where it is
+        at none."""
+        cursor = self._view.textCursor()
+        if not cursor.hasSelection():
+            return ""
+        # A cursor's format is that of the character before it.
+        cursor.setPosition(cursor.selectionStart() + 1)
+        return cursor.charFormat().anchorHref()
+
     @Slot()
     def _on_reached(self) -> None:
         link = self._view.textCursor()
         start, end = link.selectionStart(), link.selectionEnd()
-        link.setPosition(start + 1)  # a cursor's format is that of the character before it
-        url = QUrl(link.charFormat().anchorHref())
+        url = QUrl(self.at_caret())
         for place in (end, start):  # where not all of it can be seen, its beginning
             link.setPosition(place)
             self.reached.emit(link)

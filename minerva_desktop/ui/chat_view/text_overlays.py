@@ -6,6 +6,8 @@ formulas and tables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QWidget
@@ -13,6 +15,7 @@ from PySide6.QtWidgets import QWidget
 from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.wide_formulas import WideFormulas
 from minerva_desktop.ui.chat_view.wide_tables import WideTables
@@ -37,6 +40,7 @@ class TextOverlays(QObject):
         """``view`` shows what ``writer`` writes; ``can_save``: code can go to a file."""
         super().__init__(view)
         self._boxes = CodeBoxes(icons, writer, decorations, view, can_save=can_save)
+        self.keep_in_sight = self._boxes.keep_in_sight
         self._formulas = WideFormulas(writer, view)
         follow = self._formulas.follow_tables
         self.tables = WideTables(writer.tables, view.viewport(), follow)
@@ -69,6 +73,10 @@ class TextOverlays(QObject):
         self._formulas.place()
         self.tables.place()
         self._formulas.follow_tables()
+
+    def show_found(self, matches: Sequence[Match], current: int | None) -> None:
+        """As `CodeBoxes.show_found`."""
+        self._boxes.show_found(matches, current)
 
     def wake(self, place: QPoint | None) -> None:
         """The pointer is at ``place`` in the document; None: it is not in it."""

@@ -5,7 +5,7 @@ thread.
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, Qt, Slot
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
@@ -42,6 +42,15 @@ class TranscriptArea(QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space and Shift+Space go a page down and up, as in browsers."""
+        if event.key() == Qt.Key.Key_Space:
+            page = self.verticalScrollBar().pageStep()
+            is_up = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self.scroll_by(-page if is_up else page)
+        else:
+            super().keyPressEvent(event)
 
     @property
     def in_sight(self) -> QRect:

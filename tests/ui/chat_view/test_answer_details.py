@@ -97,6 +97,9 @@ def test_an_imported_answer_without_the_size_of_its_prompt() -> None:
     completion = Completion(finish_reason=FinishReason.STOP, timings=timings, seed=None)
     facts = dict(facts_of(ended(answer(""), "Text", completion=completion), "Tiny"))
     assert facts["Answer"] == "41 tokens"
+    single = msgspec.structs.replace(completion, timings=Timings(completion_tokens=1))
+    facts = dict(facts_of(ended(answer(""), "Text", completion=single), "Tiny"))
+    assert facts["Answer"] == "1 token"
     assert not {"Prompt", "Context used"} & facts.keys()
 
 

@@ -269,6 +269,10 @@ def test_keys_scroll(view: ChatView, qtbot: QtBot) -> None:
         assert page > 0.5 * view.viewport().height()
         QTest.keyClick(target, Qt.Key.Key_PageUp)
         assert bar.value() == 0
+        QTest.keyClick(target, Qt.Key.Key_Space)
+        assert bar.value() == page
+        QTest.keyClick(target, Qt.Key.Key_Space, Qt.KeyboardModifier.ShiftModifier)
+        assert bar.value() == 0
         QTest.keyClick(target, Qt.Key.Key_Down)
         assert 0 < bar.value() < page
         QTest.keyClick(target, Qt.Key.Key_End)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
@@ -13,6 +14,7 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.code_files import file_name
 from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
+from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.theme import ThemeSource
 from tests.ui.chat_view.messages import answer, ended, streaming
@@ -118,6 +120,58 @@ def test_a_sheet_scrolls_sideways_and_leaves_the_rest_to_the_transcript(
         accepted.append(event.isAccepted())
     assert accepted == [False, True]  # what is not accepted goes to whatever is behind
     assert sheet.horizontalScrollBar().value() > 0
+
+
+def test_a_line_that_is_shown_as_several_is_copied_as_one(qtbot: QtBot, view: ChatView) -> None:
+    line = "x" * 5_000
+    message = shown(qtbot, view, f"Look:\n\n```\n{line}\ny\n```")
+    message.body.selectAll()
+    assert message.body.selected_text() == f"Look:\n\n{line}\ny"
+    bars(message)[0].wrap.click()
+    (sheet,) = sheets(message)
+    sheet.selectAll()
+    sheet.copy()
+    assert QApplication.clipboard().text() == f"{line}\ny"
+
+
+def test_the_buttons_of_long_code_stay_in_sight(qtbot: QtBot, view: ChatView) -> None:
+    code = "\n".join(f"line = {n}" for n in range(200))
+    message = shown(qtbot, view, f"Look:\n\n```py\n{code}\n```\n\n" + "More.\n\n" * 40)
+    (bar,) = bars(message)
+    scroll = view.verticalScrollBar()
+
+    def place() -> int:
+        return bar.mapTo(view.viewport(), QPoint()).y()
+
+    scroll.setValue(0)
+    header = place()
+    scroll.setValue(header)
+    assert 0 <= place() < SIZE
+    scroll.setValue(header + 1_000)
+    assert 0 <= place() < SIZE
+    QTest.mouseClick(bar.copy, Qt.MouseButton.LeftButton)
+    assert QApplication.clipboard().text() == code
+    view.resize(600, 500)  # the text is laid out anew
+    assert 0 <= place() < SIZE
+    scroll.setValue(scroll.maximum())
+    assert place() < 0  # with the foot of its box
+    scroll.setValue(0)
+    assert place() == header
+
+
+def test_keys_that_go_up_and_down_scroll_the_transcript_from_a_sheet_too(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    message = shown(qtbot, view, f"{SOURCE}\n\n" + "More.\n\n" * 60)
+    bars(message)[0].wrap.click()
+    (sheet,) = sheets(message)
+    bar = view.verticalScrollBar()
+    for key in (Qt.Key.Key_PageDown, Qt.Key.Key_Down, Qt.Key.Key_Space):
+        bar.setValue(0)
+        QTest.keyClick(sheet, key)
+        assert bar.value() > 0
+    QTest.keyClick(sheet, Qt.Key.Key_End)
+    assert sheet.textCursor().positionInBlock() == len(LONG)
 
 
 def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.chat_view.stretch import PAGE
+from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
 
@@ -57,6 +58,40 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
     assert shown.body.isVisible()
     assert view.plain_text() == "Why is the sea salty?\n\nIt is."
     assert below.y() == shown.geometry().bottom() + 1
+
+
+def test_undo_takes_back_what_was_typed_and_no_more(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("Why?")
+    show(qtbot, view, asked)
+    field = begin(view, asked)
+    QTest.keyClicks(field, "!")
+    for _ in range(3):
+        QTest.keyClick(field, Qt.Key.Key_Z, CONTROL)
+    assert field.toPlainText() == "Why?"
+
+
+def test_what_would_hold_up_the_window_is_not_pasted(qtbot: QtBot, view: ChatView) -> None:
+    """5 MB took up to ten seconds."""
+    asked = question("Why?")
+    show(qtbot, view, asked)
+    field = begin(view, asked)
+    QApplication.clipboard().setText("x" * (MAX_INLINE + 1))
+    QTest.keyClick(field, Qt.Key.Key_V, CONTROL)
+    assert field.toPlainText() == "Why?"
+    assert "200,001 characters were not pasted: it takes 200,000 at once." in QToolTip.text()
+    QToolTip.hideText()
+
+
+def test_one_that_is_far_away_comes_into_sight(qtbot: QtBot, view: ChatView) -> None:
+    asked = question("The last one?")
+    view.set_messages([*(answer(f"Message {n}.\n\nMore.") for n in range(2 * PAGE)), asked])
+    view.scroll_to_start()
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    assert view.message_view(asked.id) is None
+    field = begin(view, asked)
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    assert (field.toPlainText(), field.hasFocus()) == ("The last one?", True)
+    assert view.viewport().rect().contains(field.mapTo(view, field.rect().bottomRight()))
 
 
 @pytest.mark.parametrize("from_top", [False, True])

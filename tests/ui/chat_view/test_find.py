@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QTextEdit
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, Role
@@ -15,14 +15,15 @@ from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.code_bar import CodeBar
+from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
 from minerva_desktop.ui.chat_view.find_bar import FindBar
 from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE, FOLD_ABOVE_LINES
-from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 
 
-def marks(body: RichTextView | None) -> list[str]:
+def marks(body: QTextEdit | None) -> list[str]:
     """What is marked in a text."""
     assert body is not None
     return [each.cursor.selectedText() for each in body.extraSelections()]
@@ -228,6 +229,23 @@ def test_the_selection_is_what_is_looked_for(finding: Finding, dressed_app: QApp
     finding.until("1 of 2")
 
 
+def test_what_is_in_code_that_does_not_wrap_is_marked_and_in_sight(finding: Finding) -> None:
+    given = answer(f"fox\n\n```\nfox\n{'x' * 300} fox\n```\n\nfox\n\n```\nfox\n```")
+    finding.open_chat(given)
+    for bar in finding.view.findChildren(CodeBar):
+        bar.wrap.click()
+    first, second = finding.view.findChildren(CodeSheet)
+    finding.look_for("fox")
+    finding.until("1 of 5")
+    assert (marks(first), marks(second)) == (["fox", "fox"], ["fox"])
+    for _ in range(2):
+        finding.press(Qt.Key.Key_Return)
+    _, far = first.extraSelections()
+    assert first.viewport().rect().contains(first.cursorRect(far.cursor))
+    finding.press(Qt.Key.Key_Escape)
+    assert (marks(first), marks(second)) == ([], [])
+
+
 def test_marks_take_the_colours_of_the_theme(finding: Finding, icons: Icons) -> None:
     given = answer("fox fox")
     finding.open_chat(given)
@@ -282,6 +300,12 @@ def test_thoughts_are_searched_and_opened(finding: Finding) -> None:
     finding.press(Qt.Key.Key_Return)
     finding.until("3 of 3")
     assert not second.is_open
+    assert first.body is not None
+    first.body.setFocus()
+    first.body.find("they say")  # what is selected there is what is meant
+    finding.finder.open()
+    finding.until("1 of 1")
+    assert finding.field.text() == "they say"
 
 
 def test_what_is_being_thought_is_found(finding: Finding) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QObject, Qt, QUrl, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
+from PySide6.QtGui import QContextMenuEvent, QDesktopServices
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox, QToolTip
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QToolTip
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
@@ -115,6 +115,19 @@ def test_a_doubtful_one_asks_first(
     assert not questions()
 
 
+def test_what_nothing_opens_is_said(qtbot: QtBot, view: ChatView) -> None:
+    """As on the offscreen platform, where there is no browser."""
+    click(qtbot, view, "[the docs](https://docs.example/x)", "https://docs.example/x")
+    (told,) = questions()
+    assert told.text() == "The link was not opened"
+    assert told.informativeText().endswith("\n\nhttps://docs.example/x")
+    buttons = {button.text(): button for button in told.buttons()}
+    assert buttons.keys() == {"Copy address", "Close"}
+    buttons["Copy address"].click()
+    assert QApplication.clipboard().text() == "https://docs.example/x"
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support", extend=True)  # of popups
 def test_the_target_is_shown_at_the_link_that_the_keyboard_is_at(
     qtbot: QtBot, view: ChatView
 ) -> None:
@@ -138,3 +151,11 @@ def test_the_target_is_shown_at_the_link_that_the_keyboard_is_at(
     assert abs(tip.x() - below.x()) <= NEAR
     assert abs(tip.y() - below.y()) <= NEAR
     QToolTip.hideText()
+    key = QContextMenuEvent.Reason.Keyboard
+    QApplication.sendEvent(
+        body.viewport(), QContextMenuEvent(key, QPoint(), body.mapToGlobal(QPoint()))
+    )
+    (menu,) = [each for each in view.findChildren(QMenu) if each.isVisible()]
+    next(each for each in menu.actions() if each.text() == "Copy link address").trigger()
+    menu.close()
+    assert QApplication.clipboard().text() == "https://docs.example/x"

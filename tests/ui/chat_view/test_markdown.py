@@ -50,6 +50,8 @@ def test_lists_number_and_nest() -> None:
 def test_tasks() -> None:
     assert texts("- [ ] open\n- [x] done\n- [link](http://a.b)") == ["☐ open", "☑ done", "• link"]
     assert texts("2. [ ] open\n3. [X] *done*\n") == ["2. ☐ open", "3. ☑ done"]
+    box = Run("☑ ", Mark.MUTED)  # in the colour of other signs
+    assert only("1. [x] done").runs == (box, Run("done"))
 
 
 def test_an_item_that_begins_with_code_keeps_its_number() -> None:

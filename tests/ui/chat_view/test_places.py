@@ -14,7 +14,7 @@ from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.stretch import PAGE, Stretch
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
-from tests.ui.chat_view.messages import answer, question, streaming
+from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
 
 
@@ -111,6 +111,30 @@ def test_a_new_message_is_shown_at_the_end_wherever_one_was(
     settle(qtbot, view)
     assert view.plain_text().endswith("What now?\n\nThis.")
     assert view.verticalScrollBar().value() == view.verticalScrollBar().maximum()
+
+
+@pytest.mark.parametrize("index", [5_000, 9_990])
+def test_one_that_comes_by_itself_takes_nobody_along_who_reads_elsewhere(
+    qtbot: QtBot, view: ChatView, long_chat: list[Message], index: int
+) -> None:
+    view.set_messages(long_chat, ScrollPosition(long_chat[index].id, 0.5))
+    settle(qtbot, view)
+    left = view.scroll_position
+    view.append_message(question("What now?"), goes_there=False)
+    running = streaming()
+    view.append_message(running, goes_there=False)
+    view.append_text(running.id, "This.")
+    settle(qtbot, view)
+    assert left is not None
+    assert view.scroll_position == left
+    view.finish_message(ended(running, "This."))
+    view.scroll_to_end()
+    settle(qtbot, view)
+    assert view.plain_text().endswith("What now?\n\nThis.")
+    view.append_message(question("And now?"), goes_there=False)  # who is there goes along
+    settle(qtbot, view)
+    assert view.verticalScrollBar().value() == view.verticalScrollBar().maximum()
+    assert view.plain_text().endswith("And now?")
 
 
 def test_a_person_who_scrolls_is_not_brought_back(

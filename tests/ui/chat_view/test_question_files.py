@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import FilePart, ImagePart
@@ -18,7 +18,7 @@ from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.picture_chip import PictureChip
 from minerva_desktop.ui.message_edit import MessageEdit
-from tests.ui.chat_view.messages import question
+from tests.ui.chat_view.messages import answer, question
 from tests.ui.parts import colour_at, part
 
 NOTES = FilePart("notes.md", "# Notes", 7)
@@ -42,6 +42,26 @@ def test_files_stand_above_the_words_and_are_opened(qtbot: QtBot, view: ChatView
     with qtbot.waitSignal(view.events.picture_opened) as opened:
         QTest.keyClick(picture, Qt.Key.Key_Space)
     assert opened.args == [CAT]
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support", extend=True)  # of popups
+def test_the_menu_of_the_message_is_there_at_a_file_and_beside_the_text(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    asked, given = msgspec.structs.replace(question(""), parts=(NOTES, CAT)), answer("A cat.")
+    view.set_messages([asked, given])
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    (file,), (picture,) = view.findChildren(FileChip), view.findChildren(PictureChip)
+    for at in (file, picture, view.message_view(asked.id), view.message_view(given.id)):
+        assert at is not None
+        place = at.rect().bottomRight() - QPoint(2, 2)
+        mouse = QContextMenuEvent.Reason.Mouse
+        QApplication.sendEvent(at, QContextMenuEvent(mouse, place, at.mapToGlobal(place)))
+        (menu,) = [each for each in view.findChildren(QMenu) if each.isVisible()]
+        entries = {each.text() for each in menu.actions()}
+        assert "Delete this message" in entries
+        assert ("Edit" in entries) == (at is not view.message_view(given.id))
+        menu.close()
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_what_was_opened_is_open_when_its_view_is_made_anew(qtbot: QtBot, view: 
 
 
 def test_there_is_one_selection_and_a_menu_to_copy_from(qtbot: QtBot, view: ChatView) -> None:
-    thought = _thinks(answer("Four."), ReasoningPart(THOUGHT, 5_000.0))
+    thought = _thinks(answer("Four."), ReasoningPart(f"{THOUGHT}\x1b[31m\u202e", 5_000.0))
     view.set_messages([thought])
     _settle(qtbot, view)
     (block,) = _blocks(view)
@@ -282,7 +282,7 @@ def test_there_is_one_selection_and_a_menu_to_copy_from(qtbot: QtBot, view: Chat
     copies = ["Copy selection", "Copy selection as Markdown", "Copy all of this"]
     assert list(entries) == copies
     entries["Copy all of this"].trigger()
-    assert QGuiApplication.clipboard().text() == THOUGHT
+    assert QGuiApplication.clipboard().text() == f"{THOUGHT}\ufffd[31m[U+202E]"
     menu.close()
     view.set_messages([question("Hello")])  # the selection goes with its message
     view.append_message(answer("Hi"))
