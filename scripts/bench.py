@@ -3,7 +3,7 @@
 Prints a table and writes a JSON file into ``bench-results``. The peers of the engine's and
 the endpoint's figures are llama.cpp's own ``llama-bench`` and ``llama-server``, looked for in
 ``--llama-bin`` or ``$LLAMA_CPP_BIN``; without them the peer's columns stay empty. ``--only``
-measures one group of the engine's figures.
+measures one group of the engine's figures, ``--reuse-prompts`` lets the servers keep prompts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> int:
     try:
         if options.bench == "http":
             bench = Bench(model, options.runs, options.llama_bin, options.threads)
-            figures, asked = bench_http.measure(bench)
+            figures, asked = bench_http.measure(bench, reuses_prompts=options.reuse_prompts)
         else:
             asked = _asked(options)
             figures.extend(_measured(options, model))
@@ -93,7 +93,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=int, metavar="N", help="engine: as many on both sides (default: cores)"
     )
+    parser.add_argument(
+        "--reuse-prompts", action="store_true", help="http: read only what is new of a prompt"
+    )
     options = parser.parse_args()
+    if options.reuse_prompts and options.bench != "http":
+        parser.error("--reuse-prompts is for the endpoint's figures")
     if options.only is not None and options.bench != "engine":
         parser.error("--only is for the engine's figures")
     if options.runs < MIN_RUNS:

@@ -10,7 +10,9 @@ connection of its own. Each stream has its own prompt, of one length, which the 
 with the chat template in it.
 
 ``ignore_eos`` and ``cache_prompt: false`` are asked for where all servers take them; what is left
-out is told, and so are answers that end early. In a turn all streams ask at the same moment. Tokens
+out is told, and so are answers that end early. With ``--reuse-prompts`` the second is left out, as
+clients do: then both servers read only what is new to them, which is all but the template's system
+message and the first words. In a turn all streams ask at the same moment. Tokens
 per second: all tokens over the turns' times from the first request to the end of the last answer,
 prompts included. First token: from before the connection is made. Inter-token: between one event
 with text and the next, so a server that sends two tokens at once has the longer gap to answer for.
@@ -42,7 +44,8 @@ MANY_STREAMS = 64  # far more than slots
 MANY_TOKENS = 64
 
 _GREEDY: Mapping[str, object] = {"temperature": 0.0}
-_WISHES: Mapping[str, object] = {"ignore_eos": True, "cache_prompt": False}
+_WISHES: Mapping[str, object] = {"ignore_eos": True}
+_ANEW: Mapping[str, object] = {"cache_prompt": False}
 
 _AGGREGATE, _FIRST_50, _FIRST_95, _GAP_99 = "tokens/s", "first p50", "first p95", "gap p99"
 _FAILED, _CROSSED = "failures", "crossed"
@@ -61,8 +64,9 @@ _NAMES = {
 Samples = dict[tuple[str, int], list[float]]
 
 
-def measure(bench: Bench) -> tuple[list[Figure], dict[str, object]]:
+def measure(bench: Bench, *, reuses_prompts: bool) -> tuple[list[Figure], dict[str, object]]:
     """The endpoint's figures, and what was asked of both servers."""
+    wishes = _WISHES if reuses_prompts else {**_WISHES, **_ANEW}
     n_parallel = bench_http_servers.n_parallel_of_serve(N_PARALLEL)
     options = LoadOptions(n_ctx=N_CTX, n_parallel=n_parallel)
     model = read_model_file(bench.model).model_id
@@ -73,7 +77,7 @@ def measure(bench: Bench) -> tuple[list[Figure], dict[str, object]]:
     for run in range(bench.runs):
         with bench_http_servers.running(bench, options, info) as servers:
             if not sides:
-                body |= asyncio.run(_accepted_wishes(servers, body))
+                body |= asyncio.run(_accepted_wishes(servers, body, wishes))
                 sides = [_Side(server, body) for server in servers]
             for side, server in zip(sides, servers, strict=True):
                 side.server = server
@@ -191,11 +195,11 @@ def _asking(
 
 
 async def _accepted_wishes(
-    servers: Sequence[ServerProcess], body: Mapping[str, object]
+    servers: Sequence[ServerProcess], body: Mapping[str, object], wishes: Mapping[str, object]
 ) -> dict[str, object]:
-    """Those of `_WISHES` that no server refuses: all of them are asked for the same."""
-    accepted = dict(_WISHES)
-    for server, (name, value) in itertools.product(servers, _WISHES.items()):
+    """Those of ``wishes`` that no server refuses: all of them are asked for the same."""
+    accepted = dict(wishes)
+    for server, (name, value) in itertools.product(servers, wishes.items()):
         asked = _asking(messages_of(0, 0), 1, {**body, name: value})
         (answer,) = await ask_together(server.port, [asked])
         if answer.status == BAD_REQUEST and name in accepted:
