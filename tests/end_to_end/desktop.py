@@ -30,6 +30,7 @@ from virtual_display import virtual_display
 Found = TypeVar("Found")
 
 WAIT_SECONDS = 30.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.3  # seconds between two looks
 _BUS_SETTINGS = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -46,11 +47,17 @@ _BUS_SETTINGS = """\
 
 
 def wait_for(what: str, look: Callable[[], Found | None], seconds: float = WAIT_SECONDS) -> Found:
-    """Look until there is something, and return it; fails the test after ``seconds``."""
-    deadline = time.monotonic() + seconds
+    """Look until there is something, and return it; fails the test after ``seconds``.
+
+    To look through a window keeps the app and the bus busy, too: they get as long for themselves.
+    """
+    began = time.monotonic()
+    deadline = began + seconds
     while not (found := look()):
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s there is still no {what}"
-        time.sleep(0.02)
+        looked = time.monotonic()
+        assert looked < deadline, f"after {seconds:.0f} s there is still no {what}"
+        time.sleep(min(max(looked - began, SHORTEST_PAUSE), LONGEST_PAUSE))
+        began = time.monotonic()
     return found
 
 

@@ -43,10 +43,15 @@ class Part:
 
 
 class ScreenReader:
-    """Reads all apps of one bus. One thread."""
+    """Reads all apps of one bus. One thread.
+
+    What never changes of an object is asked for once: most of the time of a test went there.
+    """
 
     def __init__(self, bus_address: str) -> None:
         self._connection: DBusConnection = open_dbus_connection(bus_address)
+        self._names: dict[Part, str] = {}
+        self._with_text: dict[Part, bool] = {}
 
     def close(self) -> None:
         """Disconnect."""
@@ -99,11 +104,16 @@ class ScreenReader:
             yield from self._walk(Part(app, path), visible_only=visible_only)
 
     def _name(self, part: Part) -> str:
-        return str(self._property(part, _ACCESSIBLE, "AccessibleId")).rpartition(".")[2]
+        if part not in self._names:
+            told = str(self._property(part, _ACCESSIBLE, "AccessibleId"))
+            self._names[part] = told.rpartition(".")[2]
+        return self._names[part]
 
     def _own_text(self, part: Part) -> str:
-        (interfaces,) = self._call(part.app, part.path, _ACCESSIBLE, "GetInterfaces")
-        if _TEXT not in interfaces:
+        if part not in self._with_text:
+            (interfaces,) = self._call(part.app, part.path, _ACCESSIBLE, "GetInterfaces")
+            self._with_text[part] = _TEXT in interfaces
+        if not self._with_text[part]:
             return self.label(part)
         (text,) = self._call(part.app, part.path, _TEXT, "GetText", "ii", (0, -1))
         return str(text)

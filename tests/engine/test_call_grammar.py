@@ -137,10 +137,10 @@ def test_many_tools_take_no_time_worth_naming() -> None:
     schema = {**ALL_KINDS, "properties": kinds}
     tools = tuple(tool(schema, f"tool_number_{number}") for number in range(40))
     chat = ChatOptions(tools=tools, mode=ToolMode.REQUIRED)
-    began = time.perf_counter()
+    began = time.process_time()
     check_structure(forced_calls(chat, AnswerFormat(F.HERMES), ""))
     assert started_call(ChatOptions(tools=tools), AnswerFormat(F.QWEN_XML)) is not None
-    assert time.perf_counter() - began < 5.0  # 0.3 s on a quiet machine
+    assert time.process_time() - began < 5.0  # 0.3 s on a quiet machine
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.engine.load_options import LoadOptions
@@ -246,5 +252,13 @@ class PoolMachine(RuleBasedStateMachine):
         self.loop.close()
 
 
-PoolMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-TestPoolMachine = PoolMachine.TestCase
+USUAL = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+def test_a_pool_keeps_its_rules() -> None:
+    run_state_machine_as_test(PoolMachine, settings=USUAL)
+
+
+@pytest.mark.slow
+def test_a_pool_keeps_them_for_long() -> None:
+    run_state_machine_as_test(PoolMachine, settings=settings(USUAL, max_examples=500))

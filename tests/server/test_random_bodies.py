@@ -14,14 +14,19 @@ from tests.server.fake_models import MODEL, OTHER_MODEL, serving
 
 N_BODIES = 40  # in one example: to start the endpoint takes longer than to ask it
 JSON = {"Content-Type": "application/json"}
-EXAMPLES = settings(
-    max_examples=4,
-    deadline=None,
-    derandomize=True,
-    # A body that fails is told as it is: to make it smaller would take minutes.
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+
+
+def examples(n: int) -> settings:
+    """So many, the same ones each time."""
+    return settings(
+        max_examples=n,
+        deadline=None,
+        derandomize=True,
+        # A body that fails is told as it is: to make it smaller would take minutes.
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 INTEGERS = st.integers(-2, 300) | st.integers() | st.sampled_from([2**31, 2**63, 10**40])
@@ -121,9 +126,21 @@ def bodies(draw: st.DrawFn, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", [*REQUIRED])
-@EXAMPLES
+@examples(2)
 @given(data=st.data())
 async def test_random_bodies(path: str, data: st.DataObject) -> None:
+    await none_fails(path, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [*REQUIRED])
+@examples(25)
+@given(data=st.data())
+async def test_many_random_bodies(path: str, data: st.DataObject) -> None:
+    await none_fails(path, data)
+
+
+async def none_fails(path: str, data: st.DataObject) -> None:
     async with serving() as served:
         for body in data.draw(st.lists(bodies(path), min_size=N_BODIES, max_size=N_BODIES)):
             answer = await served.http.post(path, json=body)
@@ -137,7 +154,7 @@ async def test_random_bodies(path: str, data: st.DataObject) -> None:
         assert served.pool.leases == 0
 
 
-@EXAMPLES
+@examples(4)
 @given(values=st.lists(ANYTHING, min_size=10, max_size=10))
 async def test_bodies_that_are_anything_at_all(values: list[Any]) -> None:
     async with serving() as served:
