@@ -223,6 +223,10 @@ class Scheduler:
         """Note that ``chunks`` were decoded."""
         self._slots.extend_all(*self._growth(chunks))
 
+    def passed(self, n_tokens: int) -> None:
+        """Note that so many were decoded, and forgotten at once."""
+        self._slots.extend_all([], n_tokens)
+
     def is_steady(self, sequence: Sequence) -> bool:
         """Whether what is computed of ``sequence`` next must not depend on others, and does not."""
         return sequence.is_steady and self._filler.keeps_company

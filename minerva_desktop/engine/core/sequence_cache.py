@@ -36,6 +36,7 @@ class SequenceCache:
         self.parking = parking
         self._abort_flag = abort
         self._decoding: list[Chunk] = []
+        self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request. Any thread."""
@@ -99,16 +100,20 @@ class SequenceCache:
         finally:
             self._decoding = []
         if decoded is Decoded.DONE:
+            self._has_shifted = False
             for chunk in company:
                 context.forget(chunk.slot.index, chunk.start + chunk.count)
             return rows
         self._roll_back(chunks)
         if decoded is Decoded.NO_ROOM:
-            slot = self._scheduler.make_room()
-            if slot is None:
-                raise InferenceError("llama.cpp found no room in its KV cache")
-            context.forget(slot.index)
+            self._make_room()
         return None
+
+    def _make_room(self) -> None:
+        slot = self._scheduler.make_room()
+        if slot is None:
+            raise InferenceError("llama.cpp found no room in its KV cache")
+        self._context.forget(slot.index)
 
     def _put_in_order(self, chunks: list[Chunk]) -> bool:
         """Move steady sequences to where their next tokens will lie behind those they have. False
@@ -126,6 +131,8 @@ class SequenceCache:
             size = self._context.state_size(slot.index)
             if size > min(MOST_MOVED_BYTES, psutil.virtual_memory().available // 2):
                 return True
+            if self._has_shifted and not self._turn_keys(sequence, slot):
+                return False
             state = self._context.take_out(slot.index)
             if state is None:
                 return True
@@ -135,6 +142,26 @@ class SequenceCache:
                 return False
             self._scheduler.moved(sequence)
         return True
+
+    def _turn_keys(self, sequence: Sequence, slot: Slot) -> bool:
+        """llama.cpp turns the keys of shifted tokens in its next decode, and a state that is taken
+        out before then has them as they were, for other positions. So a row is computed that is
+        forgotten again; False where other chunks have to be scheduled first."""
+        context, end = self._context, slot.n_held
+        context.clear_batch()
+        token = sequence.tokens[end : end + 1]
+        context.add_to_batch(token, position=end, slot=slot.index, n_outputs=0)
+        try:
+            decoded = context.decode()
+        finally:
+            context.forget(slot.index, end)
+        if decoded is Decoded.DONE:
+            self._has_shifted = False
+            self._scheduler.passed(1)
+            return True
+        if decoded is Decoded.NO_ROOM:
+            self._make_room()
+        return False
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
@@ -160,7 +187,9 @@ class SequenceCache:
         count = self._scheduler.shift(sequence, keep)
         if slot.n_held == keep:
             self._context.forget(slot.index, keep)
-        elif not self._context.cut(slot.index, keep, count):
+        elif self._context.cut(slot.index, keep, count):
+            self._has_shifted = True
+        else:
             self._context.forget(slot.index)
             self._scheduler.lost(sequence)
         return True
