@@ -231,6 +231,11 @@ class Scheduler:
         """Whether what is computed of ``sequence`` next must not depend on others, and does not."""
         return sequence.is_steady and self._filler.keeps_company
 
+    @property
+    def pairs_outputs(self) -> bool:
+        """Whether a steady row that shall have logits needs another that has some."""
+        return self._filler.pairs_outputs
+
     def misplaced(self, chunks: list[Chunk]) -> Sequence | None:
         """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:
         then it would be summed up in another order, and round otherwise, than by itself."""

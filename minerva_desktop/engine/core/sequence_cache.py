@@ -76,20 +76,18 @@ class SequenceCache:
             return None
         context = self._context
         context.clear_batch()
+        wanted, of_company = self._outputs(chunks)
         rows = [
             context.add_to_batch(
-                chunk.tokens,
-                position=chunk.start,
-                slot=chunk.slot.index,
-                n_outputs=chunk.n_outputs,
+                chunk.tokens, position=chunk.start, slot=chunk.slot.index, n_outputs=n_outputs
             )
-            for chunk in chunks
+            for chunk, n_outputs in zip(chunks, wanted, strict=True)
         ]
         company = [chunk for chunk in chunks if chunk.has_company]
         for chunk in company:
             end = chunk.start + chunk.count
             context.add_to_batch(
-                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=0
+                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
             )
         self._decoding = chunks
         try:
@@ -108,6 +106,21 @@ class SequenceCache:
         if decoded is Decoded.NO_ROOM:
             self._make_room()
         return None
+
+    def _outputs(self, chunks: list[Chunk]) -> tuple[list[int], int]:
+        """How many rows of each chunk shall have logits, and how many that are company. The only
+        one that a steady sequence wants has another beside it, where that matters: from the last
+        layer on, ggml multiplies only those that shall have some."""
+        wanted = [chunk.n_outputs for chunk in chunks]
+        if not self._scheduler.pairs_outputs or sum(wanted) != 1:
+            return wanted, 0
+        index = wanted.index(1)
+        only = chunks[index]
+        if only.is_steady and only.count > 1:
+            wanted[index] = 2
+        elif only.is_steady and len(chunks) > 1:
+            wanted[index - 1] = 1
+        return wanted, int(only.has_company)
 
     def _make_room(self) -> None:
         slot = self._scheduler.make_room()
