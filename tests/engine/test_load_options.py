@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,22 @@ from minerva_desktop.engine.load_options import (
     Speculation,
 )
 from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.process import child_command
 from minerva_desktop.errors import InvalidRequest
 from tests.engine.models import split_model
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=12)
 COUNT = ", ".join(str(number) for number in range(1, 60)) + ","
 F16_BYTES = 1024 * 2 * 2 * 64 * 2  # of the small model's cache: 1,024 tokens, K and V, 2 layers
+
+# Runs the command that follows where nothing can be locked in memory, root's either (CAP_IPC_LOCK).
+WITHOUT_LOCKS = """
+import ctypes, os, resource, sys
+PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
+ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0)
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 async def _try(model: Path, **chosen: object) -> tuple[ContextInfo, str]:
@@ -101,6 +113,27 @@ async def test_threads_for_prompts_may_differ(small_path: Path) -> None:
     info, text = await _try(small_path, n_threads=1, n_threads_batch=2)
     assert info.n_threads == 1
     assert text
+
+
+async def test_no_more_threads_than_cores(small_path: Path) -> None:
+    info, text = await _try(small_path, n_threads=512)
+    n_cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    assert info.n_threads == n_cores
+    assert info.warnings == (
+        f"{n_cores:,} threads instead of 512: there are no more cores for this process",
+    )
+    assert text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes a privilege away as Linux has it")
+async def test_weights_that_cannot_be_locked_are_told(small_path: Path) -> None:
+    engine = LlamaEngine(
+        small_path, command=(sys.executable, "-c", WITHOUT_LOCKS, *child_command())
+    )
+    info = await engine.load(options=LoadOptions(n_ctx=256, use_mlock=True))
+    await engine.unload()
+    (warning,) = info.warnings
+    assert warning.startswith("weights that are not locked in memory: the system lets")
 
 
 async def test_a_split_model_is_loaded_by_its_first_part(

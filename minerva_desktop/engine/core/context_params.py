@@ -9,6 +9,7 @@ import msgspec
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaModel
+from minerva_desktop.engine.core.model_info import usable_cores
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
     EMBEDDING_N_CTX,
@@ -140,7 +141,7 @@ def generation_params(
     params.n_seq_max = n_seq_max
     params.n_outputs_max = max(n_outputs, n_seq_max)
     params.n_threads = n_threads
-    params.n_threads_batch = options.n_threads_batch or n_threads
+    params.n_threads_batch = min(options.n_threads_batch or n_threads, usable_cores())
     params.type_k = _KV_TYPES[options.kv_type_k]
     params.type_v = _KV_TYPES[options.kv_type_v]
     params.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]

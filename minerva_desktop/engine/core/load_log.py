@@ -24,6 +24,7 @@ _CACHE_LINE = re.compile(r"kv_cache\w*: size\s*=\s*([\d.]+) MiB")
 _UNUSED_LINE = re.compile(r"model has unused tensor \S+ \(size = (\d+) bytes\)")
 _FORMAT_LINE = re.compile(r"llama_model_loader: - type\s+(\S+):\s+\d+ tensors")
 _NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
+_NO_LOCK = ("failed to mlock", "mlock not supported", "failed to VirtualLock")
 _MAPPED = "_Mapped"
 _REPACKED_ROWS = 3  # that ggml multiplies one by one with rearranged weights
 
@@ -120,6 +121,11 @@ def copied_share(log: str) -> float:
     mapped = sum(each.n_bytes for each in weights if each.name.endswith(_MAPPED))
     copied = sum(each.n_bytes for each in weights) - mapped + unused_bytes(log)
     return min(copied / mapped, 1.0) if mapped else 0.0
+
+
+def is_locked(log: str) -> bool:
+    """False where the system did not let llama.cpp keep the weights from being swapped out."""
+    return not any(words in log for words in _NO_LOCK)
 
 
 def has_flash_attention(log: str) -> bool:

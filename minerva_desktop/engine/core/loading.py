@@ -31,7 +31,7 @@ from minerva_desktop.engine.core.load_log import (
     steady_rows,
     unused_bytes,
 )
-from minerva_desktop.engine.core.model_info import describe, physical_cores
+from minerva_desktop.engine.core.model_info import describe, physical_cores, usable_cores
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
@@ -70,7 +70,9 @@ def load_core(
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
     if model.pooling in _UNUSABLE:
         raise ModelLoadError(f"{path.name} {_UNUSABLE[model.pooling]}")
-    loader = _Loader(path, model, options, options.n_threads or physical_cores(), log, abort)
+    # ggml's threads wait for each other: with more than there are cores a token takes seconds.
+    n_threads = min(options.n_threads or physical_cores(), usable_cores())
+    loader = _Loader(path, model, options, n_threads, log, abort)
     try:
         if model.pooling is not None:
             return loader.embedding_core(started)
