@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,16 @@ async def test_weights_that_cannot_be_locked_are_told(small_path: Path) -> None:
     await engine.unload()
     (warning,) = info.warnings
     assert warning.startswith("weights that are not locked in memory: the system lets")
+
+
+async def test_a_cache_whose_blocks_do_not_divide_the_heads_is_refused(
+    generated: Callable[..., Path],
+) -> None:
+    model = generated("llama", n_layers=1, width=80, n_heads=2, kv_heads=2, feed=160, head=40)
+    engine = LlamaEngine(model)
+    options = LoadOptions(n_ctx=256, kv_type_k=KvType.Q8_0, flash_attention=FlashAttention.OFF)
+    with pytest.raises(InvalidRequest, match="multiple of 32 numbers; those of this model have 40"):
+        await engine.load(options=options)
 
 
 async def test_a_split_model_is_loaded_by_its_first_part(

@@ -20,7 +20,9 @@ from minerva_desktop.engine.load_options import (
     RopeOptions,
     RopeScaling,
 )
+from minerva_desktop.errors import InvalidRequest
 
+_BLOCK = 32  # numbers that a quantised type stores together
 _KV_TYPES = {
     KvType.AUTO: llama.GGML_TYPE_F16,
     KvType.F16: llama.GGML_TYPE_F16,
@@ -70,7 +72,8 @@ class ContextPlan:
 
 
 def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> ContextPlan:
-    """How ``model`` is used with these options: to generate, or to make embeddings."""
+    """How ``model`` is used with these options: to generate, or to make embeddings. Raises
+    `InvalidRequest` for a cache that it cannot have."""
     if model.pooling is not None:
         # Positions beyond the trained ones do not exist in models of the BERT kind.
         n_ctx = min(options.n_ctx or EMBEDDING_N_CTX, model.n_ctx_train)
@@ -78,6 +81,7 @@ def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> Con
             options, n_ctx=n_ctx, n_threads=n_threads, n_seq_max=EMBEDDING_TEXTS
         )
         return ContextPlan(params, n_ctx, n_ctx, EMBEDDING_TEXTS)
+    _check_keys(model, options)
     n_ctx = options.n_ctx or min(model.n_ctx_train, DEFAULT_N_CTX)
     n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
     n_slots = options.n_slots(is_recurrent=model.is_recurrent)
@@ -92,6 +96,19 @@ def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> Con
         swa_full=bool(n_draft),  # wrong guesses are taken back
     )
     return ContextPlan(params, n_ctx, n_batch, n_slots, n_draft)
+
+
+def _check_keys(model: LlamaModel, options: LoadOptions) -> None:
+    """llama.cpp refuses heads that blocks do not divide with flash attention, and aborts on them
+    without."""
+    kind = options.kv_type_k
+    is_off = options.flash_attention is FlashAttention.OFF
+    if is_off and kind in (KvType.Q8_0, KvType.Q4_0) and model.head_size % _BLOCK:
+        raise InvalidRequest(
+            f"kv_type_k “{kind}” needs attention heads of a multiple of {_BLOCK} numbers; those of"
+            f" this model have {model.head_size}",
+            param="kv_type_k",
+        )
 
 
 def draft_options(options: LoadOptions) -> LoadOptions:

@@ -155,6 +155,15 @@ class LlamaModel:
         return int(llama.llama_model_n_embd_out(self._handle))
 
     @property
+    def head_size(self) -> int:
+        """Numbers in the key of one attention head; 0 where there are no heads."""
+        text = self.metadata(f"{self.metadata('general.architecture')}.attention.key_length")
+        if text.isdecimal():
+            return int(text)
+        n_heads = int(llama.llama_model_n_head(self._handle))
+        return int(llama.llama_model_n_embd(self._handle)) // n_heads if n_heads else 0
+
+    @property
     def size(self) -> int:
         """Bytes of all tensors."""
         return int(llama.llama_model_size(self._handle))
