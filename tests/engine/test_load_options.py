@@ -23,7 +23,7 @@ from minerva_desktop.engine.load_options import (
 )
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.process import child_command
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from tests.engine.models import split_model
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=12)
@@ -155,6 +155,23 @@ async def test_a_split_model_is_loaded_by_its_first_part(
     split, same = await _try(parts[0])
     assert (split.weights_bytes, split.n_params) == (whole.weights_bytes, whole.n_params)
     assert same == text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+async def test_a_part_that_is_no_file_holds_nobody_up(small_path: Path, tmp_path: Path) -> None:
+    first, *_, last = split_model(small_path, tmp_path, 3)
+    last.unlink()
+    os.mkfifo(last)
+    with pytest.raises(ModelNotFound, match=last.name):
+        await LlamaEngine(first).load(256)
+
+
+async def test_more_may_run_than_the_context_was_to_have_tokens(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
+    info = await engine.load(options=LoadOptions(n_ctx=16, n_parallel=32))
+    completion = await engine.generate(tuple(range(5, 205)), 4).wait_completion()
+    assert (info.n_ctx, completion.timings.prompt_tokens) == (256, 200)
+    await engine.unload()
 
 
 async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(

@@ -22,6 +22,7 @@ from minerva_desktop.engine.load_options import (
 )
 from minerva_desktop.errors import InvalidRequest
 
+_N_CTX_STEP = 256  # GGML_PAD in llama-context.cpp
 _BLOCK = 32  # numbers that a quantised type stores together
 _KV_TYPES = {
     KvType.AUTO: llama.GGML_TYPE_F16,
@@ -152,7 +153,9 @@ def generation_params(
     token of the batch: 34 MiB of compute buffer instead of 514 (Gemma 3, DESIGN 5). llama.cpp
     aborts on fewer rows than ``n_seq_max``."""
     params = llama.llama_context_default_params()
-    params.n_ctx = n_ctx
+    # As llama.cpp rounds it, but before it takes the smaller one for the length of its batches: it
+    # aborts on longer ones, and ours have a row at least for each of ``n_seq_max``.
+    params.n_ctx = -(-n_ctx // _N_CTX_STEP) * _N_CTX_STEP
     params.n_batch = n_batch
     params.n_ubatch = n_batch
     params.n_seq_max = n_seq_max
