@@ -157,7 +157,7 @@ class _Loader:
                 f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
                 param="speculation",
             )
-        rows = steady_rows(self.log.text())
+        rows = steady_rows(self.log.text(), has_adapters=bool(options.lora))
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
