@@ -134,7 +134,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     makes embeddings), unless who knows the memory (`load_choice`) chooses another.
     ``n_gpu_layers`` None: all that the build's GPU backend takes (none without one). ``n_threads``
     None: physical cores, or fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as
-    many as ``n_threads``.
+    many as ``n_threads``. Neither is more than there are cores for this process.
     ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
     ``tensor_split``: each GPU's share.
     ``use_mlock`` keeps the weights from being swapped out. ``chat_template`` (Jinja) takes the

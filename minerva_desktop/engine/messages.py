@@ -63,7 +63,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     ``name`` is the GGUF's own for itself, empty when it has none; ``placement`` says which device
     holds how many layers, ``shares`` how many bytes each GPU does; ``n_used_cells`` counts the
-    tokens that the KV cache holds now; ``warnings`` are llama.cpp's of the load, in its words;
+    tokens that the KV cache holds now; ``warnings`` say which load option could not be had;
     ``answer_format`` says how answers to messages are to be read. ``chat_template`` is the
     GGUF's, or that of the load options, empty where there is none; ``can_infill``: the model can
     write what comes before a suffix. ``build`` is that of the llama.cpp which loaded it.

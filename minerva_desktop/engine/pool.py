@@ -286,6 +286,7 @@ class ModelPool(PoolTimes[EngineT]):
         seconds = time.monotonic() - began
         if not engine.is_loaded():
             raise EngineDied(f"The engine that ran {path.name} stopped as soon as it was loaded")
+        choice = replace(choice, warnings=(*choice.warnings, *info.warnings))
         entry.is_ready = True
         self._entries.settle(entry, choice, info)
         self._idleness.watch(entry)  # who asked for it may have left

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.architectures import HEEDING, QUANTISED, SMALL, write_architecture
+from tests.engine.kept_chats import Chats
 from tests.engine.models import write_hybrid, write_recurrent
 
 
@@ -44,3 +46,11 @@ def quantised_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("models") / "quantised.gguf"
     write_architecture(path, "llama", model_path, QUANTISED, HEEDING)
     return path
+
+
+@pytest.fixture
+async def chats(tmp_path: Path) -> AsyncIterator[Chats]:
+    chats = Chats(tmp_path / "snapshots")
+    yield chats
+    if chats.engine is not None:
+        await chats.engine.unload()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,30 @@ async def test_requests_with_other_scales_run_beside_each_other_and_do_not_mix(
     begin = slice(0, 12)
     assert [text[begin] for text in together] == [text[begin] for text in alone]
     assert len({text[begin] for text in alone}) == 3
+
+
+async def test_a_seed_gives_the_same_alone_and_beside_others(
+    generated: Callable[..., Path], tmp_path: Path
+) -> None:
+    """To the last bit: the weights are quantised, but those of an adapter are floats."""
+    shape = {"n_layers": 2, "width": 64, "n_heads": 2, "kv_heads": 2, "feed": 128, "head": 32}
+    model, adapter = generated("llama", **shape, type_name="Q4_1"), tmp_path / "adapter.gguf"
+    write_lora(adapter, model, seed=1, strength=0.5)
+    engine = LlamaEngine(model)
+    lora = (LoraAdapter(bytes(adapter)),)
+    await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=8, n_threads=2, lora=lora))
+    seeded = SamplingParameters(seed=3, max_tokens=80, ignore_eos=True, top_logprobs=0)
+
+    async def answer(number: int) -> list[float]:
+        prompt = tuple(range(5 + 300 * number, 25 + 330 * number))
+        stream = engine.generate(prompt, sampling=seeded, cache_prompt=False)
+        await stream.wait_completion()
+        return [each.logprob for each in stream.logprobs]
+
+    alone = [await answer(number) for number in range(8)]
+    together = await asyncio.gather(*map(answer, range(8)))
+    await engine.unload()
+    assert together == alone
 
 
 async def test_what_one_adapter_computed_is_not_reused_by_another(engine: LlamaEngine) -> None:

@@ -267,25 +267,6 @@ async def test_truncate_middle_drops_the_oldest_turns_and_says_how_many(
     assert await engine.count_tokens(kept) == completion.timings.prompt_tokens < 2048
 
 
-async def test_shift_goes_on_at_the_end_of_the_context(small_path: Path) -> None:
-    engine = LlamaEngine(small_path)
-    info = await engine.load(options=LoadOptions(n_ctx=128, n_parallel=1))
-    sampling = SamplingParameters(temperature=0.0, ignore_eos=True, max_tokens=300)
-    limits = RequestLimits(overflow=Overflow.SHIFT)
-    stream = engine.generate("1, 2, 3, 4, 5, 6,", sampling=sampling, limits=limits)
-    completion = await stream.wait_completion()
-    await engine.unload()
-    assert completion.timings.completion_tokens == 300
-    assert completion.shifted_tokens > 100
-    assert completion.context_used <= info.n_ctx < completion.timings.completion_tokens
-
-
-async def test_shift_without_an_end_is_refused(engine: LlamaEngine) -> None:
-    limits = RequestLimits(overflow=Overflow.SHIFT)
-    with pytest.raises(InvalidRequest, match="needs max_tokens"):
-        await engine.generate("Hi", limits=limits).text()
-
-
 async def test_an_answer_that_was_begun_goes_on(smollm: LlamaEngine) -> None:
     question = ChatTurn(Role.USER, "Count to ten.")
     begun = ChatTurn(Role.ASSISTANT, "1, 2, 3,")

@@ -117,6 +117,7 @@ def test_the_formats_of_weights_say_how_many_rows_are_computed_as_each_alone() -
     floats = SteadyRows(lone_cells=0, greedy_tokens=0)
     repacked = "load_tensors:   CPU_REPACK model buffer size =    12.66 MiB\n"
     assert steady_rows(quantised) == ANY_FORMAT
+    assert steady_rows(quantised, has_adapters=True) == floats
     assert steady_rows(quantised + repacked) == SteadyRows(most=3, greedy_tokens=0)
     assert steady_rows(line("f32", 61) + line("f16", 210)) == floats
     assert steady_rows(line("f32", 271)) == floats

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +22,22 @@ from minerva_desktop.engine.load_options import (
     Speculation,
 )
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.engine.process import child_command
+from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from tests.engine.models import split_model
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=12)
 COUNT = ", ".join(str(number) for number in range(1, 60)) + ","
 F16_BYTES = 1024 * 2 * 2 * 64 * 2  # of the small model's cache: 1,024 tokens, K and V, 2 layers
+
+# Runs the command that follows where nothing can be locked in memory, root's either (CAP_IPC_LOCK).
+WITHOUT_LOCKS = """
+import ctypes, os, resource, sys
+PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
+ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0)
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 async def _try(model: Path, **chosen: object) -> tuple[ContextInfo, str]:
@@ -103,6 +116,37 @@ async def test_threads_for_prompts_may_differ(small_path: Path) -> None:
     assert text
 
 
+async def test_no_more_threads_than_cores(small_path: Path) -> None:
+    info, text = await _try(small_path, n_threads=512)
+    n_cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    assert info.n_threads == n_cores
+    assert info.warnings == (
+        f"{n_cores:,} threads instead of 512: there are no more cores for this process",
+    )
+    assert text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes a privilege away as Linux has it")
+async def test_weights_that_cannot_be_locked_are_told(small_path: Path) -> None:
+    engine = LlamaEngine(
+        small_path, command=(sys.executable, "-c", WITHOUT_LOCKS, *child_command())
+    )
+    info = await engine.load(options=LoadOptions(n_ctx=256, use_mlock=True))
+    await engine.unload()
+    (warning,) = info.warnings
+    assert warning.startswith("weights that are not locked in memory: the system lets")
+
+
+async def test_a_cache_whose_blocks_do_not_divide_the_heads_is_refused(
+    generated: Callable[..., Path],
+) -> None:
+    model = generated("llama", n_layers=1, width=80, n_heads=2, kv_heads=2, feed=160, head=40)
+    engine = LlamaEngine(model)
+    options = LoadOptions(n_ctx=256, kv_type_k=KvType.Q8_0, flash_attention=FlashAttention.OFF)
+    with pytest.raises(InvalidRequest, match="multiple of 32 numbers; those of this model have 40"):
+        await engine.load(options=options)
+
+
 async def test_a_split_model_is_loaded_by_its_first_part(
     small_path: Path, tmp_path: Path, plain: tuple[ContextInfo, str]
 ) -> None:
@@ -111,6 +155,23 @@ async def test_a_split_model_is_loaded_by_its_first_part(
     split, same = await _try(parts[0])
     assert (split.weights_bytes, split.n_params) == (whole.weights_bytes, whole.n_params)
     assert same == text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+async def test_a_part_that_is_no_file_holds_nobody_up(small_path: Path, tmp_path: Path) -> None:
+    first, *_, last = split_model(small_path, tmp_path, 3)
+    last.unlink()
+    os.mkfifo(last)
+    with pytest.raises(ModelNotFound, match=last.name):
+        await LlamaEngine(first).load(256)
+
+
+async def test_more_may_run_than_the_context_was_to_have_tokens(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
+    info = await engine.load(options=LoadOptions(n_ctx=16, n_parallel=32))
+    completion = await engine.generate(tuple(range(5, 205)), 4).wait_completion()
+    assert (info.n_ctx, completion.timings.prompt_tokens) == (256, 200)
+    await engine.unload()
 
 
 async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -86,6 +87,16 @@ async def test_all_who_ask_at_once_share_one_load(
     assert len(watched.ready()) == 1
     assert pool.loaded() == [small_path]
     assert isinstance(watched.events[0], ModelLoading)
+
+
+async def test_what_a_load_could_not_have_is_told(
+    watched: Watched, pool: RealPool, small_path: Path
+) -> None:
+    pool.options = msgspec.structs.replace(SMALL, n_threads=512)
+    async with pool.lease(small_path):
+        pass
+    (warning,) = watched.ready()[0].choice.warnings
+    assert "threads instead of 512" in warning
 
 
 async def test_another_model_takes_the_place_of_an_idle_one(

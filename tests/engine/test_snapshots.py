@@ -7,89 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
 
-from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.core.chat_states import SAVE_AFTER_SECONDS
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import (
-    KvType,
-    LoadOptions,
-    LoraAdapter,
-    SnapshotOptions,
-    Speculation,
-)
+from minerva_desktop.engine.load_options import KvType, LoraAdapter, Speculation
 from minerva_desktop.errors import InvalidRequest
+from tests.engine.kept_chats import COUNT, GREEDY, Chats, answer
 from tests.engine.models import split_model, write_lora, write_with_long_rope
-
-GREEDY = SamplingParameters(temperature=0.0, max_tokens=8)
-COUNT = ", ".join(str(number) for number in range(1, 100)) + ","
-BUDGET = 1 << 30
-
-
-class Chats:
-    """Engines with one snapshot folder, started and ended one after the other."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.engine: LlamaEngine | None = None
-        self.died = asyncio.Event()
-
-    async def start(
-        self,
-        model: Path,
-        *,
-        max_bytes: int = BUDGET,
-        kv_type: KvType = KvType.F16,
-        lora: tuple[LoraAdapter, ...] = (),
-        speculation: Speculation | None = None,
-        n_ctx: int = 2048,
-    ) -> LlamaEngine:
-        if self.engine is not None:
-            await self.engine.unload()
-        self.engine = LlamaEngine(model, on_death=lambda _: self.died.set())
-        options = LoadOptions(
-            n_ctx=n_ctx,
-            kv_type_k=kv_type,
-            lora=lora,
-            speculation=speculation,
-            snapshots=SnapshotOptions(bytes(self.folder), max_bytes),
-        )
-        await self.engine.load(options=options)
-        return self.engine
-
-    def files(self) -> list[Path]:
-        return sorted(self.folder.glob("*/*.kv"))
-
-    async def saved(self, count: int = 1) -> list[Path]:
-        """Wait until so many chats are on disk."""
-        async with asyncio.timeout(20):
-            while len(self.files()) < count:
-                await asyncio.sleep(0.05)
-        return self.files()
-
-
-@pytest.fixture
-async def chats(tmp_path: Path) -> AsyncIterator[Chats]:
-    chats = Chats(tmp_path / "snapshots")
-    yield chats
-    if chats.engine is not None:
-        await chats.engine.unload()
-
-
-async def _answer(
-    engine: LlamaEngine, prompt: str | list[int], chat: str | None = "chat-1"
-) -> tuple[str, Completion]:
-    stream = engine.generate(prompt, sampling=GREEDY, snapshot=chat)
-    return await stream.text(), await stream.wait_completion()
 
 
 async def _tokens_and_answer(engine: LlamaEngine) -> list[int]:
@@ -106,60 +34,33 @@ async def test_a_chat_goes_on_after_a_restart_with_the_same_answer(
     chats: Chats, model_path: Path
 ) -> None:
     engine = await chats.start(model_path)
-    first, cold = await _answer(engine, COUNT)
+    first, cold = await answer(engine, COUNT)
     assert (cold.timings.cached_tokens, cold.restored_tokens) == (0, 0)
     await chats.saved()
-    warm_text, warm = await _answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,", None)
+    warm_text, warm = await answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,", None)
     assert warm.restored_tokens == 0 < warm.timings.cached_tokens
     engine = await chats.start(model_path)
-    text, done = await _answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,")
+    text, done = await answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,")
     assert done.timings.cached_tokens == done.restored_tokens > cold.timings.prompt_tokens
     assert text == warm_text
     # And the beginning alone: what was said since is forgotten again.
     engine = await chats.start(model_path)
-    text, done = await _answer(engine, COUNT)
+    text, done = await answer(engine, COUNT)
     assert done.restored_tokens == done.timings.prompt_tokens - 1
     assert text == first
-
-
-async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
-    chats: Chats, small_path: Path
-) -> None:
-    engine = await chats.start(small_path)
-    first, _ = await _answer(engine, COUNT)
-    engine = await chats.start(small_path)
-    text, done = await _answer(engine, COUNT)
-    assert done.restored_tokens == done.timings.prompt_tokens - 1
-    assert text == first
-
-
-async def test_nothing_is_written_while_an_answer_runs(chats: Chats, small_path: Path) -> None:
-    # Few long answers, and room for all: the chat keeps its slot and its cells.
-    engine = await chats.start(small_path, n_ctx=16_384)
-    endless = SamplingParameters(ignore_eos=True, max_tokens=1500)
-    running = engine.generate("Once upon a time", sampling=endless)
-    await _answer(engine, COUNT)
-    saved_if_idle = time.monotonic() + 1.5 * SAVE_AFTER_SECONDS
-    while time.monotonic() < saved_if_idle:
-        following = engine.generate("Once upon a time", sampling=endless)
-        await running.wait_completion()
-        running = following  # has begun already, or is waiting: there always is one
-    assert chats.files() == []
-    running.cancel()
-    await chats.saved()
 
 
 async def test_a_budget_of_nothing_writes_nothing(chats: Chats, small_path: Path) -> None:
     engine = await chats.start(small_path, max_bytes=0)
-    await _answer(engine, COUNT)
+    await answer(engine, COUNT)
     await engine.unload()
     assert not chats.folder.exists()
 
 
 async def test_only_named_chats_are_written(chats: Chats, small_path: Path) -> None:
     engine = await chats.start(small_path)
-    await _answer(engine, COUNT, None)
-    await _answer(engine, COUNT, "named")
+    await answer(engine, COUNT, None)
+    await answer(engine, COUNT, "named")
     (file,) = await chats.saved()
     assert file.stem == "named"
     assert not list(chats.folder.glob("*/*.partial"))
@@ -167,17 +68,17 @@ async def test_only_named_chats_are_written(chats: Chats, small_path: Path) -> N
 
 async def test_a_short_chat_is_not_worth_a_file(chats: Chats, small_path: Path) -> None:
     engine = await chats.start(small_path)
-    await _answer(engine, "1, 2, 3,", "short")
-    await _answer(engine, COUNT, "long")
+    await answer(engine, "1, 2, 3,", "short")
+    await answer(engine, COUNT, "long")
     assert [file.stem for file in await chats.saved()] == ["long"]
 
 
 async def test_other_cache_types_do_not_read_it(chats: Chats, small_path: Path) -> None:
     engine = await chats.start(small_path)
-    await _answer(engine, COUNT)
+    await answer(engine, COUNT)
     await chats.saved()
     engine = await chats.start(small_path, kv_type=KvType.Q8_0)
-    _, done = await _answer(engine, COUNT)
+    _, done = await answer(engine, COUNT)
     assert (done.restored_tokens, done.timings.cached_tokens) == (0, 0)
     assert len(await chats.saved(2)) == 2
 
@@ -189,28 +90,28 @@ async def test_a_context_with_other_rotary_factors_does_not_read_it(
     model = tmp_path / "long.gguf"
     write_with_long_rope(model, small_path, 1024)
     engine = await chats.start(model, n_ctx=1024)
-    short, _ = await _answer(engine, COUNT)
+    short, _ = await answer(engine, COUNT)
     await chats.saved()
     engine = await chats.start(model, n_ctx=2048)
-    long, cold = await _answer(engine, COUNT)
+    long, cold = await answer(engine, COUNT)
     assert (cold.restored_tokens, long != short) == (0, True)
     await chats.saved(2)
     for n_ctx, text in ((4096, long), (512, short)):
         engine = await chats.start(model, n_ctx=n_ctx)
-        again, done = await _answer(engine, COUNT)
+        again, done = await answer(engine, COUNT)
         assert (done.restored_tokens, again) == (done.timings.prompt_tokens - 1, text)
 
 
 async def test_the_budget_holds_and_the_oldest_goes_first(chats: Chats, small_path: Path) -> None:
     engine = await chats.start(small_path)
-    await _answer(engine, COUNT, "one")
+    await answer(engine, COUNT, "one")
     (one,) = await chats.saved()
     budget = one.stat().st_size * 5 // 2
     engine = await chats.start(small_path, max_bytes=budget)
-    await _answer(engine, f"A: {COUNT}", "two")
+    await answer(engine, f"A: {COUNT}", "two")
     _, two = await chats.saved(2)
     os.utime(one, (1, 1))
-    await _answer(engine, f"B: {COUNT}", "three")
+    await answer(engine, f"B: {COUNT}", "three")
     async with asyncio.timeout(20):
         while one.exists():
             await asyncio.sleep(0.05)
@@ -225,7 +126,7 @@ async def test_a_damaged_file_is_processed_anew(
     chats: Chats, small_path: Path, damage: str
 ) -> None:
     engine = await chats.start(small_path)
-    text, _ = await _answer(engine, COUNT)
+    text, _ = await answer(engine, COUNT)
     (file,) = await chats.saved()
     whole = file.read_bytes()
     flipped = bytearray(whole)
@@ -233,35 +134,15 @@ async def test_a_damaged_file_is_processed_anew(
     damaged = {"cut": whole[: len(whole) // 2], "empty": b"", "flipped": bytes(flipped)}
     file.write_bytes(damaged[damage])
     engine = await chats.start(small_path)
-    again, done = await _answer(engine, COUNT)
+    again, done = await answer(engine, COUNT)
     assert (again, done.restored_tokens) == (text, 0)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
-async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, small_path: Path) -> None:
-    engine = await chats.start(small_path)
-    first, _ = await _answer(engine, COUNT)
-    (whole,) = await chats.saved()
-    engine = await chats.start(small_path)
-    assert engine.pid is not None
-    # The child opens what it writes to, and waits there for a reader.
-    pipe = whole.with_suffix(f".{engine.pid}.partial")
-    os.mkfifo(pipe)
-    await _answer(engine, f"{COUNT}{first} and so on")
-    reader = await asyncio.to_thread(os.open, pipe, os.O_RDONLY)  # returns once it writes
-    os.kill(engine.pid, signal.SIGKILL)
-    await chats.died.wait()
-    os.close(reader)
-    engine = await chats.start(small_path)
-    text, done = await _answer(engine, COUNT)
-    assert (text, done.restored_tokens > 256) == (first, True)
 
 
 async def test_a_folder_that_cannot_be_written_does_no_harm(chats: Chats, small_path: Path) -> None:
     chats.folder.write_text("a file is in the way")
     engine = await chats.start(small_path)
-    first, _ = await _answer(engine, COUNT)
-    text, _ = await _answer(engine, COUNT)
+    first, _ = await answer(engine, COUNT)
+    text, _ = await answer(engine, COUNT)
     assert text == first
     assert chats.folder.read_text() == "a file is in the way"
 
@@ -273,10 +154,10 @@ async def test_a_disk_that_is_full_costs_the_state_and_nothing_else(
     engine = await chats.start(small_path)
     assert engine.pid is not None
     psutil.Process(engine.pid).rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))
-    first, _ = await _answer(engine, COUNT)
+    first, _ = await answer(engine, COUNT)
     engine = await chats.start(small_path)  # the end of the one before is its last chance to save
     assert [path.name for path in chats.folder.rglob("*") if path.is_file()] == ["model.json"]
-    text, done = await _answer(engine, COUNT)
+    text, done = await answer(engine, COUNT)
     assert (text, done.restored_tokens) == (first, 0)
 
 
@@ -285,19 +166,19 @@ async def test_a_pipe_in_the_place_of_a_state_holds_nobody_up(
     chats: Chats, small_path: Path
 ) -> None:
     engine = await chats.start(small_path)
-    first, _ = await _answer(engine, COUNT)
+    first, _ = await answer(engine, COUNT)
     (file,) = await chats.saved()
     engine = await chats.start(small_path)
     file.unlink()
     os.mkfifo(file)
-    text, done = await _answer(engine, COUNT)
+    text, done = await answer(engine, COUNT)
     assert (text, done.restored_tokens) == (first, 0)
 
 
 async def test_a_name_that_is_a_path_is_refused(chats: Chats, small_path: Path) -> None:
     engine = await chats.start(small_path)
     with pytest.raises(InvalidRequest, match="letters, digits"):
-        await _answer(engine, COUNT, "../escape")
+        await answer(engine, COUNT, "../escape")
 
 
 async def test_an_append_only_state_is_resumed_at_its_end_only(
@@ -307,10 +188,10 @@ async def test_an_append_only_state_is_resumed_at_its_end_only(
     said = await _tokens_and_answer(engine)
     await chats.saved()
     engine = await chats.start(window_path)
-    text, done = await _answer(engine, longer := [*said, *said[-9:]])
+    text, done = await answer(engine, longer := [*said, *said[-9:]])
     assert done.restored_tokens == len(said) - 1
     engine = await chats.start(window_path)
-    _, same = await _answer(engine, COUNT)
+    _, same = await answer(engine, COUNT)
     assert same.restored_tokens == 0  # its end would have to be taken back
     cold = engine.generate(longer, sampling=GREEDY, cache_prompt=False)
     assert await cold.text() == text
@@ -324,9 +205,9 @@ async def test_a_window_that_was_written_without_its_past_is_not_taken_back(
     numbers = ", ".join(str(number) for number in range(1, 200)) + ","
     beginning = numbers[: numbers.index(" 100,")]
     engine = await chats.start(window_path, speculation=guessing)
-    await _answer(engine, numbers)
+    await answer(engine, numbers)
     engine = await chats.start(window_path, speculation=guessing)
-    text, done = await _answer(engine, beginning)
+    text, done = await answer(engine, beginning)
     cold = engine.generate(beginning, sampling=GREEDY, cache_prompt=False)
     assert (done.restored_tokens, text) == (0, await cold.text())
 
@@ -340,9 +221,9 @@ async def test_a_state_belongs_to_the_scales_of_the_adapters(
     engine = await chats.start(small_path, lora=lora)
     await engine.generate(COUNT, sampling=GREEDY, snapshot="chat-1", lora=(1.0,)).text()
     engine = await chats.start(small_path, lora=lora)
-    _, other = await _answer(engine, COUNT)
+    _, other = await answer(engine, COUNT)
     engine = await chats.start(small_path, lora=lora)
-    _, same = await _answer(engine, COUNT)
+    _, same = await answer(engine, COUNT)
     assert other.restored_tokens == 0 < same.restored_tokens
 
 
@@ -353,13 +234,13 @@ async def test_other_weights_behind_the_same_header_are_another_model(
     weights = bytearray(small_path.read_bytes())
     model.write_bytes(weights)
     engine = await chats.start(model)
-    await _answer(engine, COUNT)
+    await answer(engine, COUNT)
     middle = len(weights) // 2
     weights[middle : middle + 1_000_000] = weights[middle + 2 : middle + 1_000_002]  # by an F16
     await engine.unload()
     model.write_bytes(weights)
     engine = await chats.start(model)
-    _, done = await _answer(engine, COUNT)
+    _, done = await answer(engine, COUNT)
     assert done.restored_tokens == 0
 
 
@@ -368,7 +249,7 @@ async def test_a_recurrent_state_is_resumed_too(chats: Chats, recurrent_path: Pa
     said = await _tokens_and_answer(engine)
     await chats.saved()
     engine = await chats.start(recurrent_path)
-    text, done = await _answer(engine, longer := [*said, *said[-9:]])
+    text, done = await answer(engine, longer := [*said, *said[-9:]])
     assert done.timings.cached_tokens == done.restored_tokens == len(said) - 1
     cold = engine.generate(longer, sampling=GREEDY, cache_prompt=False)
     assert await cold.text() == text
@@ -379,9 +260,9 @@ async def test_other_weights_in_a_later_part_are_another_model(
 ) -> None:
     first, last = split_model(small_path, tmp_path, 2)
     engine = await chats.start(first)
-    await _answer(engine, COUNT)
+    await answer(engine, COUNT)
     engine = await chats.start(first)
-    _, done = await _answer(engine, COUNT)
+    _, done = await answer(engine, COUNT)
     assert done.restored_tokens > 0
     await engine.unload()
     weights = bytearray(last.read_bytes())
@@ -389,5 +270,5 @@ async def test_other_weights_in_a_later_part_are_another_model(
     weights[middle : middle + 10_000] = weights[middle + 1 : middle + 10_001]
     last.write_bytes(weights)
     engine = await chats.start(first)
-    _, done = await _answer(engine, COUNT)
+    _, done = await answer(engine, COUNT)
     assert done.restored_tokens == 0

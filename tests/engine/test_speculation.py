@@ -60,7 +60,7 @@ def test_guesses_grown_token_by_token_are_those_of_the_whole(tokens: list[int], 
 def test_no_guess_goes_beyond_the_answer_or_the_context() -> None:
     sequence = Sequence(1, [1] * 10, 3)
     assert room_for_drafts(sequence, 8, n_ctx=100) == 2
-    assert room_for_drafts(Sequence(1, [1] * 10, None), 8, n_ctx=12) == 2
+    assert room_for_drafts(Sequence(1, [1] * 10, None), 8, n_ctx=13) == 2
     assert room_for_drafts(Sequence(1, [1] * 10, None), 8, n_ctx=10) == 0
 
 

@@ -67,13 +67,15 @@ async def test_beside_kept_chats_wherever_its_cells_lie(generated: Callable[...,
     assert found[1] == found[2] == found[0]
 
 
+@pytest.mark.parametrize("type_name", ["Q4_1", "F16"])
 async def test_prompts_that_share_decodes_are_computed_as_alone(
-    generated: Callable[..., Path],
+    generated: Callable[..., Path], type_name: str
 ) -> None:
     """To the last bit, with each other and with what decodes: together the prompts are cut where
-    decodes are full, alone into equal pieces."""
+    decodes are full, alone into equal pieces. Of several rows with logits ggml makes those of
+    floats otherwise than of one."""
     shape = {"n_layers": 2, "width": 64, "n_heads": 2, "kv_heads": 2, "feed": 128, "head": 32}
-    path = generated("llama", **shape, type_name="Q4_1")
+    path = generated("llama", **shape, type_name=type_name)
     engine = LlamaEngine(path)
     await engine.load(options=LoadOptions(n_ctx=2048, n_threads=2, n_parallel=8))
     sampling = SamplingParameters(seed=3, max_tokens=12, ignore_eos=True, top_logprobs=0)

@@ -85,6 +85,12 @@ class BatchFiller:
         """Whether a lone row may get another."""
         return self._keeps_company
 
+    @property
+    def pairs_outputs(self) -> bool:
+        """Whether a lone row is multiplied otherwise than one among others wherever its cells are,
+        so that this holds for one that alone has logits."""
+        return self._keeps_company and not self._steady_rows.lone_cells
+
     def fill(self, sequences: list[Sequence]) -> Filled:
         """One token for each of ``sequences`` (oldest first) that decodes, with its guesses, and
         then prompts."""

@@ -49,7 +49,7 @@ class ChatStates:
 
     @property
     def has_unsaved(self) -> bool:
-        """Whether `save` would write something. Any thread."""
+        """Whether `save` would write something, or is about to have written it. Any thread."""
         return bool(self._unsaved)
 
     def restore(self, name: str, sequence: Sequence, scheduler: Scheduler) -> int:
@@ -91,9 +91,9 @@ class ChatStates:
             for unsaved in self._unsaved.values()
         )
 
-    def seconds_until_save(self, *, busy: bool) -> float | None:
-        """How long to wait for requests before `save`; None: for ever."""
-        if busy or not self._unsaved:
+    def seconds_until_save(self) -> float | None:
+        """How long to wait for requests before `save`, while there is no work; None: for ever."""
+        if not self._unsaved:
             self._save_at = None
             return None
         now = time.monotonic()
@@ -103,11 +103,17 @@ class ChatStates:
             self._save_at = now + max(SAVE_AFTER_SECONDS, n_bytes / BYTES_PER_SECOND)
         return max(0.0, self._save_at - now)
 
+    def put_off(self) -> None:
+        """There is work again: how long to wait is counted anew after it."""
+        self._save_at = None
+
     def save(self) -> None:
         """Write one chat that is still in its slot, the latest first."""
-        while self._unsaved:
-            name, unsaved = self._unsaved.popitem()
+        is_written = False
+        while self._unsaved and not is_written:
+            name, unsaved = next(reversed(self._unsaved.items()))
             slot = unsaved.slot
             if not slot.busy and slot.used_at == unsaved.used_at and slot.n_held:
                 self._store.save(name, self._context, slot)
-                return
+                is_written = True
+            del self._unsaved[name]  # only now: the end of the process waits for what is unsaved

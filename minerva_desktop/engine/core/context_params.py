@@ -9,6 +9,7 @@ import msgspec
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaModel
+from minerva_desktop.engine.core.model_info import usable_cores
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
     EMBEDDING_N_CTX,
@@ -19,7 +20,10 @@ from minerva_desktop.engine.load_options import (
     RopeOptions,
     RopeScaling,
 )
+from minerva_desktop.errors import InvalidRequest
 
+_N_CTX_STEP = 256  # GGML_PAD in llama-context.cpp
+_BLOCK = 32  # numbers that a quantised type stores together
 _KV_TYPES = {
     KvType.AUTO: llama.GGML_TYPE_F16,
     KvType.F16: llama.GGML_TYPE_F16,
@@ -69,7 +73,8 @@ class ContextPlan:
 
 
 def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> ContextPlan:
-    """How ``model`` is used with these options: to generate, or to make embeddings."""
+    """How ``model`` is used with these options: to generate, or to make embeddings. Raises
+    `InvalidRequest` for a cache that it cannot have."""
     if model.pooling is not None:
         # Positions beyond the trained ones do not exist in models of the BERT kind.
         n_ctx = min(options.n_ctx or EMBEDDING_N_CTX, model.n_ctx_train)
@@ -77,6 +82,7 @@ def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> Con
             options, n_ctx=n_ctx, n_threads=n_threads, n_seq_max=EMBEDDING_TEXTS
         )
         return ContextPlan(params, n_ctx, n_ctx, EMBEDDING_TEXTS)
+    _check_keys(model, options)
     n_ctx = options.n_ctx or min(model.n_ctx_train, DEFAULT_N_CTX)
     n_batch = max(min(options.n_batch, n_ctx), options.n_parallel)
     n_slots = options.n_slots(is_recurrent=model.is_recurrent)
@@ -91,6 +97,19 @@ def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> Con
         swa_full=bool(n_draft),  # wrong guesses are taken back
     )
     return ContextPlan(params, n_ctx, n_batch, n_slots, n_draft)
+
+
+def _check_keys(model: LlamaModel, options: LoadOptions) -> None:
+    """llama.cpp refuses heads that blocks do not divide with flash attention, and aborts on them
+    without."""
+    kind = options.kv_type_k
+    is_off = options.flash_attention is FlashAttention.OFF
+    if is_off and kind in (KvType.Q8_0, KvType.Q4_0) and model.head_size % _BLOCK:
+        raise InvalidRequest(
+            f"kv_type_k “{kind}” needs attention heads of a multiple of {_BLOCK} numbers; those of"
+            f" this model have {model.head_size}",
+            param="kv_type_k",
+        )
 
 
 def draft_options(options: LoadOptions) -> LoadOptions:
@@ -134,13 +153,15 @@ def generation_params(
     token of the batch: 34 MiB of compute buffer instead of 514 (Gemma 3, DESIGN 5). llama.cpp
     aborts on fewer rows than ``n_seq_max``."""
     params = llama.llama_context_default_params()
-    params.n_ctx = n_ctx
+    # As llama.cpp rounds it, but before it takes the smaller one for the length of its batches: it
+    # aborts on longer ones, and ours have a row at least for each of ``n_seq_max``.
+    params.n_ctx = -(-n_ctx // _N_CTX_STEP) * _N_CTX_STEP
     params.n_batch = n_batch
     params.n_ubatch = n_batch
     params.n_seq_max = n_seq_max
     params.n_outputs_max = max(n_outputs, n_seq_max)
     params.n_threads = n_threads
-    params.n_threads_batch = options.n_threads_batch or n_threads
+    params.n_threads_batch = min(options.n_threads_batch or n_threads, usable_cores())
     params.type_k = _KV_TYPES[options.kv_type_k]
     params.type_v = _KV_TYPES[options.kv_type_v]
     params.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]

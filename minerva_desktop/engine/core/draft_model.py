@@ -75,7 +75,7 @@ class DraftModel:
         wanted = {
             id(sequence): room
             for sequence in sequences
-            if (room := room_for_drafts(sequence, self._n_draft, self._n_ctx - 1))
+            if (room := room_for_drafts(sequence, self._n_draft, self._n_ctx))
         }
         going = self._that_fit([s for s in sequences if id(s) in wanted])
         while going:

@@ -25,12 +25,15 @@ class Leftovers:
         self._parking = parking
         self._logprobs = logprobs
 
-    def seconds_until_work(self, *, busy: bool) -> float | None:
-        """How long to wait for a request before `work`, unless the core is ``busy``; None: for
-        ever."""
-        if self._states is None:
-            return None
-        return self._states.seconds_until_save(busy=busy)
+    def seconds_until_work(self) -> float | None:
+        """How long to wait for a request before `work`, while the core has nothing to compute;
+        None: for ever."""
+        return None if self._states is None else self._states.seconds_until_save()
+
+    def put_off(self) -> None:
+        """The core has something to compute again."""
+        if self._states is not None:
+            self._states.put_off()
 
     @property
     def has_unsaved_chats(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
 from minerva_desktop.engine.core.load_log import copied_share
+from minerva_desktop.engine.core.model_parts import parts_there
 from minerva_desktop.engine.core.own_memory import give_back_copied, give_back_freed
 from minerva_desktop.engine.core.token_batch import TokenBatch
 from minerva_desktop.engine.core.vocabulary import Vocabulary
@@ -87,8 +88,10 @@ class LlamaModel:
 
         Raises `ModelNotFound`, or `OutOfMemory` or `ModelLoadError` with llama.cpp's reason.
         """
-        if not path.is_file():
-            raise ModelNotFound(f"“{path.name}” is not there; it may have been moved or deleted.")
+        for part in parts_there(path):
+            if not part.is_file():  # to open a pipe would wait for ever
+                words = "is not there; it may have been moved or deleted."
+                raise ModelNotFound(f"“{part.name}” {words}")
         self._own_template = options.chat_template
         params = llama.llama_model_default_params()
         layers = options.n_gpu_layers
@@ -153,6 +156,15 @@ class LlamaModel:
     def n_embd(self) -> int:
         """Numbers in an embedding."""
         return int(llama.llama_model_n_embd_out(self._handle))
+
+    @property
+    def head_size(self) -> int:
+        """Numbers in the key of one attention head; 0 where there are no heads."""
+        text = self.metadata(f"{self.metadata('general.architecture')}.attention.key_length")
+        if text.isdecimal():
+            return int(text)
+        n_heads = int(llama.llama_model_n_head(self._handle))
+        return int(llama.llama_model_n_embd(self._handle)) // n_heads if n_heads else 0
 
     @property
     def size(self) -> int:

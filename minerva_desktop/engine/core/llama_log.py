@@ -12,7 +12,6 @@ from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 from minerva_desktop.units import format_bytes
 
 _LOG_DEBUG = 1  # GGML_LOG_LEVEL_DEBUG
-_LOG_WARNING = 3  # GGML_LOG_LEVEL_WARN
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _LOG_CONTINUE = 5  # GGML_LOG_LEVEL_CONT: goes on with the line before
 _KEPT_LINES = 20
@@ -34,7 +33,6 @@ class LlamaLog:
         self._parts: list[str] = []
         self._level = 0
         self.errors: list[str] = []
-        self.warnings: list[str] = []
         self._callback = llama.llama_log_callback(self._on_log)
         llama.llama_log_set(self._callback, None)
 
@@ -42,7 +40,6 @@ class LlamaLog:
         """Forget the lines so far."""
         self._parts.clear()
         self.errors.clear()
-        self.warnings.clear()
 
     def text(self) -> str:
         """All that was logged since `clear`."""
@@ -57,10 +54,9 @@ class LlamaLog:
         line = text.decode("utf-8", "replace")
         self._level = self._level if level == _LOG_CONTINUE else level
         self._parts.append(line)
-        kept = {_LOG_ERROR: self.errors, _LOG_WARNING: self.warnings}.get(self._level)
-        if kept is not None:
-            kept.append(line.strip())
-            del kept[:-_KEPT_LINES]
+        if self._level == _LOG_ERROR:
+            self.errors.append(line.strip())
+            del self.errors[:-_KEPT_LINES]
         if self._level != _LOG_DEBUG:
             sys.stderr.write(line)
 

@@ -25,6 +25,7 @@ _CACHE_LINE = re.compile(r"kv_cache\w*: size\s*=\s*([\d.]+) MiB")
 _UNUSED_LINE = re.compile(r"model has unused tensor \S+ \(size = (\d+) bytes\)")
 _FORMAT_LINE = re.compile(r"llama_model_loader: - type\s+(\S+):\s+\d+ tensors")
 _NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
+_NO_LOCK = ("failed to mlock", "mlock not supported", "failed to VirtualLock")
 _MAPPED = "_Mapped"
 _REPACKED_ROWS = 3  # that ggml multiplies one by one with rearranged weights
 
@@ -127,12 +128,17 @@ def copied_share(log: str) -> float:
     return min(copied / mapped, 1.0) if mapped else 0.0
 
 
+def is_locked(log: str) -> bool:
+    """False where the system did not let llama.cpp keep the weights from being swapped out."""
+    return not any(words in log for words in _NO_LOCK)
+
+
 def has_flash_attention(log: str) -> bool:
     """False where llama.cpp turned it off: it is not for this model, or not on this device."""
     return not any(words in log for words in _NO_FLASH)
 
 
-def steady_rows(log: str) -> SteadyRows:
+def steady_rows(log: str, *, has_adapters: bool = False) -> SteadyRows:
     """What ggml's CPU kernels make of several rows, by the number formats in llama.cpp's ``log`` of
     a load. (Gemma 3, Q4_K_M, alone and eight at once: 7 of 8 seeded answers differed without, 0
     with this.)
@@ -140,13 +146,15 @@ def steady_rows(log: str) -> SteadyRows:
     Rearranged weights (repack.cpp) are multiplied with four rows at once, and with what is left
     over one by one, which rounds otherwise. For matrices of floats (llamafile/sgemm.cpp) there is
     one kernel for a lone row and another for two and more; that of quantised ones rounds alike.
+    Adapters are floats, and there are such where ``has_adapters``: of 255 seeded answers beside
+    others 11 differed in the last digits of what each token was given, and none with this.
     With either, steadiness costs too much for those who did not ask for it by a seed: 16 greedy
     streams of that Gemma made 67 tokens a second with it, and llama-server 151 (**measured**).
     """
     formats = set(_FORMAT_LINE.findall(log))
     most = _REPACKED_ROWS if "REPACK model buffer" in log else ANY_FORMAT.most
     # Vectors are in f32 always.
-    has_floats = bool(formats & {"f16", "bf16"}) or formats == {"f32"}
+    has_floats = has_adapters or bool(formats & {"f16", "bf16"}) or formats == {"f32"}
     lone_cells = 0 if has_floats else ANY_FORMAT.lone_cells
     rows = SteadyRows(most=most, lone_cells=lone_cells)
     return rows if rows == ANY_FORMAT else replace(rows, greedy_tokens=0)

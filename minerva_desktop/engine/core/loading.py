@@ -31,7 +31,7 @@ from minerva_desktop.engine.core.load_log import (
     steady_rows,
     unused_bytes,
 )
-from minerva_desktop.engine.core.model_info import describe, physical_cores
+from minerva_desktop.engine.core.model_info import describe, physical_cores, usable_cores
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
@@ -70,7 +70,9 @@ def load_core(
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
     if model.pooling in _UNUSABLE:
         raise ModelLoadError(f"{path.name} {_UNUSABLE[model.pooling]}")
-    loader = _Loader(path, model, options, options.n_threads or physical_cores(), log, abort)
+    # ggml's threads wait for each other: with more than there are cores a token takes seconds.
+    n_threads = min(options.n_threads or physical_cores(), usable_cores())
+    loader = _Loader(path, model, options, n_threads, log, abort)
     try:
         if model.pooling is not None:
             return loader.embedding_core(started)
@@ -155,7 +157,7 @@ class _Loader:
                 f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
                 param="speculation",
             )
-        rows = steady_rows(self.log.text())
+        rows = steady_rows(self.log.text(), has_adapters=bool(options.lora))
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)

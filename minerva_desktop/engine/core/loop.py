@@ -135,11 +135,13 @@ class EngineLoop:
             core = self._core
             is_busy = core is not None and core.has_work
             if core is not None and is_busy and self._inbox.empty():
-                if was_idle and self._balance is not None:
-                    self._balance.rested()
+                if was_idle:
+                    self._end_pause(core)
                 return core  # nearly every time, and without the cost of an exception
             was_idle = was_idle or not is_busy
-            patience = None if core is None else core.leftovers.seconds_until_work(busy=is_busy)
+            patience = None
+            if core is not None and not is_busy:
+                patience = core.leftovers.seconds_until_work()
             try:
                 request = self._inbox.get(block=not is_busy, timeout=patience)
             except queue.Empty:
@@ -153,6 +155,11 @@ class EngineLoop:
                 self._busy_since = None if is_load else time.monotonic()
                 self._handle(request)
             self._busy_since = None
+
+    def _end_pause(self, core: EngineCore | EmbeddingCore) -> None:
+        core.leftovers.put_off()
+        if self._balance is not None:
+            self._balance.rested()
 
     def _handle(self, request: _Work) -> None:
         core = self._core

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import psutil
@@ -17,6 +18,7 @@ from minerva_desktop.engine.core.load_log import (
     cache_bytes,
     gpu_shares,
     has_flash_attention,
+    is_locked,
     layer_placement,
     unused_bytes,
 )
@@ -72,7 +74,7 @@ def describe(
         placement=placement,
         shares=gpu_shares(text, [gpu.name for gpu in discrete_gpus(devices)]),
         devices=devices,
-        warnings=tuple(log.warnings),
+        warnings=tuple(_not_had(options, text)),
         chat_template=model.chat_template() or "",
         can_infill=model.pooling is None and model.vocabulary.infill is not None,
         build=engine_build(),
@@ -129,10 +131,26 @@ def placement_text(placement: tuple[LayerPlacement, ...]) -> str:
 def physical_cores() -> int:
     """Cores that this process may use, without hyper-threads (ggml's threads gain nothing
     from them)."""
+    return min(psutil.cpu_count(logical=False) or usable_cores(), usable_cores())
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, with hyper-threads."""
     process = psutil.Process()
     allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else 0
-    physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    return max(1, min(physical, allowed) if allowed else physical)
+    return allowed or psutil.cpu_count() or 1
+
+
+def _not_had(options: LoadOptions, log: str) -> Iterator[str]:
+    """A sentence for each thing that was asked for, and could not be had."""
+    asked, most = max(options.n_threads or 0, options.n_threads_batch or 0), usable_cores()
+    if asked > most:
+        yield f"{most:,} threads instead of {asked:,}: there are no more cores for this process"
+    if options.use_mlock and not is_locked(log):
+        yield (
+            "weights that are not locked in memory: the system lets this process lock less than"
+            " they take (its limit is that of “ulimit -l”)"
+        )
 
 
 def _uses_flash_attention(options: LoadOptions, log: str) -> bool:

@@ -223,9 +223,18 @@ class Scheduler:
         """Note that ``chunks`` were decoded."""
         self._slots.extend_all(*self._growth(chunks))
 
+    def passed(self, n_tokens: int) -> None:
+        """Note that so many were decoded, and forgotten at once."""
+        self._slots.extend_all([], n_tokens)
+
     def is_steady(self, sequence: Sequence) -> bool:
         """Whether what is computed of ``sequence`` next must not depend on others, and does not."""
         return sequence.is_steady and self._filler.keeps_company
+
+    @property
+    def pairs_outputs(self) -> bool:
+        """Whether a steady row that shall have logits needs another that has some."""
+        return self._filler.pairs_outputs
 
     def misplaced(self, chunks: list[Chunk]) -> Sequence | None:
         """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:

@@ -36,6 +36,7 @@ class SequenceCache:
         self.parking = parking
         self._abort_flag = abort
         self._decoding: list[Chunk] = []
+        self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request. Any thread."""
@@ -75,20 +76,18 @@ class SequenceCache:
             return None
         context = self._context
         context.clear_batch()
+        wanted, of_company = self._outputs(chunks)
         rows = [
             context.add_to_batch(
-                chunk.tokens,
-                position=chunk.start,
-                slot=chunk.slot.index,
-                n_outputs=chunk.n_outputs,
+                chunk.tokens, position=chunk.start, slot=chunk.slot.index, n_outputs=n_outputs
             )
-            for chunk in chunks
+            for chunk, n_outputs in zip(chunks, wanted, strict=True)
         ]
         company = [chunk for chunk in chunks if chunk.has_company]
         for chunk in company:
             end = chunk.start + chunk.count
             context.add_to_batch(
-                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=0
+                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
             )
         self._decoding = chunks
         try:
@@ -99,16 +98,35 @@ class SequenceCache:
         finally:
             self._decoding = []
         if decoded is Decoded.DONE:
+            self._has_shifted = False
             for chunk in company:
                 context.forget(chunk.slot.index, chunk.start + chunk.count)
             return rows
         self._roll_back(chunks)
         if decoded is Decoded.NO_ROOM:
-            slot = self._scheduler.make_room()
-            if slot is None:
-                raise InferenceError("llama.cpp found no room in its KV cache")
-            context.forget(slot.index)
+            self._make_room()
         return None
+
+    def _outputs(self, chunks: list[Chunk]) -> tuple[list[int], int]:
+        """How many rows of each chunk shall have logits, and how many that are company. The only
+        one that a steady sequence wants has another beside it, where that matters: from the last
+        layer on, ggml multiplies only those that shall have some."""
+        wanted = [chunk.n_outputs for chunk in chunks]
+        if not self._scheduler.pairs_outputs or sum(wanted) != 1:
+            return wanted, 0
+        index = wanted.index(1)
+        only = chunks[index]
+        if only.is_steady and only.count > 1:
+            wanted[index] = 2
+        elif only.is_steady and len(chunks) > 1:
+            wanted[index - 1] = 1
+        return wanted, int(only.has_company)
+
+    def _make_room(self) -> None:
+        slot = self._scheduler.make_room()
+        if slot is None:
+            raise InferenceError("llama.cpp found no room in its KV cache")
+        self._context.forget(slot.index)
 
     def _put_in_order(self, chunks: list[Chunk]) -> bool:
         """Move steady sequences to where their next tokens will lie behind those they have. False
@@ -126,6 +144,8 @@ class SequenceCache:
             size = self._context.state_size(slot.index)
             if size > min(MOST_MOVED_BYTES, psutil.virtual_memory().available // 2):
                 return True
+            if self._has_shifted and not self._turn_keys(sequence, slot):
+                return False
             state = self._context.take_out(slot.index)
             if state is None:
                 return True
@@ -135,6 +155,26 @@ class SequenceCache:
                 return False
             self._scheduler.moved(sequence)
         return True
+
+    def _turn_keys(self, sequence: Sequence, slot: Slot) -> bool:
+        """llama.cpp turns the keys of shifted tokens in its next decode, and a state that is taken
+        out before then has them as they were, for other positions. So a row is computed that is
+        forgotten again; False where other chunks have to be scheduled first."""
+        context, end = self._context, slot.n_held
+        context.clear_batch()
+        token = sequence.tokens[end : end + 1]
+        context.add_to_batch(token, position=end, slot=slot.index, n_outputs=0)
+        try:
+            decoded = context.decode()
+        finally:
+            context.forget(slot.index, end)
+        if decoded is Decoded.DONE:
+            self._has_shifted = False
+            self._scheduler.passed(1)
+            return True
+        if decoded is Decoded.NO_ROOM:
+            self._make_room()
+        return False
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
@@ -160,7 +200,9 @@ class SequenceCache:
         count = self._scheduler.shift(sequence, keep)
         if slot.n_held == keep:
             self._context.forget(slot.index, keep)
-        elif not self._context.cut(slot.index, keep, count):
+        elif self._context.cut(slot.index, keep, count):
+            self._has_shifted = True
+        else:
             self._context.forget(slot.index)
             self._scheduler.lost(sequence)
         return True

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import shutil
 import struct
 import zlib
@@ -23,6 +22,7 @@ import msgspec
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext
+from minerva_desktop.engine.core.model_parts import parts_there
 from minerva_desktop.engine.core.slots import Slot, Variant
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
@@ -41,7 +41,6 @@ _COUNT = struct.Struct("=I")
 _MARK = b"minervK2"
 _PIECE_BYTES = 1 << 20
 _N_SAMPLES, _SAMPLE_BYTES = 256, 4096  # of a model file, for its identity
-_FIRST_PART = re.compile(r"(.*)-00001-of-(\d{5})\.gguf", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,10 @@ def model_identity(
     and other weights behind the same header are not taken for it.
     """
     digest = hashlib.sha256()
-    for file in (*_parts(path), *(Path(os.fsdecode(adapter.path)) for adapter in options.lora)):
+    for file in (
+        *parts_there(path),
+        *(Path(os.fsdecode(adapter.path)) for adapter in options.lora),
+    ):
         size = file.stat().st_size
         digest.update(str(size).encode())
         with file.open("rb") as opened:
@@ -78,16 +80,6 @@ def model_identity(
     digest.update(llama.llama_print_system_info() or b"")
     digest.update(llama.llama_version() or b"")
     return digest.digest()
-
-
-def _parts(path: Path) -> list[Path]:
-    """All files of a model, which may be split into several. A whole one may be named as a part."""
-    first = _FIRST_PART.fullmatch(path.name)
-    if first is None:
-        return [path]
-    name, count = first[1], int(first[2])
-    parts = (path.with_name(f"{name}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1))
-    return [part for part in parts if part == path or part.exists()]
 
 
 class SnapshotStore:

@@ -29,10 +29,11 @@ class Drafter(Protocol):
 
 
 def room_for_drafts(sequence: Sequence, n_draft: int, n_ctx: int) -> int:
-    """How many guesses make sense: none beyond the answer's length or the context's end."""
-    room = min(n_draft, n_ctx - len(sequence.tokens))
+    """How many guesses make sense: none beyond the answer's length or the context's end, where it
+    stops, or goes on with less before it."""
+    # The step itself brings one token more than it has guesses.
+    room = min(n_draft, n_ctx - len(sequence.tokens) - 1)
     if sequence.max_tokens is not None:
-        # The step itself brings one token more than it has guesses.
         room = min(room, sequence.max_tokens - sequence.n_sampled - 1)
     return max(room, 0)
 
