@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -261,11 +262,11 @@ class ChatSession:
         self._listener.on_branch_changed(self)
         await self._keeper.save_details()
 
-    async def keep_draft(
+    def keep_draft(
         self, text: str, files: Files = (), edits: tuple[str, ...] | None = None
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """As `MessageQueue.keep_draft`."""
-        await self._queue.keep_draft(text, files, edits)
+        return self._queue.keep_draft(text, files, edits)
 
     async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
         """Remember where the transcript was left."""

@@ -16,9 +16,16 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths, path_of
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.prompt_room import PromptRoom
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def is_idle(opened: OpenWindow) -> bool:
+    room = opened.window.findChild(PromptRoom)
+    assert isinstance(room, PromptRoom)
+    return not room._held
 
 
 def is_told(opened: OpenWindow, words: str) -> bool:
@@ -50,6 +57,7 @@ def test_a_message_longer_than_the_context_stays_in_the_composer(
         way = "has 256, because others held memory when it was loaded: alone it gets 8,192. Eject"
         for alone, told in ((8192, way), (3000, "has 256. Shorten it, or")):
             opened.tell_of_model(ModelState(path, ModelPhase.READY, n_ctx=256, n_ctx_alone=alone))
+            opened.until("end of the count", partial(is_idle, opened))  # or Enter asks for nothing
             opened.press(Qt.Key.Key_Return)
             opened.until(told, partial(is_told, opened, told))
         composer.set_text("")
