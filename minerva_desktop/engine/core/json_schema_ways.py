@@ -120,7 +120,7 @@ def shortest(schema: object) -> int:
     found = (name for name, words in TYPE_KEYWORDS.items() if words & schema.keys())
     kind = schema.get("type", next(found, None))
     if kind == "object" and schema.get("required"):
-        return _MEMBER
+        return _WORD if schema.get("nullable") is True else _MEMBER
     if kind in ("null", "boolean"):
         return _WORD
     return _PAIR if kind in ("object", "array", "string") else _NUMBER
