@@ -199,6 +199,18 @@ def test_costly_schemas_are_counted() -> None:
         forced_calls(ChatOptions(tools=tools, mode=ToolMode.REQUIRED), AnswerFormat(F.HERMES), "")
 
 
+def test_objects_that_are_shorter_without_quotes_have_more_ways_to_be_read() -> None:
+    """14 to the third are few enough, 14 to the fourth are not."""
+    one = {"type": "object", "properties": {"a": {}}, "required": ["a"]}
+    many = [{**one, "additionalProperties": False, "title": str(number)} for number in range(14)]
+    given = tool({"properties": {"a": {"type": "array", "items": {"anyOf": many}}}})
+    strict = msgspec.structs.replace(given, strict=True)
+    chat = ChatOptions(tools=(strict,), mode=ToolMode.REQUIRED)
+    assert forced_calls(chat, AnswerFormat(F.HERMES), "")
+    with pytest.raises(InvalidRequest, match="too ambiguous"):
+        forced_calls(chat, AnswerFormat(F.GEMMA), "")
+
+
 @pytest.mark.parametrize(
     ("family", "name"), [(F.GEMMA, "a b"), (F.GEMMA, "a:"), (F.LFM, "a b"), (F.LFM, "2")]
 )
