@@ -163,6 +163,7 @@ class _RepeatWatch:
         self._most = most
         self.is_held = False
         self._made: Counter[tuple[str, str]] = Counter()
+        self._spent: dict[str, list[str]] = {}  # arguments that may not come again, by the name
         self._begun = ToolCallDelta(0)
         self._pieces: list[str] = []
         self._length = 0
@@ -172,11 +173,7 @@ class _RepeatWatch:
         """A call begins; whether to hold it back."""
         self._begun, self._length = begun, 0
         self._pieces.clear()
-        self._alike = [
-            arguments
-            for (name, arguments), n_made in self._made.items()
-            if name == begun.name and n_made >= self._most
-        ]
+        self._alike = list(self._spent.get(begun.name or "", ()))
         self.is_held = bool(self._alike)
         return self.is_held
 
@@ -194,6 +191,8 @@ class _RepeatWatch:
         call = (self._begun.name or "", "".join(self._pieces))
         is_repeat = self.is_held and self._made[call] >= self._most
         self._made[call] += 1
+        if self._made[call] == self._most:
+            self._spent.setdefault(call[0], []).append(call[1])
         held = self._released() if self.is_held and not is_repeat else None
         self.is_held = False
         return is_repeat, held

@@ -137,6 +137,15 @@ def write_with_templates(
     writer.write_all()
 
 
+def write_with_end(path: Path, source: Path, token: int) -> None:
+    """Copy the GGUF model at ``source`` with ``token``, one of text, for what ends a turn: RWKV's
+    is two newlines."""
+    writer = ModelWriter(path, read_header(source).architecture)
+    writer.add_packed(_other_keys(source) | {Keys.Tokenizer.EOS_ID: typed(token)})
+    _copy_tensors(source, writer)
+    writer.write_all()
+
+
 def _other_keys(source: Path) -> dict[str, bytes]:
     """The keys but for the one that the writer writes by itself."""
     keys = read_keys(source)

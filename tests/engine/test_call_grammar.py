@@ -143,7 +143,7 @@ def test_many_tools_take_no_time_worth_naming() -> None:
     assert time.process_time() - began < 5.0  # 0.3 s on a quiet machine
 
 
-MANY_ALIKE = [{"pattern": "a*", "title": str(number)} for number in range(400)]
+PATTERNS = [{"pattern": "a*", "title": str(number)} for number in range(400)]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ MANY_ALIKE = [{"pattern": "a*", "title": str(number)} for number in range(400)]
         {"$ref": "#/$defs/nothing"},
         {"type": "object", "properties": {"a": {"type": "string", "pattern": "(a*)*b"}}},
         {"type": "object", "properties": {f"p{n}": {} for n in range(600)}},
-        {"properties": {"a": {"type": "array", "items": {"anyOf": MANY_ALIKE}}}},
+        {"properties": {"a": {"type": "array", "items": {"anyOf": PATTERNS}}}},
         {"properties": {}, "required": ["a"], "additionalProperties": False},
     ],
 )
@@ -200,6 +200,18 @@ def test_costly_schemas_are_counted() -> None:
     tools = tuple(tool(costly, f"t{number}") for number in range(MAX_COSTLY_TOOLS + 1))
     with pytest.raises(InvalidRequest, match="More than 8 tools"):
         forced_calls(ChatOptions(tools=tools, mode=ToolMode.REQUIRED), AnswerFormat(F.HERMES), "")
+
+
+def test_objects_that_are_shorter_without_quotes_have_more_ways_to_be_read() -> None:
+    """14 to the third are few enough, 14 to the fourth are not."""
+    one = {"type": "object", "properties": {"a": {}}, "required": ["a"]}
+    many = [{**one, "additionalProperties": False, "title": str(number)} for number in range(14)]
+    given = tool({"properties": {"a": {"type": "array", "items": {"anyOf": many}}}})
+    strict = msgspec.structs.replace(given, strict=True)
+    chat = ChatOptions(tools=(strict,), mode=ToolMode.REQUIRED)
+    assert forced_calls(chat, AnswerFormat(F.HERMES), "")
+    with pytest.raises(InvalidRequest, match="too ambiguous"):
+        forced_calls(chat, AnswerFormat(F.GEMMA), "")
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,7 @@ def test_a_reference_may_be_written_as_an_address_is() -> None:
         alike({"properties": {"a": {"type": "null"}}}, 4),
         alike({"properties": {"a": {"anyOf": alike({}, 5)}}, "required": ["a"]}, 9),
         alike({"type": "string", "pattern": "^a+$"}, 8),
+        alike({"properties": {"a": {}}, "required": ["a"], "type": "object", "nullable": True}, 25),
     ],
     ids=str,
 )

@@ -19,10 +19,12 @@ from minerva_desktop.engine.core.json_schema import schema_to_grammar
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InferenceError, InvalidRequest
+from tests.engine.models import write_with_end
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROMPT = "Once upon a time, in a village by the sea, there lived"
+END = 1116  # two newlines
 PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=12)
 
 
@@ -259,6 +261,21 @@ async def test_what_a_grammar_lets_nothing_follow_is_the_end_though_ends_are_ban
     stream = engine.generate(PROMPT, sampling=sampling)
     assert await stream.text() == "yes"
     assert (await stream.wait_completion()).finish_reason is FinishReason.STOP
+
+
+async def test_a_grammar_takes_an_end_that_has_a_text(small_path: Path, tmp_path: Path) -> None:
+    """Letter by letter, it ended the process."""
+    engine = LlamaEngine(tmp_path / "end.gguf")
+    write_with_end(engine.model_path, small_path, END)
+    await engine.load(options=LoadOptions(n_ctx=256))
+    try:
+        assert (await engine.tokenize("\n\n")).tokens == (END,)
+        sampling = msgspec.structs.replace(PLAIN, grammar='root ::= "yes"', logit_bias={END: 100.0})
+        stream = engine.generate(PROMPT, sampling=sampling)
+        assert await stream.text() == "yes"
+        assert (await stream.wait_completion()).finish_reason is FinishReason.STOP
+    finally:
+        await engine.unload()
 
 
 async def test_json_and_a_schema_are_obeyed(engine: LlamaEngine) -> None:

@@ -99,7 +99,7 @@ class SchemaRules:
         self.left_out: dict[str, None] = {}  # JSON pointers, in the order in which they were met
         self._root = schema
         self._patterns: dict[str, None] = {}  # expressions of such strings
-        self._ways = Ways()
+        self._ways = Ways(notation.shortest_member)
         self._references: dict[str, str] = {}  # names of rules
         self._texts: dict[str, str] = {}  # names of rules
         self._is_draft = is_draft

@@ -18,7 +18,8 @@ class Notation:
     ``any_value`` and ``any_object`` are names of rules; ``string`` gives the expression of a string
     by its schema and its JSON pointer, and raises InvalidRequest(param="response_format");
     ``constant`` gives a value's text, and raises ValueError where it has none; ``objects`` writes
-    the rules of objects. ``rules`` are those which it needs beside `PRIMITIVES`.
+    the rules of objects. ``rules`` are those which it needs beside `PRIMITIVES`;
+    ``shortest_member`` is the length of the shortest object with a member, and what has to follow.
     """
 
     any_value: str
@@ -27,6 +28,7 @@ class Notation:
     constant: Callable[[object], str]
     objects: Callable[[Callable[[str], str]], ObjectRules]
     rules: tuple[str, ...] = ()
+    shortest_member: int = len('{"a":0},')
 
 
 JSON = Notation(

@@ -20,8 +20,8 @@ from minerva_desktop.engine.core.json_schema_values import TYPE_KEYWORDS
 from minerva_desktop.errors import InvalidRequest
 
 # Characters of the shortest value of a kind, with what has to stand behind it: `0,` and `"",` and
-# `true,`, and an object with a member.
-_NUMBER, _PAIR, _WORD, _MEMBER = 2, 3, 5, 8
+# `true,`. An object with a member has more, how many depends on the notation.
+_NUMBER, _PAIR, _WORD = 2, 3, 5
 
 
 class CostlyPattern(InvalidRequest):
@@ -35,17 +35,19 @@ class CostlyPattern(InvalidRequest):
 @dataclass(frozen=True, slots=True)
 class Option:
     """One of a choice: ``write`` gives its expression; of the kinds in ``firsts`` (None: any) is
-    what it begins with; ``shortest`` as the function of that name."""
+    what it begins with; ``shortest`` is what the function of that name gives."""
 
     write: Callable[[], str]
     firsts: frozenset[str] | None
-    shortest: int
+    shortest: int | None
 
 
 class Ways:
     """Counts for one schema, while its expressions are written."""
 
-    def __init__(self) -> None:
+    def __init__(self, shortest_member: int) -> None:
+        """``shortest_member`` as `Notation` has it."""
+        self._shortest_member = shortest_member
         self._here = 1  # of what is being written, the most at any place
         self._shortest = STEPS  # of the values that begin alike
         self._of_references: dict[str, int] = {}
@@ -83,7 +85,8 @@ class Ways:
             alike = [i for i, o in enumerate(options) if o.firsts is None or kind in o.firsts]
             self._here = max(self._here, sum(ways[index] for index in alike))
             if len(alike) > 1:
-                self._shortest = min(self._shortest, *(options[index].shortest for index in alike))
+                lengths = (options[index].shortest or self._shortest_member for index in alike)
+                self._shortest = min(self._shortest, *lengths)
         return written
 
     def of(self, target: str, write: Callable[[], str]) -> str:
@@ -113,14 +116,15 @@ class Ways:
         self._here = max(self._here, ways)
 
 
-def shortest(schema: object) -> int:
-    """The fewest characters that a value of ``schema`` has with what has to follow it, at least."""
+def shortest(schema: object) -> int | None:
+    """The fewest characters that a value of ``schema`` has with what has to follow it, at least;
+    None: those of an object with a member."""
     if not isinstance(schema, dict) or schema.keys() & {"const", "enum", "anyOf", "oneOf", "allOf"}:
         return _NUMBER
     found = (name for name, words in TYPE_KEYWORDS.items() if words & schema.keys())
     kind = schema.get("type", next(found, None))
     if kind == "object" and schema.get("required"):
-        return _MEMBER
+        return _WORD if schema.get("nullable") is True else None
     if kind in ("null", "boolean"):
         return _WORD
     return _PAIR if kind in ("object", "array", "string") else _NUMBER

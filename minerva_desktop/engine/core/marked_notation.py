@@ -63,6 +63,7 @@ def marked_notation(quote: str) -> Notation:
         partial(marked_value, quote=quote),
         _MarkedObjects,
         rules,
+        len("{a:0},"),
     )
 
 

@@ -124,11 +124,18 @@ class Vocabulary:
 
     def bytewise(self, token: int) -> Sequence[int]:
         """Tokens of one byte each that add to a text what ``token`` does; ``token`` itself where
-        it adds nothing or the vocabulary has no tokens for its bytes."""
+        it adds nothing, ends a turn, or the vocabulary has no tokens for its bytes. None has a zero
+        byte, at which llama.cpp's grammars end a token."""
+        if self.ends_generation(token):
+            return (token,)
         if self._byte_tokens is None:
             first = range(min(self.n_tokens, _N_BEFORE_BYTES + 256))
-            pieces = ((self._spell(token, special=False), token) for token in first)
-            self._byte_tokens = {piece[0]: token for piece, token in pieces if len(piece) == 1}
+            pieces = ((self._spell(each, special=False), each) for each in first)
+            self._byte_tokens = {
+                piece[0]: each
+                for piece, each in pieces
+                if len(piece) == 1 and piece[0] and not self.ends_generation(each)
+            }
         found = [self._byte_tokens.get(byte, -1) for byte in self.piece(token)]
         return found if found and min(found) >= 0 else (token,)
 

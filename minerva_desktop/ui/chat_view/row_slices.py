@@ -69,7 +69,8 @@ def _cut(writer: DocumentWriter, at: int, start: int, end: int) -> Row:
     runs = _cut_runs(writer, row.runs, start - begin, end - begin)
     if runs == row.runs:
         return row
-    raw = f"{runs_text(runs)}\n" if row.kind is Kind.CODE else ""
+    # A piece of a long line has no end of its own.
+    raw = runs_text(runs) + "\n" * row.raw.endswith("\n") if row.kind is Kind.CODE else ""
     return replace(row, runs=runs, raw=raw)
 
 

@@ -127,6 +127,9 @@ def test_a_line_that_is_shown_as_several_is_copied_as_one(qtbot: QtBot, view: Ch
     message = shown(qtbot, view, f"Look:\n\n```\n{line}\ny\n```")
     message.body.selectAll()
     assert message.body.selected_text() == f"Look:\n\n{line}\ny"
+    message.body.select(len("Look:") + 1 + 100, message.body.document().characterCount() - 1)
+    assert message.body.selected_text() == f"{line[100:]}\ny"
+    assert message.body.selected_markdown(shows_all=True) == f"```\n{line[100:]}\ny\n```"
     bars(message)[0].wrap.click()
     (sheet,) = sheets(message)
     sheet.selectAll()
