@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -262,11 +261,11 @@ class ChatSession:
         self._listener.on_branch_changed(self)
         await self._keeper.save_details()
 
-    def keep_draft(
+    async def keep_draft(
         self, text: str, files: Files = (), edits: tuple[str, ...] | None = None
-    ) -> Coroutine[Any, Any, None]:
+    ) -> None:
         """As `MessageQueue.keep_draft`."""
-        return self._queue.keep_draft(text, files, edits)
+        await self._queue.keep_draft(text, files, edits)
 
     async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
         """Remember where the transcript was left."""
