@@ -195,9 +195,13 @@ class MessageEdit(QPlainTextEdit):
         return True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        caret = self.cursorRect()
+        caret_was_seen = caret.top() >= 0 and caret.bottom() < event.oldSize().height()
         super().resizeEvent(event)
         self._fit_height()
         self._elide_placeholder()
+        if caret_was_seen:  # Qt keeps the first line in its place, whatever becomes of the last
+            self.ensureCursorVisible()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)

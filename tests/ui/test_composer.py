@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QGuiApplication,
     QInputMethodEvent,
     QPaintEvent,
+    QTextCursor,
 )
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -221,6 +222,29 @@ def test_card_grows_with_the_text_to_a_third_of_the_window(qtbot: QtBot, desk: D
     qtbot.waitUntil(lambda: desk.composer.height() > 0.25 * 900)
     desk.composer.clear()
     qtbot.waitUntil(lambda: desk.composer.height() == one_line)
+
+
+def test_the_line_that_is_written_stays_in_sight_when_the_field_gets_lower(
+    qtbot: QtBot, desk: Desk
+) -> None:
+    desk.composer.set_window_height(600)
+    desk.composer.set_text("line\n" * 200 + "the last one")
+    desk.editor.moveCursor(QTextCursor.MoveOperation.End)
+    viewport = desk.editor.viewport()
+    for height in (700, 600):
+        QApplication.processEvents()
+        before = viewport.height()
+        desk.composer.set_window_height(height)
+        QApplication.processEvents()
+        assert viewport.height() != before
+        assert viewport.rect().contains(desk.editor.cursorRect())
+
+    desk.editor.verticalScrollBar().setValue(0)
+    before = viewport.height()
+    desk.composer.show_hint("With this the chat has more than 9,000 tokens.")
+    QApplication.processEvents()
+    assert viewport.height() < before
+    assert desk.editor.verticalScrollBar().value() == 0, "who reads above stays there"
 
 
 def test_wrapped_lines_count_too(qtbot: QtBot, desk: Desk) -> None:
