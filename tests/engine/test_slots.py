@@ -58,6 +58,13 @@ def test_another_chat_shares_the_system_prompt_and_leaves_the_first_one_whole() 
     assert table.best_prefix([*SYSTEM, *range(500, 700), 1])[1] == 260
 
 
+@pytest.mark.parametrize(("n_common", "n_shared"), [(25, 25), (8, 0)])
+def test_a_templates_own_short_system_prompt_is_shared_too(n_common: int, n_shared: int) -> None:
+    table = _table()
+    _finished(table, CHAT)
+    assert table.take([*CHAT[:n_common], *range(500, 540)]).n_reused == n_shared
+
+
 def test_shared_cells_are_free_when_the_last_one_lets_go() -> None:
     table = _table()
     _finished(table, [*SYSTEM, *range(500, 700)])
