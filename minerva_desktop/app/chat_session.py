@@ -1,16 +1,16 @@
 """`ChatSession`: one open conversation, what a person does with it, and the disk that keeps it.
 
-Lives on the thread and asyncio loop of its owner (the window's main thread). The order of things
-is the promise: a message is on disk before a model sees it, and a streamed answer reaches the disk
-within `running_answer.FLUSH_SECONDS`.
+Lives on the thread and asyncio loop of its owner (the window's main thread). The promise: a message
+is on disk before a model sees it, a streamed answer within `running_answer.FLUSH_SECONDS`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -261,11 +261,15 @@ class ChatSession:
         self._listener.on_branch_changed(self)
         await self._keeper.save_details()
 
-    async def keep_draft(
+    def keep_draft(
         self, text: str, files: Files = (), edits: tuple[str, ...] | None = None
-    ) -> None:
-        """As `MessageQueue.keep_draft`."""
-        await self._queue.keep_draft(text, files, edits)
+    ) -> Coroutine[Any, Any, None]:
+        """As `MessageQueue.keep_draft`. What is returned also keeps this session, lest a chat that
+        is opened again at once is read from the disk, which does not have it yet."""
+        return self._outlive(self._queue.keep_draft(text, files, edits))
+
+    async def _outlive(self, saving: Coroutine[Any, Any, None]) -> None:
+        await saving
 
     async def keep_scroll(self, scroll: ScrollPosition | None) -> None:
         """Remember where the transcript was left."""

@@ -8,7 +8,9 @@ Lives on the thread and asyncio loop of its session.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage
@@ -67,15 +69,20 @@ class MessageQueue:
         if self._saving:
             await asyncio.wait(self._saving)
 
-    async def keep_draft(
+    def keep_draft(
         self, text: str, files: Files, edits: tuple[str, ...] | None = None
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Remember what stands in the composer and, for an app that dies, messages as a person has
-        changed them so far; None: those of before."""
+        changed them so far; None: those of before. The conversation has it at once, for it may be
+        shown again before the disk does: what is returned waits for that."""
         chat = self._conversation
         new = text, files, self._edits if edits is None else edits
-        if new != (chat.draft, chat.draft_files, self._edits):
-            chat.draft, chat.draft_files, self._edits = new
+        is_changed = new != (chat.draft, chat.draft_files, self._edits)
+        chat.draft, chat.draft_files, self._edits = new
+        return self._saved(is_changed)
+
+    async def _saved(self, is_changed: bool) -> None:
+        if is_changed:
             await self._begin_saving()
 
     async def _save(self) -> None:

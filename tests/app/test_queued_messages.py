@@ -166,6 +166,14 @@ async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
     assert again.draft == "Two\n\ntyped"
 
 
+async def test_a_draft_is_the_chats_at_once(desk: Desk) -> None:
+    """The chat may be shown again before another task had its turn."""
+    session = desk.new_session()
+    saving = session.keep_draft("typed")
+    assert session.conversation.draft == "typed"
+    await saving
+
+
 async def test_what_waits_outlives_the_app(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("One", MODEL)
