@@ -176,11 +176,16 @@ class AttachmentController(QObject):
             else:
                 self._tell_refused([refusal(Path(part.name), TOO_MANY)], 1)
             return
+        self._window.notifications.dismiss(REFUSED)  # what came before this was too long
         item_id = self._strip.add(part)
+        words = f"{len(text):,} characters were pasted as a file."
         if len(text) <= MAX_INLINE:
-            words = f"{len(text):,} characters were pasted as a file."
             work = partial(self._inline, item_id, part)
             self._offers.do(words, "Put into the message", work, PASTED)
+        else:
+            words += f" The message itself takes {MAX_INLINE:,} at once."
+            notices = self._window.notifications
+            notices.show_notice(Notice(NoticeKind.INFO, words, key=REFUSED))
 
     # -- out -------------------------------------------------------------------------------
 

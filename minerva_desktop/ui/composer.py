@@ -99,6 +99,7 @@ class Composer(QWidget):
         self._hint.hide()
         self._card = QFrame()
         self._card.setObjectName("composerCard")
+        self._row = QHBoxLayout()  # the field and the buttons
         self._lay_out()
         self._connect()
         self._refresh_buttons()
@@ -257,6 +258,9 @@ class Composer(QWidget):
     @Slot()
     def _fit_window(self) -> None:
         if self._window_height:
+            # A layout in a layout keeps the size that it last had, also where the field has grown
+            # since, until the outer one is activated.
+            self._row.invalidate()
             around = self._card.sizeHint().height() - self._editor.height() + OUTER
             most = self._window_height // MAX_SHARE_OF_WINDOW - around
             self._editor.set_max_height(max(most, 2 * self._editor.fontMetrics().lineSpacing()))
@@ -267,7 +271,7 @@ class Composer(QWidget):
         rows.setSpacing(GRID)
         rows.addWidget(self.attachments)
         rows.addWidget(self._hint)
-        row = QHBoxLayout()
+        row = self._row
         row.setSpacing(2 * GRID)
         row.addWidget(self._attach, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self._editor, 1, Qt.AlignmentFlag.AlignVCenter)

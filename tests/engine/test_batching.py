@@ -139,6 +139,21 @@ COUNT = ", ".join(str(number) for number in range(1, 80)) + ","
 FEW = COUNT[: COUNT.index(" 35,")]  # just over 64 tokens
 
 
+async def test_a_cancelled_answer_does_not_wait_for_the_prompts_of_its_step(
+    smollm: LlamaEngine,
+) -> None:
+    words = ("river", "mountain", "window", "garden")
+    first, *others = (smollm.generate(f" {word}" * 100, 8, sampling=GREEDY) for word in words)
+    async for tokens in first.batches():
+        if tokens:
+            break
+    first.cancel()
+    assert (await first.wait_completion()).finish_reason is FinishReason.CANCELLED
+    assert others[-1].total_tokens == 0
+    for stream in others:
+        assert (await stream.wait_completion()).finish_reason is FinishReason.LENGTH
+
+
 async def test_what_follows_an_answer_computes_only_what_is_new(smollm: LlamaEngine) -> None:
     first, _ = await _answer(smollm, FEW)
     longer = f"{FEW}{first}".rsplit(",", 1)[0] + ", 200, 201, 202, 203,"

@@ -64,13 +64,21 @@ def test_steady_prompts_share_decodes_that_they_fill() -> None:
     scheduler = new_scheduler(n_batch=512, n_running=16)
     for request_id in range(16):
         scheduler.add(_steady(request_id, 67))
-    assert _shared_steps(scheduler, 5) == [
-        [[63]] * 9,
-        [[4] * 9 + [27], *[[63]] * 6],
-        [[1] * 9 + [4] * 6 + [30]],  # whose prompts are read decode along
-        [[1] * 15 + [10]],
-        [[1] * 16],
-    ]
+    first, *later = _shared_steps(scheduler, 3)
+    assert first == [[63], *([4 * n, 67 - 4 * (n + 1)] for n in range(1, 16)), [62]]
+    assert later == [[[1] * 15 + [2]], [[1] * 16]]
+
+
+def test_small_prompts_that_come_together_are_read_in_one_step_of_twice_a_batch_at_most() -> None:
+    """With a step for those that are left over, all whose answers have begun would wait twice."""
+    scheduler = new_scheduler(n_batch=512, n_running=40)
+    for request_id in range(40):
+        scheduler.add(_steady(request_id, 30))
+    first, second = _shared_steps(scheduler, 2)
+    assert first[:3] == [[30, 30, 3], [27, 30, 6], [24, 30, 9]]
+    assert 1024 - 63 < sum(map(sum, first)) < 1024 + 63
+    assert second[0] == [1] * 35
+    assert sum(map(sum, first + second)) == 40 * 30 + 35
 
 
 def test_a_steady_prompt_joins_those_that_decode_where_there_is_room() -> None:

@@ -180,6 +180,16 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
             "“Pasted text 2” cannot be attached: it has 5.0 MB, and at most 4.2 MB are read."
         )
         assert (names(opened), editor.toPlainText()) == (["Pasted text"], "See: ")
+        QGuiApplication.clipboard().setText("four" * 60_000)
+        both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+        QTest.keyClick(editor, Qt.Key.Key_V, both)
+        assert opened.notice == (
+            "240,000 characters were pasted as a file. The message itself takes 200,000 at once."
+        )
+        QGuiApplication.clipboard().setText(text)
+        editor.paste()
+        assert opened.notice == "1,560 characters were pasted as a file."
+        assert names(opened) == ["Pasted text", "Pasted text 2", "Pasted text 3"]
 
 
 def test_what_is_still_read_ends_with_the_chat_and_with_the_app(

@@ -224,6 +224,16 @@ def test_card_grows_with_the_text_to_a_third_of_the_window(qtbot: QtBot, desk: D
     qtbot.waitUntil(lambda: desk.composer.height() == one_line)
 
 
+def test_text_and_window_may_change_at_once(qtbot: QtBot, desk: Desk) -> None:
+    desk.window.resize(900, 900)
+    desk.composer.set_window_height(600)
+    desk.composer.set_text("line\n" * 200)
+    desk.composer.set_window_height(600)
+    assert desk.editor.height() < 600 / 3
+    qtbot.waitUntil(lambda: desk.composer.height() > 0.25 * 600)
+    assert desk.composer.height() <= 600 / 3
+
+
 def test_the_line_that_is_written_stays_in_sight_when_the_field_gets_lower(
     qtbot: QtBot, desk: Desk
 ) -> None:

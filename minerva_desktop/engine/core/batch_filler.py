@@ -216,29 +216,63 @@ class BatchFiller:
         apart = self._prompts_apart
         budget = self._n_batch if apart else self._n_batch - n_decoding
         room = self._room_beside(_steady_groups(decoding, self._steady_rows.most)) if apart else 0
-        is_only = len(prompts) == 1
         chunks = []
         for sequence in prompts[:n_first] + rest:
-            count = len(sequence.tokens) - sequence.n_computed
-            shares = apart and self._may_share(sequence)
-            if shares:
-                room = room if room > 1 else self._shared_rows
-                count = _equal_piece(count, room) if is_only else min(count, room)
-            elif apart and sequence.is_steady:
-                count = _equal_piece(count, STEADY_ROWS)
-            count = min(count, self._n_batch if apart else budget)
-            if sequence.is_scoring:
-                count = min(count, self._n_outputs)
-            if sequence.pause_at > sequence.n_computed:
-                count = min(count, sequence.pause_at - sequence.n_computed)
-            # A step of its own for it would keep all who decode waiting once more.
-            squeezes_in = apart and budget > 0 and count <= self._n_batch // 8
-            if sequence.slot is not None and count > 0 and (count <= budget or squeezes_in):
-                start, steady = sequence.n_computed, sequence.is_steady
-                chunks.append(Chunk(sequence, sequence.slot, start, count, 0, steady))
+            if sequence.slot is None:
+                continue
+            start = sequence.n_computed
+            if apart and self._may_share(sequence):
+                n_left = len(sequence.tokens) - start
+                is_only = len(prompts) == 1
+                pieces, room = self._shared_pieces(n_left, room, budget, is_only=is_only)
+            else:
+                pieces = self._own_piece(sequence, budget)
+            for count in pieces:
+                chunks.append(Chunk(sequence, sequence.slot, start, count, 0, sequence.is_steady))
+                start += count
                 budget -= count
-                room -= count if shares else 0
         return chunks
+
+    def _own_piece(self, sequence: Sequence, budget: int) -> list[int]:
+        """How many tokens of a prompt are to be computed, if any."""
+        apart = self._prompts_apart
+        count = len(sequence.tokens) - sequence.n_computed
+        if apart and sequence.is_steady:
+            count = _equal_piece(count, STEADY_ROWS)
+        count = min(count, self._n_batch if apart else budget)
+        if sequence.is_scoring:
+            count = min(count, self._n_outputs)
+        if sequence.pause_at > sequence.n_computed:
+            count = min(count, sequence.pause_at - sequence.n_computed)
+        # A step of its own for it would keep all who decode waiting once more.
+        squeezes_in = apart and budget > 0 and count <= self._n_batch // 8
+        return [count] if count > 0 and (count <= budget or squeezes_in) else []
+
+    def _shared_pieces(
+        self, n_left: int, room: int, budget: int, *, is_only: bool
+    ) -> tuple[list[int], int]:
+        """How many tokens of a prompt that has ``n_left`` are in each of the next decodes, of which
+        the first has ``room`` for so many; and the room that the last has for others.
+
+        Small prompts that come together are read in one step, though it gets longer by up to
+        ``n_batch``: with a step for those that are left over, all whose answers have begun would
+        wait twice. But ``is_only``: one that comes alone is read by and by, beside the others.
+        """
+        pieces: list[int] = []
+        while n_left and budget > -self._n_batch:
+            room = room if room > 1 else self._shared_rows
+            count = _equal_piece(n_left, room) if is_only else min(n_left, room)
+            if n_left == count + 1 and count > 1:
+                count -= 1  # the row that is left over would need company
+            if count > max(budget, self._n_batch // 8):
+                break
+            pieces.append(count)
+            n_left -= count
+            room -= count
+            budget -= count
+            if is_only:
+                break
+        return pieces, room
 
 
 def _equal_piece(count: int, most: int) -> int:

@@ -97,6 +97,7 @@ class EngineCore:
         self.leftovers = Leftovers(states, cache.parking, self._logprobs)
         self._computed_by = computed_by(name, info)
         self._requests: dict[int, RunningRequest] = {}
+        self._abort_waits = False  # set by any thread
         self._timed: dict[int, RunningRequest] = {}  # those whose time is limited
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
 
@@ -180,14 +181,17 @@ class EngineCore:
         return (self._outputs((self._finish(request, FinishReason.CANCELLED),)),)
 
     def interrupt(self, request_id: int) -> None:
-        """End the running decode if it is mostly for this request. Any thread; `abort` must
-        follow."""
+        """End the running step with the decode that runs, and that too if it is mostly for this
+        request. Any thread; `abort` must follow."""
+        self._abort_waits = True
         self._cache.interrupt(request_id)
 
     # -- the step --------------------------------------------------------------------------
 
     def step(self) -> Iterator[Event]:
-        """Compute one batch; what becomes of each of its decodes, as soon as that is known."""
+        """Compute one batch; what becomes of each of its decodes, as soon as that is known. What
+        is left when a decode fails, or an abort waits, is scheduled anew in the next step."""
+        self._abort_waits = False
         if self._timed and (overdue := self._end_overdue()):
             yield self._outputs(overdue)
             if not self._scheduler.has_work:
@@ -198,26 +202,24 @@ class EngineCore:
             except (InferenceError, OutOfMemory) as error:
                 failed = [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
                 yield self._outputs(tuple(failed))
-                continue
+                return
             if rows is None:
-                return  # aborted, or the cache has other room now: what is left is scheduled anew
+                return  # aborted, or the cache has other room now
             self._scheduler.advance(chunks)
             delivered: list[SequenceOutput] = []
             for chunk, row in zip(chunks, rows, strict=True):
                 delivered += self._deliver(chunk, row)
             yield self._outputs(tuple(delivered))
+            if self._abort_waits:
+                return
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:
         return StepOutputs(outputs, self._scheduler.n_used_cells)
 
     def _end_overdue(self) -> tuple[SequenceOutput, ...]:
         now = time.perf_counter()
-        overdue = [
-            (request.sequence.request_id, error)
-            for request in self._timed.values()
-            if (error := request.overdue(now)) is not None
-        ]
-        return tuple(self._fail(request_id, error) for request_id, error in overdue)
+        found = [(r.sequence.request_id, r.overdue(now)) for r in self._timed.values()]
+        return tuple(self._fail(request_id, error) for request_id, error in found if error)
 
     def _schedule(self) -> Batch:
         if self._scheduler.has_waiting:
@@ -234,9 +236,8 @@ class EngineCore:
         started: list[RunningRequest] = []
         self._cache.make_way()
         while (admitted := self._scheduler.admit()) is not None:
-            sequence, placement = admitted
-            self._cache.place(sequence, placement)
-            started.append(self._requests[sequence.request_id])
+            self._cache.place(*admitted)
+            started.append(self._requests[admitted[0].request_id])
             started[-1].mark_started()
         for request in started:  # only now: one may have given cells to the next
             self._restore(request)
