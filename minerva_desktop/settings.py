@@ -36,6 +36,8 @@ MAX_NAMES = 100  # of callers
 MAX_REQUEST_SECONDS = int(MAX_SECONDS)
 MAX_WAITING = 10_000
 MAX_SHOWN = 40  # characters of a value that was not understood
+TEXT_SIZES = (80, 90, 100, 110, 125, 150, 175, 200)  # percent, from which one chooses
+USUAL_TEXT_SIZE = 100
 
 _NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
 _GpuLayers = Annotated[int, Meta(ge=0, le=10_000)]
@@ -92,6 +94,7 @@ class ChatSetup(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. None means "automatic". ``n_ctx`` in tokens; geometry is Qt's, in base64.
 
+    ``text_size``: percent of the usual size, of what one reads and writes.
     ``memory_gb``: what loaded models may take of the system's memory together, in units of 10^9
     bytes (`MIN_MEMORY_GB` at least), and ``gpu_gb`` of that of GPUs, by name (see
     `app.memory_budgets.DeviceBudget`); ``snapshot_gb``: disk, in units of 10^9 bytes, for the
@@ -109,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     theme: ThemeChoice = ThemeChoice.SYSTEM
+    text_size: Annotated[int, Meta(ge=TEXT_SIZES[0], le=TEXT_SIZES[-1])] = USUAL_TEXT_SIZE
     n_ctx: _NCtx | None = None
     n_gpu_layers: _GpuLayers | None = None
     n_threads: _Threads | None = None

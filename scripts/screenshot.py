@@ -33,7 +33,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
 import screenshot_stage  # noqa: E402
 import screenshot_states  # noqa: E402
 from minerva_desktop.paths import HOME_VARIABLE, resources_dir  # noqa: E402
-from minerva_desktop.settings import Settings, ThemeChoice  # noqa: E402
+from minerva_desktop.settings import USUAL_TEXT_SIZE, Settings, ThemeChoice  # noqa: E402
 from minerva_desktop.ui.icons import Icons  # noqa: E402
 from minerva_desktop.ui.main_window import MainWindow  # noqa: E402
 from minerva_desktop.ui.stylesheet import apply_theme  # noqa: E402
@@ -80,6 +80,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "screenshots", help="%(default)s")
     parser.add_argument("--theme", choices=(*THEMES, "both"), default="both")
     parser.add_argument("--scale", type=int, nargs="+", choices=(1, 2, 3), default=[1, 2])
+    parser.add_argument(
+        "--text-size", type=int, default=USUAL_TEXT_SIZE, help="percent (default: %(default)s)"
+    )
     parser.add_argument("--only-scale", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [name for name in options.states if name not in names]
@@ -100,11 +103,12 @@ def _render(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     app = QApplication(["minerva-desktop"])
     for theme in THEMES if options.theme == "both" else (options.theme,):
-        themes = ThemeSource(app.styleHints(), THEMES[theme])
+        themes = ThemeSource(app.styleHints(), THEMES[theme], options.text_size)
         icons = Icons(resources_dir() / "icons", themes)
         apply_theme(app, themes.theme)
         for name in options.states:
-            file = options.out / f"{name}-{theme}-{options.only_scale}x.png"
+            size = "" if options.text_size == USUAL_TEXT_SIZE else f"-{options.text_size}"
+            file = options.out / f"{name}-{theme}-{options.only_scale}x{size}.png"
             picture = _picture(screenshot_states.STATES[name], icons)
             if not picture.save(str(file)):
                 print(f"{file} could not be written", file=sys.stderr)

@@ -65,6 +65,8 @@ def test_budgets_may_be_fractions(file: Path) -> None:
         ("n_ctx", 1, "n_ctx is 1 (expected whole number >= 16)"),
         ("server_waiting", 0, "server_waiting is 0 (expected whole number >= 1)"),
         ("server_port", 70_000, "server_port is 70000 (expected whole number <= 65535)"),
+        ("text_size", 300, "text_size is 300 (expected whole number <= 200)"),
+        ("text_size", 110.5, "text_size is 110.5 (expected whole number, got number)"),
         ("theme", "pink", "theme is \"pink\" (invalid enum value 'pink')"),
         ("sampling", [1] * 40, "sampling is [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, … (expected"),
         ("gpu_gb", {"Arc": -3}, "gpu_gb.Arc is -3 (expected number >= 0.0)"),

@@ -84,7 +84,7 @@ class Application(QObject):
         self._files = list(files)
         self._starting: asyncio.Task[None] | None = None
         settings = services.settings.current
-        self._themes = ThemeSource(qt.styleHints(), settings.theme)
+        self._themes = ThemeSource(qt.styleHints(), settings.theme, settings.text_size)
         icons = Icons(resources_dir() / "icons", self._themes)
         apply_theme(qt, self._themes.theme)
         self._themes.changed.connect(self._on_theme_changed)

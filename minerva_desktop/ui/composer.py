@@ -76,7 +76,7 @@ class Composer(QWidget):
         self._unfilled = ""  # what it returned, until the text changes or is sent
         self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
-        self._editor = MessageEdit()
+        self._editor = MessageEdit(icons.themes.text_size)
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
         self._stop = _round_button(icons, "stop", "Stop", "stopButton", "Esc")
         self._queue = QPushButton("Queue")
@@ -102,6 +102,7 @@ class Composer(QWidget):
         self._row = QHBoxLayout()  # the field and the buttons
         self._lay_out()
         self._connect()
+        icons.themes.text_size.changed.connect(self._on_text_size)
         self._refresh_buttons()
 
     def _connect(self) -> None:
@@ -255,6 +256,12 @@ class Composer(QWidget):
         if event.type() == QEvent.Type.FontChange:
             self._fit_window()
 
+    @Slot(int)
+    def _on_text_size(self, _percent: int) -> None:
+        self._editor.use_text_size()
+        self._rows.activate()  # or it would still be as high as before
+        self._fit_window()
+
     @Slot()
     def _fit_window(self) -> None:
         if self._window_height:
@@ -266,7 +273,7 @@ class Composer(QWidget):
             self._editor.set_max_height(max(most, 2 * self._editor.fontMetrics().lineSpacing()))
 
     def _lay_out(self) -> None:
-        rows = QVBoxLayout(self._card)
+        rows = self._rows = QVBoxLayout(self._card)
         rows.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         rows.setSpacing(GRID)
         rows.addWidget(self.attachments)

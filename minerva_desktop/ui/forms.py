@@ -121,11 +121,19 @@ class SegmentedChoice(QFrame):
     chosen = Signal()
 
     def __init__(
-        self, name: str, label: str, choices: Sequence[tuple[str, str]], current: str
+        self,
+        name: str,
+        label: str,
+        choices: Sequence[tuple[str, str]],
+        current: str,
+        *,
+        is_dense: bool = False,
     ) -> None:
-        """``choices`` are pairs of a value and the words on its button."""
+        """``choices`` are pairs of a value and the words on its button; ``is_dense``: there are
+        many, of few letters."""
         super().__init__()
         self.setObjectName("segmented")
+        self.setProperty("dense", is_dense)
         self.setAccessibleName(label)
         self._values = tuple(value for value, _ in choices)
         self._group = QButtonGroup(self)

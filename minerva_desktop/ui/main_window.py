@@ -26,6 +26,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QScreen,
     QShortcut,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
@@ -49,6 +50,7 @@ from minerva_desktop.ui.settings_action import (
 )
 from minerva_desktop.ui.sidebar import Sidebar
 from minerva_desktop.ui.status_bar import StatusBar
+from minerva_desktop.ui.text_size_keys import TextSizeKeys
 from minerva_desktop.ui.window_keys import WindowKeys
 
 if TYPE_CHECKING:
@@ -111,8 +113,10 @@ class MainWindow(QMainWindow):
         EnterKey(self)
         self._add_shortcuts()
         self._keys = self._make_keys()
+        self._size_keys = TextSizeKeys(self, icons.themes.text_size)
         self._restore(settings)
         icons.themes.changed.connect(self.chat_view.apply_theme)
+        icons.themes.text_size.changed.connect(self.chat_view.apply_text_size)
         self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
         self.setTabOrder(self.header.picker, self.composer)
 
@@ -262,6 +266,10 @@ class MainWindow(QMainWindow):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._keys.obey(event):
             super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if not self._size_keys.turn(event):
+            super().wheelEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         files = _local_files(event)

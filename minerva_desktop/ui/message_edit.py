@@ -16,14 +16,18 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QFocusEvent,
     QFont,
+    QFontInfo,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
     QTextCursor,
     QTextOption,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QFrame, QPlainTextEdit, QWidget
 
+from minerva_desktop.ui.chat_view.text_measures import TextMeasures
+from minerva_desktop.ui.text_size import TextSize
 from minerva_desktop.ui.theme import GRID
 
 # What is longer, and pasted, comes as a file: about two screens.
@@ -37,6 +41,7 @@ _LONG_RUN = re.compile(r"\S{2000}")
 # 17 ms of a processor for both; without kerning and ligatures, and with its glyphs kept from the
 # layout to the painting, 6 ms.
 LONG_PARAGRAPH = 16_000  # characters
+ABOVE_WINDOW = 1  # px by which its usual size is above that of the window's text
 _ALT = Qt.KeyboardModifier.AltModifier
 _CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
@@ -52,6 +57,7 @@ class MessageEdit(QPlainTextEdit):
     not inserted then, unless by Ctrl+Shift+V and up to `MAX_INLINE`. ``history_wanted(-1)``: an
     earlier message, by Alt+↑. ``text_refused(length)``: it was too long to be put in.
     ``undo_other`` and ``redo_other`` are asked first, and say whether they undid something.
+    `use_text_size` has its text follow the size in force.
     """
 
     send_pressed = Signal()
@@ -64,8 +70,9 @@ class MessageEdit(QPlainTextEdit):
     long_text_pasted = Signal(str)
     text_refused = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, text_size: TextSize, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._text_size = text_size
         self.enter_sends = True
         self.stoppable = False
         self.takes_files = False
@@ -73,6 +80,7 @@ class MessageEdit(QPlainTextEdit):
         self.redo_other: Callable[[], bool] = _no
         self._placeholder = ""
         self._draws_plainly = False  # drawn without kerning
+        self._choose_font()
         self._max_height = 8 * self.fontMetrics().lineSpacing()
         self.setObjectName("composer")
         self.setAccessibleName("Message")
@@ -90,6 +98,12 @@ class MessageEdit(QPlainTextEdit):
         """Grow to at most ``height`` px, then scroll."""
         self._max_height = height
         self._fit_height()
+
+    def use_text_size(self) -> None:
+        """Take the size of text that is in force now."""
+        self._choose_font()
+        self._fit_height()
+        self.ensureCursorVisible()
 
     def set_placeholder(self, text: str) -> None:
         """Show ``text`` in the empty field, as much of it as fits into one line."""
@@ -194,6 +208,12 @@ class MessageEdit(QPlainTextEdit):
         self.ensureCursorVisible()
         return True
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            event.ignore()  # about the size of the text, which the window obeys
+        else:
+            super().wheelEvent(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         caret = self.cursorRect()
         caret_was_seen = caret.top() >= 0 and caret.bottom() < event.oldSize().height()
@@ -215,6 +235,10 @@ class MessageEdit(QPlainTextEdit):
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._elide_placeholder()
+        elif event.type() == QEvent.Type.StyleChange:
+            # With another theme Qt brings back the font in which the field was shown first.
+            self._choose_font()
+            self._fit_height()
 
     def _elide_placeholder(self) -> None:
         margins = 2 * self.document().documentMargin() + 1
@@ -233,10 +257,15 @@ class MessageEdit(QPlainTextEdit):
     def _draw_plainly(self, is_plain: bool) -> None:
         if is_plain != self._draws_plainly:
             self._draws_plainly = is_plain
-            font = QFont()  # all else is the font that the field has
-            if is_plain:
-                font.setStyleStrategy(QFont.StyleStrategy.PreferNoShaping)
-            self.setFont(font)
+            self._choose_font()
+
+    def _choose_font(self) -> None:
+        font = QFont()  # all else is the font that the window has
+        usual = QFontInfo(QApplication.font()).pixelSize() + ABOVE_WINDOW
+        font.setPixelSize(TextMeasures(self._text_size.percent).px(usual))
+        if self._draws_plainly:
+            font.setStyleStrategy(QFont.StyleStrategy.PreferNoShaping)
+        self.setFont(font)
 
     @Slot(int, int, int)
     def _keep_glyphs(self, position: int, _removed: int, _added: int) -> None:

@@ -58,6 +58,7 @@ class SettingsController(QObject):
         self._dialog: SettingsDialog | None = None
         window.settings_action.triggered.connect(self._on_settings)
         window.notifications.action_triggered.connect(self._on_notice_action)
+        themes.text_size.changed.connect(self._on_text_size)
 
     def open(self) -> SettingsDialog:
         """Show the dialog."""
@@ -119,12 +120,17 @@ class SettingsController(QObject):
 
     def _apply(self, settings: Settings) -> None:
         self._themes.set_choice(settings.theme)
+        self._themes.text_size.set_percent(settings.text_size)
         self._window.composer.set_enter_sends(settings.send_with_enter)
         self._worker.use_settings(settings, self._services.paths.snapshots)
         if settings.server_port != self._services.settings.current.server_port:
             self._server.forget_failure()  # it was about the other port
         self.save(settings)
         self._updates.look()
+
+    @Slot(int)
+    def _on_text_size(self, percent: int) -> None:
+        self._services.settings.remember(text_size=percent)
 
     @Slot()
     def _on_snippets(self) -> None:

@@ -23,6 +23,7 @@ from minerva_desktop.app.memory_budgets import DeviceBudget, GpuMemories, chosen
 from minerva_desktop.settings import (
     DEFAULT_PORT,
     MIN_MEMORY_GB,
+    TEXT_SIZES,
     Settings,
     ThemeChoice,
     UpdateSettings,
@@ -89,6 +90,7 @@ class SettingsDialog(QDialog):
             [(each.value, each.value.capitalize()) for each in ThemeChoice],
             settings.theme.value,
         )
+        self._text_size = _make_text_size(settings.text_size)
         self._enter = Switch("Send with Enter", icons.themes)
         self._enter.setObjectName("sendWithEnter")
         self._enter.setChecked(settings.send_with_enter)
@@ -183,6 +185,7 @@ class SettingsDialog(QDialog):
         return msgspec.structs.replace(
             settings,
             theme=ThemeChoice(self._theme.value()),
+            text_size=self._chosen_text_size(),
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
@@ -196,6 +199,11 @@ class SettingsDialog(QDialog):
             updates=self._chosen_updates(settings),
         )
 
+    def _chosen_text_size(self) -> int:
+        """One that is none of the steps stays unless another is chosen."""
+        before, chosen = self._settings.text_size, int(self._text_size.value())
+        return before if chosen == _nearest(before) else chosen
+
     def _chosen_updates(self, settings: Settings) -> UpdateSettings:
         if self._updates is None:
             return settings.updates
@@ -205,6 +213,7 @@ class SettingsDialog(QDialog):
         form = self._form
         form.add_section("Window")
         form.add_row("Theme", self._theme)
+        form.add_row("Text size in %", self._text_size)
         form.add_row("", self._make_writing_row())
         form.add_section("Model", "Used the next time a model is loaded")
         form.add_row("Context size", self._n_ctx, "tokens, in steps of 256")
@@ -283,6 +292,23 @@ class SettingsDialog(QDialog):
         row.addWidget(path, 1)
         row.addWidget(button)
         return row
+
+
+def _make_text_size(percent: int) -> SegmentedChoice:
+    sizes = [str(size) for size in TEXT_SIZES]
+    choice = SegmentedChoice(
+        "textSize",
+        "Text size in percent",
+        [(size, size) for size in sizes],
+        str(_nearest(percent)),
+        is_dense=True,
+    )
+    choice.setToolTip(plain_tip("Of what you read and write in a chat"))
+    return choice
+
+
+def _nearest(percent: int) -> int:
+    return min(TEXT_SIZES, key=lambda size: abs(size - percent))
 
 
 def _muted(words: str) -> ElidedLabel:

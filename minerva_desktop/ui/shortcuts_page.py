@@ -9,6 +9,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from minerva_desktop.ui.forms import Form, ScrolledPage
+from minerva_desktop.ui.text_size_keys import LARGER, SMALLER, USUAL
 from minerva_desktop.ui.theme import GRID
 
 Key = str | QKeySequence.StandardKey
@@ -63,6 +64,7 @@ _CHAT: Section = (
     (
         (("Ctrl+F",), "find"),
         (("F3", "Shift+F3"), "next, previous match"),
+        ((LARGER, SMALLER, USUAL), "larger, smaller, usual text"),
         (("Ctrl+Up", "Ctrl+Down"), "the message above, below"),
         (("Alt+Left", "Alt+Right"), "another version of the message"),
         (("F2",), "edit the question"),

@@ -154,7 +154,10 @@ QFrame#messageEditor { background: $surface; border: 1px solid $accent; border-r
 QFrame#waitingMessage { background: $bubble; border: 1px solid $border; border-radius: 8px; }
 QScrollArea#attachmentStrip { background: transparent; border: none; }
 QPlainTextEdit#composer, QPlainTextEdit#messageEdit {
-  background: transparent; border: none; padding: 0px; font-size: ${reading}px;
+  background: transparent; border: none; padding: 0px;
+}
+QLabel#textSizeMark {
+  background: $surface; border: 1px solid $border; border-radius: 8px; padding: 6px 12px;
 }
 QToolButton#sendButton, QToolButton#stopButton { background: $accent; border-radius: 8px; }
 QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent_hover; }
@@ -214,6 +217,7 @@ QFrame#segmented QPushButton {
   background: transparent; border: 1px solid transparent; border-radius: 8px;
   padding: 3px 12px; color: $muted;
 }
+QFrame#segmented[dense="true"] QPushButton { padding: 3px 2px; }
 QFrame#segmented QPushButton:checked {
   background: $handle; color: $text; border-color: $border;
 }
@@ -253,7 +257,6 @@ def build_stylesheet(theme: Theme, font_px: int = MIN_FONT_PX) -> str:
     sizes = {
         "small": str(font_px - 1),
         "base": str(font_px),
-        "reading": str(font_px + 1),
         "title": str(font_px + 4),
     }
     template = Template(_GENERAL + _BUTTONS + _FIELDS + _SIDES + _CENTRE)

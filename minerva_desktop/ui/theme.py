@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QStyleHints
 
-from minerva_desktop.settings import ThemeChoice
+from minerva_desktop.settings import USUAL_TEXT_SIZE, ThemeChoice
+from minerva_desktop.ui.text_size import TextSize
 
 GRID = 4  # px; every margin, gap and height is a multiple of it
 COLUMN_WIDTH = 800  # px; the composer's column, and the widest a message gets
@@ -99,6 +100,7 @@ class ThemeSource(QObject):
     """The palette in force: the system's, followed live, or the one the person chose.
 
     ``changed`` carries the new `Theme` and is emitted only when it differs from the last one.
+    ``text_size`` is how large one reads.
     """
 
     changed = Signal(object)
@@ -107,9 +109,11 @@ class ThemeSource(QObject):
         self,
         hints: QStyleHints,
         choice: ThemeChoice = ThemeChoice.SYSTEM,
-        parent: QObject | None = None,
+        text_size: int = USUAL_TEXT_SIZE,
     ) -> None:
-        super().__init__(parent)
+        """``text_size``: percent, as `TextSize` has it."""
+        super().__init__()
+        self.text_size = TextSize(text_size, self)
         self._hints = hints
         self._choice = ThemeChoice.SYSTEM
         self._theme = _theme_for(hints.colorScheme())

@@ -164,7 +164,7 @@ class ChatFinder(QObject):
         self._unmark()
         self._shown = None
         anchor = self._messages.anchor(self._chat.verticalScrollBar().value())
-        self._finder.find(text, None if anchor is None else anchor[0].message.id)
+        self._finder.find(text, None if anchor is None else anchor.view.message.id)
 
     @Slot()
     def _on_changed(self) -> None:

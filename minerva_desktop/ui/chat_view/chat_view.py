@@ -20,7 +20,7 @@ from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.actions import AnswerHelp, BranchPlace
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
-from minerva_desktop.ui.chat_view.flush_pace import FlushPace
+from minerva_desktop.ui.chat_view.flush_pace import BACKLOG_MS, SLICE_SECONDS, FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import (
@@ -29,16 +29,14 @@ from minerva_desktop.ui.chat_view.message_events import (
     no_answer,
     no_place,
 )
-from minerva_desktop.ui.chat_view.transcript_area import FOLLOW_DISTANCE, TranscriptArea
+from minerva_desktop.ui.chat_view.reading_place import ReadingPlace
+from minerva_desktop.ui.chat_view.transcript_area import TranscriptArea
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.theme import Theme
 
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_view import MessageView
     from minerva_desktop.ui.chat_view.message_views import MessageViews
 
-BACKLOG_MS = 4  # before the next slice of work that is left over
-SLICE_SECONDS = 0.005  # placing and painting what was made take as long again
 OPENING_SECONDS = 0.08  # to fill the first screen at once
 
 
@@ -61,11 +59,10 @@ class ChatView(TranscriptArea):
         self._timer.timeout.connect(self._flush)
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
-        self.events = MessageEvents(self)
+        events = self.events = MessageEvents(self)
         self._options = MessageOptions()
         self._column = MessageColumn(icons, self.events, self._options)
         self._messages = self._column.messages
-        self._connect_events()
         self.setWidget(self._column)
         # Opaque, so that Qt moves what is scrolled and paints only what comes into sight.
         self._column.setAutoFillBackground(True)
@@ -73,9 +70,6 @@ class ChatView(TranscriptArea):
         self._jump.clicked.connect(self.scroll_to_end)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.set_empty_hint("How can I help?", "")
-
-    def _connect_events(self) -> None:
-        events = self.events
         events.work_added.connect(self._on_work_added)
         events.layout_changed.connect(self._arrange)
         events.selected.connect(self._on_selected)
@@ -231,11 +225,23 @@ class ChatView(TranscriptArea):
         """Whether something that was handed over is still to be rendered."""
         return self._messages.has_work
 
-    @Slot(Theme)
-    def apply_theme(self, _theme: Theme) -> None:
+    @Slot(object)
+    def apply_theme(self, _theme: object) -> None:
         """The theme in force changed: paint everything in its colours."""
         self._column.restyle(self.in_sight)
         self._flush()
+
+    @Slot(int)
+    def apply_text_size(self, percent: int) -> None:
+        """Text has another size now. The line at the top stays there, or the end does."""
+        to_end = self._goal is None and self.is_at_end
+        place = self._messages.anchor(self.verticalScrollBar().value())
+        if place is not None:
+            place.hold()
+        self._column.restyle(self.in_sight)
+        self._arrange(to_end=to_end, place=place)
+        self._flush()
+        self.show_text_size(percent)
 
     # -- work in slices ----------------------------------------------------------------------
 
@@ -258,21 +264,19 @@ class ChatView(TranscriptArea):
     # -- scrolling ---------------------------------------------------------------------------
 
     @Slot()
-    def _arrange(self, *, to_end: bool = False) -> None:
-        """Lay the column out, with what the person looks at in its place, or ``to_end``."""
+    def _arrange(self, *, to_end: bool = False, place: ReadingPlace | None = None) -> None:
+        """Lay the column out: ``place``, by default what is at the top, stays there, or the end."""
         bar, to_end = self.verticalScrollBar(), to_end or self._following
-        anchor = None if to_end else self._messages.anchor(bar.value())
-        self._moving = True
-        height = self.viewport().height()
+        place = None if to_end else place or self._messages.anchor(bar.value())
+        self._moving, height = True, self.viewport().height()
         # A little more on either side; the rest takes a new width in slices, from the end up.
         seen = range(bar.value() - height // 4, bar.value() + height + height // 4)
         # The scroll bar's width is always left free, so that its coming moves nothing.
         self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
         if to_end:
             bar.setValue(bar.maximum())
-        elif not self._go_to_goal() and anchor is not None:
-            view, below = anchor
-            bar.setValue(view.top + below)
+        elif not self._go_to_goal() and place is not None:
+            bar.setValue(place.y)
         self._moving = False
         self._last_value = bar.value()
         self._show_jump()
@@ -297,11 +301,8 @@ class ChatView(TranscriptArea):
             return self._goal
         if (self._following or self.is_near_end) and not self._messages.n_later:
             return None
-        anchor = self._messages.anchor(self.verticalScrollBar().value())
-        if anchor is None:
-            return None
-        view, below = anchor
-        return ScrollPosition(view.message.id, max(0.0, below / max(1, view.height())))
+        place = self._messages.anchor(self.verticalScrollBar().value())
+        return None if place is None else place.as_scroll_position
 
     def _follow(self) -> None:
         self._goal = None
@@ -354,9 +355,8 @@ class ChatView(TranscriptArea):
         self._last_value = value
 
     def _show_jump(self) -> None:
-        bar = self.verticalScrollBar()
-        is_away = bar.maximum() - bar.value() > FOLLOW_DISTANCE or self._messages.n_later > 0
-        bottom = bar.value() + self.viewport().height()
+        is_away = not self.is_near_end or self._messages.n_later > 0
+        bottom = self.in_sight.bottom() + 1
         self._jump.show_above(self.width() // 2, bottom, visible=not self._following and is_away)
 
     @Slot()
@@ -373,7 +373,7 @@ class ChatView(TranscriptArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         bar = self.verticalScrollBar()
-        is_at_end = self._goal is None and 0 < bar.maximum() <= bar.value()
+        to_end = self._goal is None and self.is_at_end
         hands, height = self._messages.hands, event.oldSize().height()
         seen = range(bar.value(), bar.value() + height)
         edited = None if hands is None else hands.edited_in(seen)
@@ -381,7 +381,7 @@ class ChatView(TranscriptArea):
         super().resizeEvent(event)
         if hands is not None:
             hands.limit_editors(event.size().height())
-        self._arrange(to_end=is_at_end)
+        self._arrange(to_end=to_end)
         if edited is not None and event.size().height() < height:  # a notice takes a part of it
             self.show_rect(edited.editor_rect)
         if self._messages.has_work:

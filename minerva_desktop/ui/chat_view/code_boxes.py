@@ -20,12 +20,12 @@ from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.rows import Row
-from minerva_desktop.ui.chat_view.text_formats import CODE_HEADER
+from minerva_desktop.ui.chat_view.text_measures import CODE_HEADER
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
 MAX_BARS = 200  # in one message: each is some widgets
-MARGIN = (CODE_HEADER - SIZE) // 2  # px around the buttons
+MARGIN = (CODE_HEADER - SIZE) // 2  # px at the right of the buttons
 LOW = 50 * GRID  # px; the buttons of a box that is not higher stay in its header
 
 
@@ -65,6 +65,11 @@ class CodeBoxes(QObject):
         """What Tab comes to last in the text: the last button, or the text itself."""
         return self._bars[-1].copy if self._bars else self._view
 
+    @property
+    def _header(self) -> int:
+        """px of a box above its code."""
+        return self._writer.formats.measures.code_header
+
     def update(self, changed: int) -> None:
         """Rows from ``changed`` on are others, or may have moved."""
         boxes = self._writer.boxes
@@ -99,7 +104,7 @@ class CodeBoxes(QObject):
             self._place_bar(number, rect)
             sheet = self._sheets.get(number)
             if sheet is not None:
-                below = rect.adjusted(1, CODE_HEADER, -1, -2).toAlignedRect()
+                below = rect.adjusted(1, self._header, -1, -2).toAlignedRect()
                 sheet.setGeometry(below)
         self._placed_from = len(self._bars)
 
@@ -136,9 +141,10 @@ class CodeBoxes(QObject):
     def _place_bar(self, number: int, rect: QRectF) -> None:
         """``rect``: that of the box."""
         bar = self._bars[number]
-        lowest = rect.bottom() - CODE_HEADER if rect.height() > LOW else rect.top()
+        lowest = rect.bottom() - self._header if rect.height() > LOW else rect.top()
         y = min(max(rect.top(), self._top), lowest)
-        bar.move(round(rect.right()) - bar.width() - MARGIN, round(y) + MARGIN)
+        above = (self._header - SIZE) // 2
+        bar.move(round(rect.right()) - bar.width() - MARGIN, round(y) + above)
         is_stuck = y > rect.top()
         bar.lift(is_stuck)
         if is_stuck:

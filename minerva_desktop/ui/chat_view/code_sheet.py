@@ -60,7 +60,6 @@ class CodeSheet(QTextEdit):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._has_ring = False
-        self.document().setDefaultFont(parent.font())
         self._writer = DocumentWriter(self.document(), formats)
         self._found = FoundMarks(self, self._writer, icons)
         self._current: Match | None = None
@@ -97,7 +96,7 @@ class CodeSheet(QTextEdit):
         bar.setValue(bar.value() + (beyond or min(0, rect.left() - MARGIN)))
 
     def restyle(self, formats: TextFormats) -> None:
-        """Use other colours."""
+        """Use other colours, or another size of text."""
         rows = list(self._writer.rows)
         self._paint_ground(formats)
         self._writer.restyle(formats)

@@ -14,14 +14,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextDocument, QT
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
-from minerva_desktop.ui.chat_view.text_formats import (
-    CODE_BOTTOM,
-    CODE_HEADER,
-    CODE_PADDING,
-    LABEL_PX,
-    left_margin,
-    quote_bars,
-)
+from minerva_desktop.ui.chat_view.text_measures import CODE_PADDING, TextMeasures
 from minerva_desktop.ui.theme import Theme
 
 BOX_RADIUS = 10  # px
@@ -40,9 +33,10 @@ class Decorations:
     def box_rect(self, box: int) -> QRectF:
         """The code box number ``box`` in document coordinates, header included."""
         first, last = self._writer.boxes[box]
-        top = self._rect(self._writer.block(first)).top() - CODE_HEADER
-        bottom = self._rect(self._writer.block(last)).bottom() + CODE_BOTTOM
-        left = left_margin(self._writer.rows[first].nest)
+        measures = self._measures
+        top = self._rect(self._writer.block(first)).top() - measures.code_header
+        bottom = self._rect(self._writer.block(last)).bottom() + measures.code_bottom
+        left = measures.left_margin(self._writer.rows[first].nest)
         return QRectF(left, top, self._document.textWidth() - left, bottom - top)
 
     def paint(self, painter: QPainter, exposed: QRectF, theme: Theme, font: QFont) -> None:
@@ -54,9 +48,9 @@ class Decorations:
         position = layout.hitTest(QPointF(0, exposed.top()), Qt.HitTestAccuracy.FuzzyHit)
         first = self._writer.row_at(self._document.findBlock(max(0, position)))
         first = max(0, first - 1)  # the foot of a box above is nearer to the row below it
-        last = first
+        last, header = first, self._measures.code_header
         while last < len(self._writer.rows):
-            if self._rect(self._writer.block(last)).top() - CODE_HEADER > exposed.bottom():
+            if self._rect(self._writer.block(last)).top() - header > exposed.bottom():
                 break
             last += 1
         self._paint_boxes(painter, first, last, theme, font)
@@ -64,15 +58,19 @@ class Decorations:
         for index in range(first, last):
             self._paint_row(painter, index, theme)
 
+    @property
+    def _measures(self) -> TextMeasures:
+        return self._writer.formats.measures
+
     def _rect(self, block: QTextBlock) -> QRectF:
         return self._document.documentLayout().blockBoundingRect(block)
 
     def _paint_boxes(
         self, painter: QPainter, first: int, last: int, theme: Theme, font: QFont
     ) -> None:
-        boxes = self._writer.boxes
+        boxes, measures = self._writer.boxes, self._measures
         label_font = QFont(font)
-        label_font.setPixelSize(LABEL_PX)
+        label_font.setPixelSize(measures.label)
         painter.setFont(label_font)
         for box in range(bisect_left(boxes, first, key=_last_row), len(boxes)):
             if boxes[box][0] >= last:
@@ -82,7 +80,8 @@ class Decorations:
             painter.setBrush(QColor(theme.code))
             painter.drawRoundedRect(rect, BOX_RADIUS, BOX_RADIUS)
             painter.setPen(QColor(theme.muted))
-            header = QRectF(rect.left() + CODE_PADDING, rect.top(), rect.width(), CODE_HEADER)
+            left, height = rect.left() + CODE_PADDING, measures.code_header
+            header = QRectF(left, rect.top(), rect.width(), height)
             label = self._writer.rows[boxes[box][0]].label or "Code"
             painter.drawText(header, int(Qt.AlignmentFlag.AlignVCenter), label)
 
@@ -90,17 +89,18 @@ class Decorations:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.border))
         open_bars: dict[int, QRectF] = {}
+        measures = self._measures
         for index in range(first, last + 1):
             row = self._writer.rows[index] if index < last else Row(Kind.TEXT)
-            bars = quote_bars(row.nest)
+            bars = measures.quote_bars(row.nest)
             for left in [left for left in open_bars if left not in bars]:
                 bar = open_bars.pop(left)
                 painter.drawRoundedRect(bar, BAR_WIDTH / 2, BAR_WIDTH / 2)
             rect = self._rect(self._writer.block(index)) if bars else QRectF()
             above, below = 0, 6
             if row.kind is Kind.CODE:
-                above = CODE_HEADER if row.first else 0
-                below = CODE_BOTTOM
+                above = measures.code_header if row.first else 0
+                below = measures.code_bottom
             for left in bars:
                 top = open_bars[left].top() if left in open_bars else rect.top() - above
                 open_bars[left] = QRectF(left, top, BAR_WIDTH, rect.bottom() + below - top)
@@ -110,7 +110,7 @@ class Decorations:
         block = self._writer.block(index)
         if row.kind is Kind.RULE:
             rect = self._rect(block)
-            left = left_margin(row.nest)
+            left = self._measures.left_margin(row.nest)
             painter.fillRect(
                 QRectF(left, round(rect.center().y()), self._document.textWidth() - left, 1),
                 QColor(theme.border),

@@ -22,12 +22,8 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, reads_right_to_left
 from minerva_desktop.ui.chat_view.table_writer import TableWriter
-from minerva_desktop.ui.chat_view.text_formats import (
-    FORMULA_BOTTOM,
-    TextFormats,
-    code_hang,
-    gap_above,
-)
+from minerva_desktop.ui.chat_view.text_formats import TextFormats, code_hang
+from minerva_desktop.ui.chat_view.text_measures import FORMULA_BOTTOM
 
 _IN_BOX = {Kind.CODE, Kind.TABLE}
 
@@ -38,8 +34,7 @@ class DocumentWriter:
 
     def __init__(self, document: QTextDocument, formats: TextFormats) -> None:
         self._document = document
-        self._formats = formats
-        self._formulas = FormulaRuns(document, formats.formula_scale)
+        self._formulas = FormulaRuns(document)
         self._blocks: list[int] = []  # number of each row's first block
         self.tables = TableWriter(document, self._formulas)
         self._unwrapped: set[int] = set()  # boxes whose lines are not wrapped
@@ -49,8 +44,17 @@ class DocumentWriter:
         document.setUndoRedoEnabled(False)
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
-        option.setTabStopDistance(4 * formats.code_metrics.horizontalAdvance(" "))
         document.setDefaultTextOption(option)
+        self._use(formats)
+
+    def _use(self, formats: TextFormats) -> None:
+        """Write in ``formats`` from now on; the document is empty."""
+        self._formats = formats
+        self._formulas.scale = formats.formula_scale
+        self._document.setDefaultFont(formats.font)
+        option = self._document.defaultTextOption()
+        option.setTabStopDistance(4 * formats.code_metrics.horizontalAdvance(" "))
+        self._document.setDefaultTextOption(option)
 
     def use_formulas(self, formulas: Formulas) -> None:
         """Have formulas drawn by ``formulas``; without that they stay as they were written."""
@@ -80,7 +84,7 @@ class DocumentWriter:
         if first_changed == 0:
             # Qt leaves out the gap above a document's first block, where a box of code has its
             # header: the frame around all has it instead.
-            gap = gap_above(self.rows[0], None) if self.rows else 0
+            gap = self._formats.measures.gap_above(self.rows[0], None) if self.rows else 0
             frame = self._document.rootFrame().frameFormat()
             if frame.topMargin() != gap:
                 frame.setTopMargin(gap)
@@ -89,9 +93,9 @@ class DocumentWriter:
 
     def restyle(self, formats: TextFormats) -> None:
         """Write everything again in other formats."""
-        self._formats = formats
         rows = list(self.rows)
         self.apply(Update(0, []))
+        self._use(formats)
         self.apply(Update(0, rows))
 
     def set_wrapped(self, box: int, *, wraps: bool) -> None:

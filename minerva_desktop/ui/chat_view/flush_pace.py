@@ -6,6 +6,8 @@ import time
 
 FLUSH_MS = 33  # between two looks at what a stream brought
 SLOW_FLUSH_MS = 250  # at most, where one look takes long or nobody sees it
+BACKLOG_MS = 4  # before the next slice of work that is left over
+SLICE_SECONDS = 0.005  # of work; placing and painting what was made take as long again
 HEAVY_SECONDS = 0.012  # a flush that takes longer makes the next one wait longer
 LIGHT_FLUSHES = 10  # in a row, until the wait gets shorter again
 

@@ -119,7 +119,7 @@ class FoldedText(QWidget):
         return self._text.render_some(seconds)
 
     def restyle(self) -> None:
-        """Use the colours of the theme in force."""
+        """Use the colours of the theme and the size of text in force."""
         if self._body is not None:
             self._body.restyle()
         self.update()

@@ -18,9 +18,9 @@ from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, all_runs
 class FormulaRuns:
     """``source`` draws them; None: nobody does. ``scale``: see `FormulaObject.format`."""
 
-    def __init__(self, document: QTextDocument, scale: float) -> None:
+    def __init__(self, document: QTextDocument) -> None:
         self.source: Formulas | None = None
-        self._scale = scale
+        self.scale = 1.0
         self._waiting: set[str] = set()
         self._allowance = Allowance()
         self._painter = FormulaObject(document)
@@ -69,7 +69,7 @@ class FormulaRuns:
     def insert(self, cursor: QTextCursor, run: Run, look: QTextCharFormat) -> None:
         """Write ``run``, with the look that text in its place has."""
         if self.is_drawn(run):
-            cursor.insertText(OBJECT, self._painter.format(run.text, look, self._scale))
+            cursor.insertText(OBJECT, self._painter.format(run.text, look, self.scale))
         else:
             cursor.insertText(run.text, look)
 

@@ -1,4 +1,5 @@
-"""Messages in the colours of another theme: those in sight take them at once, the others in slices.
+"""Messages in the colours of another theme, or with text of another size: those in sight take it at
+once, the others in slices.
 
 To have 300 messages obey another style sheet takes Qt 0.1 s, and to write their text in other
 colours takes 0.3 s. Main thread.
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class LateRestyling:
-    """Some views have the look of the theme before."""
+    """Some views have the look of before."""
 
     def __init__(self) -> None:
         self._undressed: set[MessageView] = set()  # they obey the style sheet before
@@ -40,7 +41,8 @@ class LateRestyling:
         return self._undressed
 
     def restyle(self, views: Iterable[MessageView], visible: QRect) -> None:
-        """The theme changed: restyle what is ``visible`` at once, the rest by `work`."""
+        """The theme or the size of text is another: restyle what is ``visible`` at once, the rest
+        by `work`."""
         late: list[MessageView] = []
         for view in views:
             if _is_in(view, visible):

@@ -53,7 +53,7 @@ class MessageColumn(QWidget):
         return self.messages.plain_text() if len(self.messages) else self.empty.text()
 
     def restyle(self, visible: QRect) -> None:
-        """The theme changed: restyle what is ``visible`` at once, the rest by and by."""
+        """As `LateRestyling.restyle`, of all that is in it."""
         self.empty.restyle()
         self.messages.restyle(visible)
         self.update()

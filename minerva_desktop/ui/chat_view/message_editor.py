@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFrame, QPushButton, QToolTip, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
+from minerva_desktop.ui.text_size import TextSize
 from minerva_desktop.ui.theme import GRID
 
 PADDING = 3 * GRID  # px
@@ -37,7 +38,13 @@ class MessageEditor(QFrame):
     caret_moved = Signal(QRect)
 
     def __init__(
-        self, text: str, *, enter_sends: bool, can_be_blank: bool, parent: QWidget
+        self,
+        text: str,
+        text_size: TextSize,
+        *,
+        enter_sends: bool,
+        can_be_blank: bool,
+        parent: QWidget,
     ) -> None:
         """``can_be_blank``: files go with it, and are enough."""
         super().__init__(parent)
@@ -45,7 +52,7 @@ class MessageEditor(QFrame):
         self._fitting = True  # until `fit` was called
         self.setObjectName("messageEditor")
         self.setAccessibleName("Edit the message")
-        self._edit = _Edit(self)
+        self._edit = _Edit(text_size, self)
         self._edit.setObjectName("messageEdit")
         self._edit.setAccessibleName("Edit the message")
         self._edit.enter_sends = enter_sends
@@ -74,6 +81,10 @@ class MessageEditor(QFrame):
     def set_text(self, text: str) -> None:
         """Say that instead; Undo brings back what it said."""
         self._edit.set_text(text)
+
+    def use_text_size(self) -> None:
+        """As `MessageEdit.use_text_size`."""
+        self._edit.use_text_size()
 
     def begin(self) -> None:
         """Take the keyboard, with the cursor at the end."""

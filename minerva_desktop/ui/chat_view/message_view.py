@@ -203,7 +203,7 @@ class MessageView(QWidget):
             self._describe_at = now + max(ACCESSIBLE_SECONDS, ACCESSIBLE_REST * taken)
 
     def restyle(self) -> None:
-        """Use the colours of the theme in force."""
+        """Use the colours of the theme and the size of text in force."""
         self._body.restyle()
         self._fitted = (-1, 0)
 

@@ -17,6 +17,7 @@ from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.late_restyling import LateRestyling
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
+from minerva_desktop.ui.chat_view.reading_place import ReadingPlace
 from minerva_desktop.ui.chat_view.stretch import FEW, PAGE, Stretch, is_only_moved, n_same
 from minerva_desktop.ui.chat_view.view_focus import focus_again, focused_index
 from minerva_desktop.ui.chat_view.view_layout import ViewLayout
@@ -274,9 +275,8 @@ class MessageViews(QObject):
     @property
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
-        missing = self._stretch.next_missing() is not None
         late = self._restyling.has_work or self._layout.has_work
-        return bool(self._unrendered or late or missing)
+        return bool(self._unrendered) or late or self._stretch.next_missing() is not None
 
     def work(self, seconds: float) -> None:
         """Render, restyle and build views for about ``seconds``."""
@@ -376,7 +376,7 @@ class MessageViews(QObject):
         """As `ViewLayout.arrange`, of all views."""
         return self._layout.arrange(self._views, self._unrendered, left, y, width, seen, mark)
 
-    def anchor(self, y: int) -> tuple[MessageView, int] | None:
+    def anchor(self, y: int) -> ReadingPlace | None:
         """As `ViewLayout.anchor`."""
         return self._layout.anchor(self._views, y)
 

@@ -98,7 +98,7 @@ class PartBlocks(QObject):
         )
 
     def restyle(self) -> None:
-        """Use the colours of the theme in force."""
+        """Use the colours of the theme and the size of text in force."""
         for block in self._all:
             block.restyle()
 

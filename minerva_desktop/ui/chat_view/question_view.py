@@ -26,8 +26,8 @@ BUBBLE_SHARE = 0.8  # of the column, at most
 BUBBLE_MEASURED = 2_000  # characters; the bubble of a longer text is as wide as it may be
 BUBBLE_RADIUS = 16  # px
 BUBBLE_PADDING_X = 16
-BUBBLE_TOP = 10
-BUBBLE_BOTTOM = 4  # the last line's own leading adds to it
+BUBBLE_TOP = 10  # px at the usual size of text
+BUBBLE_BOTTOM = 4  # the same; the last line's own leading adds to it
 
 
 class QuestionView(MessageView):
@@ -81,7 +81,13 @@ class QuestionView(MessageView):
                 self._editor.set_text(text)
             return
         has_files = bool(files_in(self._message.parts))
-        editor = MessageEditor(text, enter_sends=enter_sends, can_be_blank=has_files, parent=self)
+        editor = MessageEditor(
+            text,
+            self._icons.themes.text_size,
+            enter_sends=enter_sends,
+            can_be_blank=has_files,
+            parent=self,
+        )
         editor.changed.connect(self.edit_changed)
         editor.submitted.connect(self._on_edit_submitted)
         editor.cancelled.connect(self._on_edit_cancelled)
@@ -122,6 +128,11 @@ class QuestionView(MessageView):
             self._show_fold()
             self._fitted = (-1, 0)
 
+    def restyle(self) -> None:
+        super().restyle()
+        if self._editor is not None:
+            self._editor.use_text_size()
+
     # -- layout ------------------------------------------------------------------------------
 
     def _author(self, model_names: Mapping[str, str]) -> str:
@@ -146,8 +157,10 @@ class QuestionView(MessageView):
         wide = self._text.n_shown > BUBBLE_MEASURED
         text_width = limit if wide else self._body.natural_width(limit)
         left = width - text_width - BUBBLE_PADDING_X
-        self._body.move(left, top + BUBBLE_TOP)
-        y = top + BUBBLE_TOP + self._body.fit(text_width) + BUBBLE_BOTTOM
+        px = self._body.measures.px
+        text_top = top + px(BUBBLE_TOP)
+        self._body.move(left, text_top)
+        y = text_top + self._body.fit(text_width) + px(BUBBLE_BOTTOM)
         y += self._place_fold(left, y)
         left -= BUBBLE_PADDING_X
         self._bubble = QRectF(left, top, width - left, y - top)

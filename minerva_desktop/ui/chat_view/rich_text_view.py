@@ -43,12 +43,9 @@ from minerva_desktop.ui.chat_view.row_text import is_table_folded
 from minerva_desktop.ui.chat_view.rows import Kind, Row
 from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
-from minerva_desktop.ui.chat_view.text_formats import (
-    CODE_BOTTOM,
-    SharedFormats,
-    body_font,
-)
+from minerva_desktop.ui.chat_view.text_formats import SharedFormats, TextFormats
 from minerva_desktop.ui.chat_view.text_links import TextLinks
+from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
@@ -113,9 +110,7 @@ class RichTextView(SidewaysText):
         self.all_selected: Callable[[], QMimeData] | None = None  # here and in other messages
         self.copy_selection: Callable[[], None] | None = None  # all that
         self.copy_markdown: Callable[[], None] | None = None
-        font = body_font(self.font())
-        self.document().setDefaultFont(font)
-        self._writer = DocumentWriter(self.document(), formats.of(icons.theme, font))
+        self._writer = DocumentWriter(self.document(), self._formats_in_force())
         self._decorations = Decorations(self.document(), self._writer)
         self._overlays = over = TextOverlays(
             icons, self, self._writer, self._decorations, can_save=can_save
@@ -160,13 +155,21 @@ class RichTextView(SidewaysText):
         self._overlays.update(changed)
 
     def restyle(self) -> None:
-        """Use the colours of the theme in force."""
+        """Use the colours of the theme and the size of text in force."""
         with self._kept_selection():
-            font = self.document().defaultFont()
-            self._writer.restyle(self._formats.of(self._icons.theme, font))
+            self._writer.restyle(self._formats_in_force())
             self._caret_to_start()
         self._overlays.restyle()
         self._found.restyle()
+
+    def _formats_in_force(self) -> TextFormats:
+        measures = TextMeasures(self._icons.themes.text_size.percent)
+        return self._formats.of(self._icons.theme, self.font(), measures)
+
+    @property
+    def measures(self) -> TextMeasures:
+        """Those of the text as it is shown."""
+        return self._writer.formats.measures
 
     @contextmanager
     def _kept_selection(self) -> Iterator[None]:
@@ -196,7 +199,7 @@ class RichTextView(SidewaysText):
         height = math.ceil(self.document().size().height())
         rows = self._writer.rows
         if rows and rows[-1].kind is Kind.CODE:
-            height += CODE_BOTTOM
+            height += self.measures.code_bottom
         self.resize(width, height)
         self._overlays.place()
         return height

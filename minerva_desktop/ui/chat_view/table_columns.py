@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from minerva_desktop.ui.chat_view.rows import Mark, Row, Run
-from minerva_desktop.ui.chat_view.text_formats import TextFormats, cell_padding
+from minerva_desktop.ui.chat_view.text_formats import TextFormats
 
 MEASURED_ROWS = 40
-MAX_WORD = 200  # px; a longer word is broken rather than that its column gets wider
-COMFORTABLE = 260  # px of text in a column, where the table scrolls anyway
+# px at the usual size of text.
+MAX_WORD = 200  # a longer word is broken rather than that its column gets wider
+COMFORTABLE = 260  # of text in a column, where the table scrolls anyway
 SLACK = 2  # px, for what rounding takes
 # px by which a column of a table that scrolls is wider or narrower: with each px more that it takes
 # while it is written, all of the table is laid out anew, 20 ms for 1,000 cells.
@@ -33,7 +34,7 @@ class TableColumns:
     """Measures the rows of one table, which comes with its head."""
 
     def __init__(self, formats: TextFormats) -> None:
-        self._formats = formats
+        self.formats = formats
         self._needs: list[_Need] = []  # of each row
         self._longest: list[float] = []  # px that the columns take at least
 
@@ -66,42 +67,47 @@ class TableColumns:
         early = self._needs[:MEASURED_ROWS]
         least = _highest([need.least for need in early])
         most = _highest([need.most for need in early])
-        widths = _shared(least, most, room)
+        comfortable = self.formats.measures.px(COMFORTABLE)
+        widths = _shared(least, most, room, comfortable)
         longest = self._longest
         if all(low <= width for low, width in zip(longest, widths, strict=True)):
             return widths
-        return _shared(longest, _highest([most, longest]), room)
+        return _shared(longest, _highest([most, longest]), room, comfortable)
 
     def _maxima(self) -> list[float]:
         return _highest([need.least for need in self._needs])
 
     def _measure(self, row: Row, index: int) -> _Need:
         """A formula in a late row has a bar of its own in its cell, where it is too wide."""
-        is_late = index >= MEASURED_ROWS
+        is_late, measures = index >= MEASURED_ROWS, self.formats.measures
+        longest = measures.px(MAX_WORD)
         least, most = [], []
         for column, runs in enumerate(row.cells):
-            padding = cell_padding(len(row.cells), column) + SLACK
+            padding = measures.cell_padding(len(row.cells), column) + SLACK
             kept = [run for run in runs if not (is_late and Mark.FORMULA in run.mark)]
             whole = sum(self._advance(run.text, run, row) for run in kept)
             parts = [self._advance(word, run, row) for run in kept for word in _words(run)]
             word = max(parts, default=0.0)
             has_formula = any(Mark.FORMULA in run.mark for run in kept)
-            least.append((word if has_formula else min(word, MAX_WORD)) + padding)
+            least.append((word if has_formula else min(word, longest)) + padding)
             most.append(max(whole, word) + padding)
         return _Need(least, most)
 
     def _advance(self, text: str, run: Run, row: Row) -> float:
-        return self._formats.cell_metrics(run, row).horizontalAdvance(text)
+        return self.formats.cell_metrics(run, row).horizontalAdvance(text)
 
 
 def _highest(rows: Sequence[Sequence[float]]) -> list[float]:
     return [max(column) for column in zip(*rows, strict=True)]
 
 
-def _shared(least: Sequence[float], most: Sequence[float], room: float) -> list[float]:
-    """``room`` px for columns that take ``least``, and have use for ``most``."""
+def _shared(
+    least: Sequence[float], most: Sequence[float], room: float, comfortable: float
+) -> list[float]:
+    """``room`` px for columns that take ``least``, and have use for ``most``; ``comfortable`` will
+    do for each where there is too little."""
     if sum(least) > room:
-        wanted = [max(low, min(high, COMFORTABLE)) for low, high in zip(least, most, strict=True)]
+        wanted = [max(low, min(high, comfortable)) for low, high in zip(least, most, strict=True)]
         return [math.ceil(width / STEP) * STEP for width in wanted]
     if sum(most) <= room:
         return [width + (room - sum(most)) / len(most) for width in most]

@@ -16,13 +16,12 @@ from minerva_desktop.ui.chat_view.formula_runs import FormulaRuns
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.table_columns import TableColumns
 from minerva_desktop.ui.chat_view.text_formats import (
-    TABLE_BOTTOM,
     TextFormats,
     cell_format,
-    left_margin,
     separator_formats,
     table_format,
 )
+from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 
 PART_CELLS = 45  # of one part, about
 LEAST_ROWS = 5  # of one part, unless it has more text
@@ -41,6 +40,11 @@ class _Part:
     columns: TableColumns
     sizes: list[int] = field(default_factory=list)  # characters of each row
     width: float = 0.0  # px
+
+    @property
+    def measures(self) -> TextMeasures:
+        """Those that it was written with."""
+        return self.columns.formats.measures
 
     @property
     def is_full(self) -> bool:
@@ -104,7 +108,7 @@ class TableWriter:
         del part.sizes[index - part.begin :]
         part.columns.truncate(index - part.head)
         self._stale_from = min(self._stale_from, self._first_part(part.head))
-        _set_bottom(part.table, TABLE_BOTTOM)
+        _set_bottom(part.table, part.measures.table_bottom)
 
     def drop(self, index: int) -> None:
         """The tables from row ``index`` on are gone."""
@@ -145,7 +149,8 @@ class TableWriter:
             if first.width > room + 1:
                 # Qt's rectangle begins below the margin above, whose height it has all the same.
                 top, foot = rect_of(first.table).top(), rect_of(last.table)
-                bottom = foot.bottom() - last.table.format().topMargin() - TABLE_BOTTOM
+                margins = last.table.format().topMargin() + last.measures.table_bottom
+                bottom = foot.bottom() - margins
                 area = QRectF(first.left, top, room, bottom - top)
                 yield first.head, area, round(first.width - room)
 
@@ -166,11 +171,12 @@ class TableWriter:
     ) -> _Part:
         if above is None:
             _separate(cursor)
-        table = cursor.insertTable(1, len(row.cells), table_format(row, above))
+        measures = columns.formats.measures
+        table = cursor.insertTable(1, len(row.cells), table_format(row, above, measures))
         end = QTextCursor(self._document)
         end.movePosition(QTextCursor.MoveOperation.End)
         _separate(end)
-        part = _Part(index, head, left_margin(row.nest), table, columns)
+        part = _Part(index, head, measures.left_margin(row.nest), table, columns)
         self._parts.append(part)
         self._stale_from = min(self._stale_from, len(self._parts) - 1)
         return part
@@ -179,7 +185,7 @@ class TableWriter:
         """Write the cells of ``row`` into line number ``line`` of ``table``."""
         n_columns = len(row.cells)
         inner, last = (
-            cell_format(formats.theme, n_columns, column, header=row.first)
+            cell_format(formats, n_columns, column, header=row.first)
             for column in (0, n_columns - 1)
         )
         blocks = {align: formats.cell_block(align) for align in set(row.align)}

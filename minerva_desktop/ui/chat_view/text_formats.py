@@ -21,92 +21,34 @@ from PySide6.QtGui import (
 )
 
 from minerva_desktop.ui.chat_view.code_highlight import token_style
-from minerva_desktop.ui.chat_view.rows import (
-    QUOTE,
-    Kind,
-    Mark,
-    Row,
-    Run,
-    reads_right_to_left,
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, reads_right_to_left
+from minerva_desktop.ui.chat_view.text_measures import (
+    BODY_PX,
+    CELL_BOTTOM,
+    CELL_TOP,
+    CODE_PADDING,
+    CODE_PX,
+    HEADING_PX,
+    MANY_COLUMNS,
+    MARKER_GAP,
+    SMALL_PX,
+    TextMeasures,
 )
 from minerva_desktop.ui.theme import Theme
 
-BODY_PX = 15
-CODE_PX = 13
-LABEL_PX = 12
-HEADING_PX = (22, 19, 17, 15, 15, 15)
 TEXT_LEADING = 1.6  # height of a line, in heights of its font
 CODE_LEADING = 1.55
 HEADING_LEADING = 1.35
-
-INDENT = 28  # px for a list or a quote; room for a number of two digits
-MAX_INDENT = 7 * INDENT
-MARKER_GAP = 4  # px at least between a number and its text
-PARAGRAPH_GAP = 12  # px
-ITEM_GAP = 4
-RULE_GAP = 20
-HEADING_GAPS = (28, 24, 20, 16, 16, 16)
-CODE_HEADER = 36  # px above the first line of a box: language and Copy
-CODE_PADDING = 16  # px left and right of code
-CODE_BOTTOM = 12
 MAX_HANG = 24  # characters
-FORMULA_BOTTOM = 8  # below a formula on its own, whose line has no leading
-TABLE_BOTTOM = PARAGRAPH_GAP + ITEM_GAP
-CELL_TOP = 8  # px; the line's own leading adds to the space below
-CELL_BOTTOM = 2
-CELL_RIGHT = 16
-MANY_COLUMNS = 7  # from which on a table is set smaller and closer, so that fewer words are broken
-SMALL_PX = 13
-SMALL_RIGHT = 8
 MIN_CONTRAST = 4.5
 FORMULA_X_HEIGHT = 0.467  # of the size of the font that formulas are set in
 MAX_FORMULA_SCALE = 1.2
-MAX_SHARED = 4  # formats of a theme and a font: two themes, and quieter ones for thoughts
+MAX_SHARED = 4  # formats of a theme and a size: two themes, and quieter ones for thoughts
 
 
 def code_font_families() -> list[str]:
     """The system's fixed-width font."""
     return [QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family(), "monospace"]
-
-
-def body_font(base: QFont) -> QFont:
-    """The transcript's font: the application's, at reading size."""
-    font = QFont(base)
-    font.setPixelSize(BODY_PX)
-    return font
-
-
-def left_margin(nest: str) -> int:
-    """Where the text of a row inside ``nest`` begins, px."""
-    return min(len(nest) * INDENT, MAX_INDENT)
-
-
-def quote_bars(nest: str) -> list[int]:
-    """Where the bars of the quotes in ``nest`` stand, px."""
-    return [left_margin(nest[:depth]) for depth, kind in enumerate(nest) if kind == QUOTE]
-
-
-def gap_above(row: Row, above: Row | None) -> int:
-    """px between a row and the one above it; of a code box, its header included."""
-    header = CODE_HEADER if row.kind is Kind.CODE and row.first else 0
-    if above is None or above.kind is Kind.TABLE:
-        return header
-    if row.kind is Kind.CODE and not row.first:
-        return 0
-    padding = CODE_BOTTOM if above.kind is Kind.CODE and above.last else 0
-    return padding + header + _plain_gap(row, above)
-
-
-def _plain_gap(row: Row, above: Row) -> int:
-    if row.kind is Kind.PLAIN:
-        return 0
-    if row.tight and above.kind in {Kind.TEXT, Kind.HEADING}:
-        return ITEM_GAP
-    if row.kind is Kind.HEADING and above.kind is not Kind.RULE:
-        return HEADING_GAPS[row.level - 1]
-    if above.kind is Kind.HEADING:
-        return 2 * ITEM_GAP
-    return RULE_GAP if above.kind is Kind.RULE else PARAGRAPH_GAP
 
 
 def code_hang(row: Row) -> int:
@@ -144,24 +86,27 @@ def readable(colour: QColor, background: QColor, text: QColor) -> QColor:
 
 
 class TextFormats:
-    """The formats of one theme, made once each."""
+    """The formats of one theme and one size of text, made once each. ``font`` is the transcript's:
+    ``base``, the application's, at reading size."""
 
-    def __init__(self, theme: Theme, font: QFont) -> None:
+    def __init__(self, theme: Theme, base: QFont, measures: TextMeasures) -> None:
         self.theme = theme
-        self._font = font
+        self.measures = measures
+        self.font = font = QFont(base)
+        font.setPixelSize(measures.body)
         self._families = code_font_families()
         code = QFont(font)
         code.setFamilies(self._families)
-        code.setPixelSize(CODE_PX)
+        code.setPixelSize(measures.code)
         self.code_metrics = QFontMetricsF(code)
         # Fonts of one size differ in how high their lines are by themselves.
         body = QFontMetricsF(font)
         self._text_metrics = body
-        self._text_line = BODY_PX / body.height()
+        self._text_line = measures.body / body.height()
         # A formula's letters are as high as those around it, for which its font is larger.
-        share = body.xHeight() / BODY_PX / FORMULA_X_HEIGHT
+        share = body.xHeight() / measures.body / FORMULA_X_HEIGHT
         self.formula_scale = min(MAX_FORMULA_SCALE, max(1.0, share))
-        self._code_line = CODE_PX / self.code_metrics.height()
+        self._code_line = measures.code / self.code_metrics.height()
         self._cache: dict[tuple[int, str, str, int], QTextCharFormat] = {}
         self._metrics: dict[tuple[bool, bool, int], QFontMetricsF] = {}
 
@@ -177,8 +122,8 @@ class TextFormats:
     def block(self, row: Row, above: Row | None) -> QTextBlockFormat:
         """Margins and line height of a row that is not a table's."""
         made = _line_height(self._line_percent(row.kind))
-        margin: float = left_margin(row.nest)
-        made.setTopMargin(gap_above(row, above))
+        margin: float = self.measures.left_margin(row.nest)
+        made.setTopMargin(self.measures.gap_above(row, above))
         if row.kind is Kind.CODE:
             hang = code_hang(row) * self.code_metrics.horizontalAdvance(" ")
             margin += CODE_PADDING + hang
@@ -189,8 +134,9 @@ class TextFormats:
         from_right = row.kind is not Kind.CODE and reads_right_to_left(row.runs)
         if row.marker:
             width = math.ceil(self._text_metrics.horizontalAdvance(row.marker))
-            hang = max(INDENT, width + MARKER_GAP)
-            margin += hang - INDENT
+            indent = self.measures.indent
+            hang = max(indent, width + self.measures.px(MARKER_GAP))
+            margin += hang - indent
             made.setTextIndent(-hang)
             # Qt turns the types round in a line that is read from the right.
             kinds = QTextOption.TabType
@@ -223,11 +169,11 @@ class TextFormats:
         is_code, is_bold = Mark.CODE in run.mark, row.first or Mark.BOLD in run.mark
         key = (is_code, is_bold, size)
         if key not in self._metrics:
-            font = QFont(self._font)
+            font = QFont(self.font)
             if is_code:
                 font.setFamilies(self._families)
                 size = _code_size(size)
-            font.setPixelSize(size)
+            font.setPixelSize(self.measures.px(size))
             font.setWeight(QFont.Weight.DemiBold if is_bold else QFont.Weight.Normal)
             self._metrics[key] = QFontMetricsF(font)
         return self._metrics[key]
@@ -255,7 +201,7 @@ class TextFormats:
             size = size if token else _code_size(size)
         if Mark.RAISED in mark:
             made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignSuperScript)
-        made.setProperty(QTextFormat.Property.FontPixelSize, size)
+        made.setProperty(QTextFormat.Property.FontPixelSize, self.measures.px(size))
         if Mark.BOLD in mark:
             made.setFontWeight(QFont.Weight.DemiBold)
         made.setFontItalic(Mark.ITALIC in mark)
@@ -284,24 +230,24 @@ class TextFormats:
 
 
 class SharedFormats:
-    """The formats of the themes in force, for all texts of a transcript: to make them for each
-    message took a tenth of the time that it takes to show it."""
+    """The formats of the themes and the size of text in force, for all texts of a transcript: to
+    make them for each message took a tenth of the time that it takes to show it."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Theme, str], TextFormats] = {}
+        self._made: dict[tuple[Theme, str, TextMeasures], TextFormats] = {}
 
-    def of(self, theme: Theme, font: QFont) -> TextFormats:
-        """Those of ``theme``, for text in ``font``."""
-        key = (theme, font.key())
+    def of(self, theme: Theme, base: QFont, measures: TextMeasures) -> TextFormats:
+        """Those of ``theme``, for text in ``base`` at the size that ``measures`` have."""
+        key = (theme, base.key(), measures)
         if key not in self._made:
             if len(self._made) >= MAX_SHARED:
                 self._made.clear()
-            self._made[key] = TextFormats(theme, font)
+            self._made[key] = TextFormats(theme, base, measures)
         return self._made[key]
 
 
 def _code_size(size: int) -> int:
-    """Of code among text of that size, px."""
+    """Of code among text of that size; px at the usual size, both."""
     return round(size * CODE_PX / BODY_PX)
 
 
@@ -314,7 +260,7 @@ def separator_formats() -> tuple[QTextBlockFormat, QTextCharFormat]:
     return block, text
 
 
-def table_format(row: Row, above: Row | None) -> QTextTableFormat:
+def table_format(row: Row, above: Row | None, measures: TextMeasures) -> QTextTableFormat:
     """The frame of the table that begins with ``row``, below ``above``."""
     made = QTextTableFormat()
     made.setBorder(0)
@@ -322,27 +268,23 @@ def table_format(row: Row, above: Row | None) -> QTextTableFormat:
     made.setCellSpacing(0)
     made.setCellPadding(0)
     # A frame's margins hold on their own: gaps next to it do not count.
-    made.setTopMargin(gap_above(row, above))
-    made.setBottomMargin(TABLE_BOTTOM)
-    made.setLeftMargin(left_margin(row.nest))
+    made.setTopMargin(measures.gap_above(row, above))
+    made.setBottomMargin(measures.table_bottom)
+    made.setLeftMargin(measures.left_margin(row.nest))
     made.setHeaderRowCount(int(row.first))
     made.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
     return made
 
 
-def cell_padding(n_columns: int, column: int) -> int:
-    """px at the right of the text in a cell."""
-    if column == n_columns - 1:
-        return 0
-    return SMALL_RIGHT if n_columns >= MANY_COLUMNS else CELL_RIGHT
-
-
-def cell_format(theme: Theme, n_columns: int, column: int, *, header: bool) -> QTextTableCellFormat:
+def cell_format(
+    formats: TextFormats, n_columns: int, column: int, *, header: bool
+) -> QTextTableCellFormat:
     """A cell: a line under it, no other border."""
+    theme, measures = formats.theme, formats.measures
     made = QTextTableCellFormat()
-    made.setTopPadding(CELL_TOP)
-    made.setBottomPadding(CELL_BOTTOM)
-    made.setRightPadding(cell_padding(n_columns, column))
+    made.setTopPadding(measures.px(CELL_TOP))
+    made.setBottomPadding(measures.px(CELL_BOTTOM))
+    made.setRightPadding(measures.cell_padding(n_columns, column))
     made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
     made.setBottomBorder(1)
     made.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)

@@ -4,11 +4,12 @@ thread.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, Qt, Slot
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QPoint, QRect, Qt, Slot
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
+from minerva_desktop.ui.chat_view.text_size_mark import TextSizeMark
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -22,6 +23,7 @@ class TranscriptArea(QScrollArea):
         super().__init__(parent)
         self._free = 0  # px above the messages
         self._temporary = TemporaryMark(icons, self)
+        self._text_size = TextSizeMark(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -39,6 +41,12 @@ class TranscriptArea(QScrollArea):
         self._temporary.setVisible(is_temporary)
         self.keep_free(self._free)
 
+    def show_text_size(self, percent: int) -> None:
+        """Say for a moment what size text has now."""
+        seen = self.viewport().geometry()
+        top = QPoint(seen.center().x(), seen.top() + 3 * GRID)
+        self._text_size.show_percent(percent, top)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
@@ -52,10 +60,21 @@ class TranscriptArea(QScrollArea):
         else:
             super().keyPressEvent(event)
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            event.ignore()  # about the size of the text, which the window obeys
+        else:
+            super().wheelEvent(event)
+
     @property
     def in_sight(self) -> QRect:
         """What of the content is."""
         return self.viewport().rect().translated(0, self.verticalScrollBar().value())
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether there is more than fits, and nothing of it below what is in sight."""
+        return 0 < self.verticalScrollBar().maximum() <= self.verticalScrollBar().value()
 
     @property
     def is_near_end(self) -> bool:

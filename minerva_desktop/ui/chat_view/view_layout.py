@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+from minerva_desktop.ui.chat_view.reading_place import ReadingPlace
+
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.cut_mark import CutMark
     from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -71,10 +73,10 @@ class ViewLayout:
             y += height + view.gap_below
         return y
 
-    def anchor(self, views: Sequence[MessageView], y: int) -> tuple[MessageView, int] | None:
-        """The view at height ``y`` of the column, and how far below its top that is. One that is
-        still to grow above the others is passed over."""
+    def anchor(self, views: Sequence[MessageView], y: int) -> ReadingPlace | None:
+        """What is at height ``y`` of the column. A view that is still to grow above the others is
+        passed over."""
         for view in views:
             if view.bottom > y and view not in self._new:
-                return view, y - view.top
+                return ReadingPlace(view, y - view.top)
         return None

@@ -12,31 +12,33 @@ from minerva_desktop.ui.chat_view.decorations import position_x
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
-from minerva_desktop.ui.chat_view.text_formats import (
+from minerva_desktop.ui.chat_view.text_formats import MIN_CONTRAST, TextFormats, contrast
+from minerva_desktop.ui.chat_view.text_measures import (
     BODY_PX,
     CODE_HEADER,
     INDENT,
     MANY_COLUMNS,
     MARKER_GAP,
-    MIN_CONTRAST,
     SMALL_PX,
-    TextFormats,
-    body_font,
-    contrast,
+    TextMeasures,
 )
 from minerva_desktop.ui.theme import DARK, LIGHT, Theme
 from tests.ui.chat_view.markdown_pieces import FRAGMENTS, cut, rendered, updates
 
 
-def make_writer(qapp: QApplication, theme: Theme = LIGHT) -> tuple[QTextDocument, DocumentWriter]:
+def formats(qapp: QApplication, theme: Theme = LIGHT, percent: int = 100) -> TextFormats:
+    return TextFormats(theme, qapp.font(), TextMeasures(percent))
+
+
+def make_writer(qapp: QApplication, percent: int = 100) -> tuple[QTextDocument, DocumentWriter]:
     document = QTextDocument()
-    font = body_font(qapp.font())
-    document.setDefaultFont(font)
-    return document, DocumentWriter(document, TextFormats(theme, font))
+    return document, DocumentWriter(document, formats(qapp, percent=percent))
 
 
-def written(qapp: QApplication, rows: list[Row], width: float = -1) -> QTextDocument:
-    document, writer = make_writer(qapp)
+def written(
+    qapp: QApplication, rows: list[Row], width: float = -1, percent: int = 100
+) -> QTextDocument:
+    document, writer = make_writer(qapp, percent)
     document.setTextWidth(width)
     writer.apply(Update(0, rows))
     return document
@@ -207,15 +209,49 @@ def test_restyle_keeps_the_text_and_changes_its_colour(qapp: QApplication) -> No
     document, writer = make_writer(qapp)
     writer.apply(Update(0, rendered("text\n\n" + TABLE + "\n```py\nx = 1\n```")))
     text = document.toPlainText()
-    writer.restyle(TextFormats(DARK, document.defaultFont()))
+    writer.restyle(formats(qapp, DARK))
     assert document.toPlainText() == text
     colour = document.firstBlock().charFormat().foreground().color()
     assert colour == QColor(DARK.text)
 
 
+@pytest.mark.parametrize("percent", [80, 150])
+def test_a_document_that_gets_another_size_while_it_is_written_is_as_one_written_so(
+    qapp: QApplication, percent: int
+) -> None:
+    head = "# Head\n\n- one\n  1. two\n\n> `said`\n\n"
+    text = f"{head}{TABLE}\n```py\nx = 1\n\ty\n```\nand *so* on\n\n{TABLE}"
+    document, writer = make_writer(qapp)
+    document.setTextWidth(400)
+    steps = updates(cut(text, 5))
+    for number, update in enumerate(steps):
+        if number == len(steps) // 2:
+            writer.restyle(formats(qapp, percent=percent))
+        writer.apply(update)
+    expected = written(qapp, rendered(text), 400, percent)
+    assert_equal(document, expected)
+    assert document.size() == expected.size()
+    assert document.defaultFont() == expected.defaultFont()
+    tabs = [each.defaultTextOption().tabStopDistance() for each in (document, expected)]
+    assert tabs[0] == tabs[1]
+    assert document.size() != written(qapp, rendered(text), 400).size()
+
+
+def test_all_of_a_text_grows_with_it(qapp: QApplication) -> None:
+    """Twice as large in twice the width, it is twice as high but for the headers of code."""
+    text = f"# Head\n\n- one\n  1. two\n\n> said\n\n{TABLE}\nlast"
+    usual, large = (written(qapp, rendered(text), 4 * each, each) for each in (100, 200))
+    assert large.size().height() == pytest.approx(2 * usual.size().height(), rel=0.03)
+    places = [
+        document.documentLayout().blockBoundingRect(document.firstBlock().next()).x()
+        for document in (usual, large)
+    ]
+    assert places[1] == 2 * places[0]
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_every_token_can_be_read(qapp: QApplication, theme: Theme) -> None:
-    formats = TextFormats(theme, body_font(qapp.font()))
+    made = formats(qapp, theme)
     row = Row(Kind.CODE)
     for token in (
         "Keyword",
@@ -225,7 +261,7 @@ def test_every_token_can_be_read(qapp: QApplication, theme: Theme) -> None:
         "Operator",
         "Generic.Error",
     ):
-        colour = formats.run(Run("x", token=token), row).foreground().color()
+        colour = made.run(Run("x", token=token), row).foreground().color()
         assert contrast(colour, QColor(theme.code)) >= MIN_CONTRAST, token
 
 
