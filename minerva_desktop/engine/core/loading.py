@@ -12,6 +12,7 @@ import msgspec
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.bindings import llama
@@ -21,7 +22,7 @@ from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
-from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.load_log import (
     added_shares,
