@@ -183,9 +183,11 @@ class Scheduler:
 
     def _give_company(self, chunk: Chunk) -> None:
         """A second row for a lone one: the sequence's next token, if that can be guessed, for a
-        right guess is one for nothing; else one that is thrown away."""
-        self._lookup.draft([chunk.sequence])
-        chunk.n_drafts = len(chunk.sequence.drafts)
+        right guess is one for nothing; else one that is thrown away. Amid a prompt nothing is
+        guessed: what follows is there, and no row would tell that the guess is another."""
+        if chunk.needs_logits:
+            self._lookup.draft([chunk.sequence])
+            chunk.n_drafts = len(chunk.sequence.drafts)
         chunk.count += chunk.n_drafts
         chunk.has_company = not chunk.n_drafts
 
