@@ -28,6 +28,7 @@ from minerva_desktop.engine.core.load_log import (
     added_shares,
     buffer_sizes,
     cache_bytes,
+    can_turn_keys,
     gpu_shares,
     steady_rows,
     unused_bytes,
@@ -150,15 +151,10 @@ class _Loader:
         model, options = self.model, self.options
         plan = context_plan(model, options, self.n_threads)
         context = LlamaContext(model, plan.params, abort=self.abort, log=self.log)
-        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
-        if not (model.has_decoder and context.has_memory) or model.has_encoder:
-            raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
-        if plan.n_draft and model.is_recurrent:
-            raise InvalidRequest(
-                f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
-                param="speculation",
-            )
-        rows = steady_rows(self.log.text(), has_adapters=bool(options.lora))
+        self._check_writes(context, plan)
+        log = self.log.text()  # before that of a draft model takes its place
+        rows = steady_rows(log, has_adapters=bool(options.lora))
+        can_turn = not options.kv_type_k.is_quantised or can_turn_keys(log)
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
@@ -188,7 +184,7 @@ class _Loader:
             context,
             scheduler,
             msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
-            cache=SequenceCache(context, scheduler, self.abort, parking),
+            cache=SequenceCache(context, scheduler, self.abort, parking, can_turn=can_turn),
             adapters=adapters,
             drafter=drafter,
             states=states,
@@ -196,6 +192,17 @@ class _Loader:
             knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
         )
+
+    def _check_writes(self, context: LlamaContext, plan: ContextPlan) -> None:
+        model = self.model
+        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
+        if not (model.has_decoder and context.has_memory) or model.has_encoder:
+            raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
+        if plan.n_draft and model.is_recurrent:
+            raise InvalidRequest(
+                f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
+                param="speculation",
+            )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:
         seconds = time.perf_counter() - started

@@ -30,12 +30,16 @@ class SequenceCache:
         scheduler: Scheduler,
         abort: AbortFlag,
         parking: Parking,
+        *,
+        can_turn: bool = True,
     ) -> None:
-        """``parking``: where kept sequences may wait."""
+        """``parking``: where kept sequences may wait. ``can_turn``: keys can be turned for other
+        positions."""
         self._context = context
         self._scheduler = scheduler
         self.parking = parking
         self._abort_flag = abort
+        self._can_turn = can_turn
         self._decoding: list[Chunk] = []
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
@@ -196,7 +200,7 @@ class SequenceCache:
         if slot is None:
             return False
         keep = min(sequence.n_prompt, self._context.n_ctx // KEPT_SHARE)
-        count = self._scheduler.shift(sequence, keep)
+        count = self._scheduler.shift(sequence, keep, can_move=self._can_turn)
         if slot.n_held == keep:
             self._context.forget(slot.index, keep)
         elif self._context.cut(slot.index, keep, count):
