@@ -50,8 +50,9 @@ def main() -> int:
             asked = _asked(options)
             figures.extend(_measured(options, model))
     finally:  # what was measured before one failed is told, too
-        facts = {**machine.facts(), "model": model.name, **asked}
-        bench_report.publish(options.bench, figures, facts, options.out)
+        if figures:
+            facts = {**machine.facts(), "model": model.name, **asked}
+            bench_report.publish(options.bench, figures, facts, options.out)
     return 0
 
 

@@ -72,6 +72,7 @@ HOMES = {
     "huggingface_hub": ("library/",),
     "ctypes": (
         "engine/core/llama.py",
+        "engine/core/abort_flag.py",
         "engine/core/token_batch.py",
         "engine/core/vocabulary.py",
         "engine/core/sampler.py",

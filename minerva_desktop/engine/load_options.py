@@ -45,6 +45,11 @@ class KvType(StrEnum):
     Q8_0 = "q8_0"
     Q4_0 = "q4_0"
 
+    @property
+    def is_quantised(self) -> bool:
+        """Whether numbers are stored in blocks."""
+        return self in (KvType.Q8_0, KvType.Q4_0)
+
 
 class FlashAttention(StrEnum):
     """Whether attention is computed in one fused step; ``auto``: where llama.cpp can."""
@@ -189,10 +194,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             check_lora_scale(adapter.scale)
         for share in self.tensor_split:
             _within("tensor_split", share, 0.0, 1e6)
-        if self.flash_attention is FlashAttention.OFF and self.kv_type_v in (
-            KvType.Q8_0,
-            KvType.Q4_0,
-        ):
+        if self.flash_attention is FlashAttention.OFF and self.kv_type_v.is_quantised:
             raise InvalidRequest(
                 f"kv_type_v “{self.kv_type_v}” needs flash attention, which is off",
                 param="flash_attention",

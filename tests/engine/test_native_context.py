@@ -22,8 +22,9 @@ from tests.engine.models import write_recurrent
 SCRIPT = r"""
 import heapq, json, math, sys
 from pathlib import Path
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.context_params import generation_params
-from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.load_options import LoadOptions

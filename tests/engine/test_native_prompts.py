@@ -72,9 +72,10 @@ def test_calls_in_words_are_read_as_the_family_writes_them(family: F) -> None:
     given = [["get_weather", '{"city": "a \\"b\\" }],\\n", "tags": ["x", "y"]}'], ["now", "{}"]]
     text = call_text(syntax, [ToolCall("c", name, arguments) for name, arguments in given])
     assert read(text, AnswerFormat(family)).calls == given
-    mark = [["get_weather", '{"city": "a <|\\"|> b"}']]
-    text = call_text(syntax, [ToolCall("c", *each) for each in mark])
-    assert read(text, AnswerFormat(family)).calls == mark
+    for arguments in ('{"city": "a <|\\"|> b"}', '{"city": {"at: noon": 1}}'):
+        odd = [["get_weather", arguments]]
+        text = call_text(syntax, [ToolCall("c", *each) for each in odd])
+        assert read(text, AnswerFormat(family)).calls == odd
     assert "function_name" in tool_instruction(syntax, TOOLS)
     deep = f'{{"a": {"[" * 900}{"]" * 900}}}'
     assert deep in call_text(syntax, [ToolCall("c", "now", deep)]), "as it is"

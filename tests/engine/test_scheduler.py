@@ -216,7 +216,7 @@ def test_a_shift_forgets_the_older_half_behind_the_kept_tokens() -> None:
     scheduler.add(sequence)
     take_step(scheduler)
     sequence.tokens.pop()  # the cache is full: there is no cell for another
-    assert scheduler.shift(sequence, keep=4) == 8
+    assert scheduler.shift(sequence, keep=4, can_move=True) == 8
     assert sequence.tokens == [0, 1, 2, 3, *range(12, 20)]
     assert (sequence.n_computed, sequence.n_sampled, sequence.n_shifted) == (12, 0, 8)
 

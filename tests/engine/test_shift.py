@@ -12,7 +12,7 @@ import pytest_asyncio
 from minerva_desktop.chat.limits import Overflow, RequestLimits
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.load_options import KvType, LoadOptions
 from minerva_desktop.errors import InvalidRequest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -60,3 +60,17 @@ async def test_with_a_seed_it_goes_on_from_the_same(engine: LlamaEngine) -> None
         assert (await stream.wait_completion()).shifted_tokens == 192
         found.append([each.logprob for each in stream.logprobs])
     assert found[1] == pytest.approx(found[0], abs=0.5)
+
+
+@pytest.mark.parametrize("kv_type", [KvType.Q8_0, KvType.Q4_0])
+async def test_keys_that_cannot_be_turned_are_computed_anew(
+    small_path: Path, kv_type: KvType
+) -> None:
+    """llama.cpp dies where it is to turn quantised ones of heads of 32 numbers, or 96."""
+    engine = LlamaEngine(small_path)
+    await engine.load(options=LoadOptions(n_ctx=N_CTX, kv_type_k=kv_type))
+    sampling = SamplingParameters(temperature=0.0, ignore_eos=True, max_tokens=24)
+    stream = engine.generate(tuple(range(5, 505)), sampling=sampling, limits=SHIFT)
+    assert (await stream.wait_completion()).shifted_tokens == 192
+    assert stream.total_tokens == 24
+    await engine.unload()

@@ -292,3 +292,17 @@ def test_company_is_a_guess_where_there_is_one_and_room_for_it() -> None:
     (chunk,) = scheduler.schedule().groups[0]
     assert chunk.tokens == sequence.tokens[103:105]
     assert (chunk.n_drafts, chunk.n_outputs, chunk.has_company) == (1, 2, False)
+
+
+def test_nothing_is_guessed_amid_a_prompt_that_pauses_for_another() -> None:
+    """A lone row, which nobody would see to be another token than the prompt has there."""
+    scheduler = new_scheduler(n_batch=512, n_running=2, append_only=True)
+    prompt = list(range(400))
+    prompt[100:103] = prompt[-3:]  # what followed then may follow again
+    pausing = Sequence(1, list(prompt), 8, steady_until=10_000)
+    scheduler.add(pausing)
+    scheduler.add(Sequence(2, [*prompt[:287], 7], 8, steady_until=10_000))
+    while pausing.n_computed < 286:  # 57 or 58 tokens at a time
+        take_step(scheduler)
+    (chunk,) = next(g for g in scheduler.schedule().groups if g[0].sequence is pausing)
+    assert (chunk.tokens, chunk.has_company) == (prompt[286:287], True)

@@ -85,7 +85,7 @@ def _arguments(syntax: CallSyntax, call: ToolCall) -> str:
     if syntax.shape is Shape.MARKED:
         try:
             return marked_value(values, syntax.quote)
-        except ValueError:  # a text in it holds the mark; as JSON it is read, too
+        except ValueError:  # something in it cannot be so written; as JSON it is read, too
             return call.arguments
     before, between, behind = syntax.parameter
     return "".join(

@@ -104,7 +104,7 @@ def _check_keys(model: LlamaModel, options: LoadOptions) -> None:
     without."""
     kind = options.kv_type_k
     is_off = options.flash_attention is FlashAttention.OFF
-    if is_off and kind in (KvType.Q8_0, KvType.Q4_0) and model.head_size % _BLOCK:
+    if is_off and kind.is_quantised and model.head_size % _BLOCK:
         raise InvalidRequest(
             f"kv_type_k “{kind}” needs attention heads of a multiple of {_BLOCK} numbers; those of"
             f" this model have {model.head_size}",

@@ -7,9 +7,10 @@ import math
 import os
 from pathlib import Path
 
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.context_params import ContextPlan, draft_options, draft_params
-from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.engine.core.sequence import Sequence

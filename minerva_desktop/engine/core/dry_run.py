@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.devices.device_list import discrete_gpus
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.context_params import (
     ContextPlan,
@@ -24,7 +25,7 @@ from minerva_desktop.engine.core.context_params import (
     draft_params,
 )
 from minerva_desktop.engine.core.draft_model import draft_path
-from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.load_log import (
     CPU,

@@ -9,9 +9,10 @@ import math
 from array import array
 from collections import deque
 
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding
 from minerva_desktop.engine.core.leftovers import Leftovers
-from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.model_info import templates_of
 from minerva_desktop.engine.core.prompts import PromptBuilder
 from minerva_desktop.engine.core.vocabulary import Vocabulary

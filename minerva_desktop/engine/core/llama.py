@@ -1,20 +1,20 @@
 """A typed wrapper around llama.cpp that raises instead of crashing or returning codes.
 
 What else touches llama.cpp's C interface stands beside it, one part each: `token_batch`,
-`vocabulary`, `sampler`, `greedy`, `logits`, `adapters`, `backend_devices`; `test_architecture.py`
-holds the list. Used on the engine child's main thread; `AbortFlag` alone may be set from another.
+`vocabulary`, `sampler`, `greedy`, `logits`, `adapters`, `backend_devices`, `abort_flag`;
+`test_architecture.py` holds the list. Used on the engine child's main thread.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import sys
 from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
 from minerva_desktop.engine.core.load_log import copied_share
@@ -47,28 +47,6 @@ class Decoded(Enum):
 
 
 _DECODED = {decoded.value: decoded for decoded in Decoded}
-
-
-class AbortFlag:
-    """Ends a running `llama_decode` between two graph nodes, on the CPU backend.
-
-    llama.cpp polls a callback about a thousand times a step. A Python callback would cost 2 ms a
-    step (ctypes has to take the GIL each time), so the callback is libc's ``atoi`` on a one-byte
-    text that is "0" or "1": a native function of just the right shape, on every platform.
-    """
-
-    def __init__(self) -> None:
-        libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
-        self.text = ctypes.create_string_buffer(b"0")
-        self.callback = ctypes.cast(libc.atoi, llama.ggml_abort_callback)
-
-    def set(self) -> None:
-        """End the running decode. Any thread."""
-        self.text[0] = b"1"
-
-    def clear(self) -> None:
-        """Let decodes run."""
-        self.text[0] = b"0"
 
 
 class LlamaModel:
@@ -243,12 +221,12 @@ class LlamaContext:
         """
         params.no_perf = True
         params.kv_unified = True
-        params.abort_callback = abort.callback
-        params.abort_callback_data = ctypes.cast(abort.text, ctypes.c_void_p)
+        abort.give_to(params)
         self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise load_error(f"a context of {params.n_ctx:,} tokens", log)
         self._log = log
+        self._abort_flag = abort
         self._memory = llama.llama_get_memory(self._handle)
         self._batch = TokenBatch(params.n_batch)
         self._n_embd = model.n_embd
@@ -291,6 +269,11 @@ class LlamaContext:
         if code in _DECODED:
             return _DECODED[code]
         raise decode_error(code, self._log.errors)
+
+    def decode_whole(self) -> Decoded:
+        """The same, whatever the abort flag says."""
+        with self._abort_flag.ignored_by(self._handle):
+            return self.decode()
 
     def logits(self, row: int, n_vocab: int) -> memoryview[float]:
         """The logits of batch row ``row``, valid until the next `decode`."""

@@ -22,6 +22,7 @@ _BUFFER_LINE = re.compile(
 _BUFFER_WORDS = " buffer size"
 _LAYER_LINE = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,\s]+)")
 _CACHE_LINE = re.compile(r"kv_cache\w*: size\s*=\s*([\d.]+) MiB")
+_TURNED_LINE = re.compile(r"attn_rot_k = (\d)")
 _UNUSED_LINE = re.compile(r"model has unused tensor \S+ \(size = (\d+) bytes\)")
 _FORMAT_LINE = re.compile(r"llama_model_loader: - type\s+(\S+):\s+\d+ tensors")
 _NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
@@ -131,6 +132,12 @@ def copied_share(log: str) -> float:
 def is_locked(log: str) -> bool:
     """False where the system did not let llama.cpp keep the weights from being swapped out."""
     return not any(words in log for words in _NO_LOCK)
+
+
+def can_turn_keys(log: str) -> bool:
+    """Whether llama.cpp can turn quantised keys for other positions: where it has not spread their
+    numbers over the head before (not for heads of 96, say), it dies of it (0.3.36)."""
+    return set(_TURNED_LINE.findall(log)) == {"1"}
 
 
 def has_flash_attention(log: str) -> bool:

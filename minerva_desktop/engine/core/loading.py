@@ -12,6 +12,7 @@ import msgspec
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.bindings import llama
@@ -21,12 +22,13 @@ from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
-from minerva_desktop.engine.core.llama import AbortFlag, LlamaContext, LlamaModel
+from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.load_log import (
     added_shares,
     buffer_sizes,
     cache_bytes,
+    can_turn_keys,
     gpu_shares,
     steady_rows,
     unused_bytes,
@@ -149,15 +151,10 @@ class _Loader:
         model, options = self.model, self.options
         plan = context_plan(model, options, self.n_threads)
         context = LlamaContext(model, plan.params, abort=self.abort, log=self.log)
-        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
-        if not (model.has_decoder and context.has_memory) or model.has_encoder:
-            raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
-        if plan.n_draft and model.is_recurrent:
-            raise InvalidRequest(
-                f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
-                param="speculation",
-            )
-        rows = steady_rows(self.log.text(), has_adapters=bool(options.lora))
+        self._check_writes(context, plan)
+        log = self.log.text()  # before that of a draft model takes its place
+        rows = steady_rows(log, has_adapters=bool(options.lora))
+        can_turn = not options.kv_type_k.is_quantised or can_turn_keys(log)
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
@@ -187,7 +184,7 @@ class _Loader:
             context,
             scheduler,
             msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
-            cache=SequenceCache(context, scheduler, self.abort, parking),
+            cache=SequenceCache(context, scheduler, self.abort, parking, can_turn=can_turn),
             adapters=adapters,
             drafter=drafter,
             states=states,
@@ -195,6 +192,17 @@ class _Loader:
             knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
         )
+
+    def _check_writes(self, context: LlamaContext, plan: ContextPlan) -> None:
+        model = self.model
+        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
+        if not (model.has_decoder and context.has_memory) or model.has_encoder:
+            raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
+        if plan.n_draft and model.is_recurrent:
+            raise InvalidRequest(
+                f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
+                param="speculation",
+            )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:
         seconds = time.perf_counter() - started

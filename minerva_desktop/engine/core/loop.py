@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.backend_devices import engine_build, list_devices
 from minerva_desktop.engine.core.desk import (
     Desk,
@@ -24,7 +25,6 @@ from minerva_desktop.engine.core.desk import (
 from minerva_desktop.engine.core.dry_run import simulate
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
-from minerva_desktop.engine.core.llama import AbortFlag
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.core.own_memory import give_back_freed, resident_bytes

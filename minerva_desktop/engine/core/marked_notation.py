@@ -30,12 +30,15 @@ _NO_KEY = re.compile(r"[:={}\[\]()\"'<,\s]")
 
 
 def marked_value(value: object, quote: str) -> str:
-    """A JSON value in this notation. Raises `ValueError` for a text that holds ``quote``."""
+    """A JSON value in this notation. Raises `ValueError` for a text that holds ``quote``, and for a
+    name that cannot stand without."""
     if isinstance(value, str):
         if quote in value:
             raise ValueError(f"a text cannot hold {quote}")
         return f"{quote}{value}{quote}"
     if isinstance(value, dict):
+        if any(not key or _NO_KEY.search(key) for key in value):
+            raise ValueError("a name cannot stand without quotes")
         members = (f"{key}:{marked_value(each, quote)}" for key, each in value.items())
         return f"{{{','.join(members)}}}"
     if isinstance(value, list):

@@ -183,9 +183,11 @@ class Scheduler:
 
     def _give_company(self, chunk: Chunk) -> None:
         """A second row for a lone one: the sequence's next token, if that can be guessed, for a
-        right guess is one for nothing; else one that is thrown away."""
-        self._lookup.draft([chunk.sequence])
-        chunk.n_drafts = len(chunk.sequence.drafts)
+        right guess is one for nothing; else one that is thrown away. Amid a prompt nothing is
+        guessed: what follows is there, and no row would tell that the guess is another."""
+        if chunk.needs_logits:
+            self._lookup.draft([chunk.sequence])
+            chunk.n_drafts = len(chunk.sequence.drafts)
         chunk.count += chunk.n_drafts
         chunk.has_company = not chunk.n_drafts
 
@@ -270,13 +272,13 @@ class Scheduler:
             self._slots.shorten(sequence.slot, n_left)
             sequence.n_cached = min(sequence.n_cached, n_left)
 
-    def shift(self, sequence: Sequence, keep: int) -> int:
+    def shift(self, sequence: Sequence, keep: int, *, can_move: bool) -> int:
         """Forget the older half of what is behind a sequence's first ``keep`` tokens. Returns how
         many tokens that is; the cache has to do the same, unless the slot holds only ``keep`` now,
-        because it shares its cells: then the rest is computed anew."""
+        because its cells are shared, or no cell ``can_move``: then the rest is computed anew."""
         count = (len(sequence.tokens) - keep) // 2
         slot = sequence.slot
-        if slot is not None and self._slots.is_shared(slot):
+        if slot is not None and (self._slots.is_shared(slot) or not can_move):
             self._slots.shorten(slot, keep)
         elif slot is not None:
             self._slots.cut(slot, keep, count)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import psutil
 
-from minerva_desktop.engine.core.llama import AbortFlag, Decoded, LlamaContext
+from minerva_desktop.engine.core.abort_flag import AbortFlag
+from minerva_desktop.engine.core.llama import Decoded, LlamaContext
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
@@ -29,12 +30,16 @@ class SequenceCache:
         scheduler: Scheduler,
         abort: AbortFlag,
         parking: Parking,
+        *,
+        can_turn: bool = True,
     ) -> None:
-        """``parking``: where kept sequences may wait."""
+        """``parking``: where kept sequences may wait. ``can_turn``: keys can be turned for other
+        positions."""
         self._context = context
         self._scheduler = scheduler
         self.parking = parking
         self._abort_flag = abort
+        self._can_turn = can_turn
         self._decoding: list[Chunk] = []
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
@@ -72,6 +77,8 @@ class SequenceCache:
     def decode(self, chunks: list[Chunk]) -> list[int] | None:
         """Compute ``chunks`` in one batch; the rows of their last tokens, None when nothing was
         computed. Raises `InferenceError` or `OutOfMemory` when llama.cpp gives up on it."""
+        if self._has_shifted and not self._turn_keys(chunks[0]):
+            return None
         if not self._put_in_order(chunks):
             return None
         context = self._context
@@ -98,7 +105,6 @@ class SequenceCache:
         finally:
             self._decoding = []
         if decoded is Decoded.DONE:
-            self._has_shifted = False
             for chunk in company:
                 context.forget(chunk.slot.index, chunk.start + chunk.count)
             return rows
@@ -144,8 +150,6 @@ class SequenceCache:
             size = self._context.state_size(slot.index)
             if size > min(MOST_MOVED_BYTES, psutil.virtual_memory().available // 2):
                 return True
-            if self._has_shifted and not self._turn_keys(sequence, slot):
-                return False
             state = self._context.take_out(slot.index)
             if state is None:
                 return True
@@ -156,25 +160,24 @@ class SequenceCache:
             self._scheduler.moved(sequence)
         return True
 
-    def _turn_keys(self, sequence: Sequence, slot: Slot) -> bool:
-        """llama.cpp turns the keys of shifted tokens in its next decode, and a state that is taken
-        out before then has them as they were, for other positions. So a row is computed that is
-        forgotten again; False where other chunks have to be scheduled first."""
-        context, end = self._context, slot.n_held
+    def _turn_keys(self, chunk: Chunk) -> bool:
+        """Let llama.cpp turn the keys of shifted tokens, which it does in its next decode: a state
+        that is taken out before then has them as they were, for other positions, and where an abort
+        ends the turning, those of some layers are turned once more later. So a row of ``chunk`` is
+        computed whole, and forgotten. False where other chunks have to be scheduled first."""
+        context, slot = self._context, chunk.slot.index
         context.clear_batch()
-        token = sequence.tokens[end : end + 1]
-        context.add_to_batch(token, position=end, slot=slot.index, n_outputs=0)
+        context.add_to_batch(chunk.tokens[:1], position=chunk.start, slot=slot, n_outputs=0)
         try:
-            decoded = context.decode()
+            decoded = context.decode_whole()
         finally:
-            context.forget(slot.index, end)
-        if decoded is Decoded.DONE:
-            self._has_shifted = False
-            self._scheduler.passed(1)
-            return True
+            context.forget(slot, chunk.start)
         if decoded is Decoded.NO_ROOM:
             self._make_room()
-        return False
+            return False
+        self._has_shifted = False
+        self._scheduler.passed(1)
+        return True
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
@@ -197,7 +200,7 @@ class SequenceCache:
         if slot is None:
             return False
         keep = min(sequence.n_prompt, self._context.n_ctx // KEPT_SHARE)
-        count = self._scheduler.shift(sequence, keep)
+        count = self._scheduler.shift(sequence, keep, can_move=self._can_turn)
         if slot.n_held == keep:
             self._context.forget(slot.index, keep)
         elif self._context.cut(slot.index, keep, count):
