@@ -196,13 +196,21 @@ class MessageView(QWidget):
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(obey)
 
+    def take_keyboard(self) -> None:
+        """Have it at the text; where there is none, as of an answer without a word, at the way to
+        the alternatives."""
+        stops: list[QWidget] = [self._body]
+        if self.navigator is not None and not self.source():
+            stops[:0] = [button for button in self.navigator.buttons if button.isEnabled()]
+        stops[0].setFocus(Qt.FocusReason.TabFocusReason)
+
     def _step(self, by: int) -> None:
         """Show the alternative ``by`` places further, with the keyboard at its text."""
         navigator = self.navigator
         if navigator is None or self.is_edited:
             return
         if not self.is_read_by_keyboard:
-            self._body.setFocus(Qt.FocusReason.TabFocusReason)
+            self.take_keyboard()
         navigator.step(by)
 
     # -- rendering ---------------------------------------------------------------------------

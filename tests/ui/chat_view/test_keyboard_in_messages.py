@@ -1,4 +1,4 @@
-"""Tab leads through a message as it is read: from the top down."""
+"""Tab leads through a message as it is read, from the top down, and the keyboard stays there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, MessageState
@@ -83,3 +83,29 @@ def test_also_where_it_came_piece_by_piece(qtbot: QtBot, view: ChatView) -> None
     wanted += ["Continue the answer", "Try again", *ACTIONS]
     reached = _reached(_body(view, asked), len(wanted) + 4)
     assert reached == ["You", "Copy message", "Edit", "More actions", *wanted]
+
+
+def test_the_keyboard_also_walks_over_a_version_without_a_word(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
+    asked = question("Hi")
+    old, empty = answer("Hello"), answer("")
+    ids = old.id, empty.id
+    places = {each: BranchPlace(at, ids) for at, each in enumerate(ids)}
+    view.set_messages([asked, empty], place_of=places.get)
+    qtbot.waitUntil(lambda: not view.is_working())
+    more = {each.accessibleName(): each for each in view.findChildren(QToolButton)}
+    more["More actions"].setFocus(Qt.FocusReason.TabFocusReason)
+    for key, now in ((Qt.Key.Key_Left, old), (Qt.Key.Key_Right, empty), (Qt.Key.Key_Left, old)):
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        with qtbot.waitSignal(view.events.branch_requested) as asked_for:
+            QTest.keyClick(focused, key, Qt.KeyboardModifier.AltModifier)
+        assert asked_for.args == [now.id]
+        view.change_messages([asked, now])
+        qtbot.waitUntil(lambda: not view.is_working())
+        reached = view.message_view(now.id)
+        assert reached is not None
+        assert reached.is_read_by_keyboard
