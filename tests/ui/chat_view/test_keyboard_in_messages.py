@@ -85,6 +85,14 @@ def test_also_where_it_came_piece_by_piece(qtbot: QtBot, view: ChatView) -> None
     assert reached == ["You", "Copy message", "Edit", "More actions", *wanted]
 
 
+def test_links_are_come_to_in_the_text_alone(qtbot: QtBot, view: ChatView) -> None:
+    linked = answer(f"[One](https://a.example) and [two](https://b.example).\n\n{CODE}")
+    view.set_messages([linked])
+    _settle(qtbot, view)
+    wanted = ["tiny-model"] * 3 + [*_code("Python"), *ACTIONS]
+    assert _reached(_body(view, linked), len(wanted)) == wanted
+
+
 def test_the_keyboard_also_walks_over_a_version_without_a_word(
     qtbot: QtBot, view: ChatView
 ) -> None:
