@@ -29,7 +29,7 @@ _TABLE = b"conversations"  # that of the chats, in the first page of their file
 class Dropped:
     """Models go to the library, chats (and folders that hold some) are imported, backups (of all
     chats) can be restored, and the rest goes with the message. A folder without chats is told of
-    where a model would be added."""
+    where a model would be added, if it holds one, or else a file attached."""
 
     models: list[Path] = field(default_factory=list)
     chats: list[Path] = field(default_factory=list)
@@ -45,7 +45,7 @@ def sorted_drop(paths: Sequence[Path]) -> Dropped:
         if suffix == MODEL_SUFFIX:
             dropped.models.append(path)
         elif _is_folder(path):
-            (dropped.chats if _has_chats(path) else dropped.models).append(path)
+            _place_of_folder(dropped, path).append(path)
         elif suffix == ARCHIVE_SUFFIX:
             dropped.chats.append(path)
         else:
@@ -68,11 +68,15 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _has_chats(folder: Path) -> bool:
-    """Whether a file of chats is among the first JSON files below ``folder``."""
-    files = itertools.islice(files_below(folder, MAX_DEPTH), MAX_FOLDER_FILES)
+def _place_of_folder(dropped: Dropped, folder: Path) -> list[Path]:
+    """By the first files below it: with chats among the first JSON files, with a model, or with
+    neither."""
+    files = [*itertools.islice(files_below(folder, MAX_DEPTH), MAX_FOLDER_FILES)]
     found = (path for path in files if path.suffix.lower() == JSON_SUFFIX)
-    return any(_holds_chats(_head(path)) for path in itertools.islice(found, MAX_FOLDER_JSON))
+    if any(_holds_chats(_head(path)) for path in itertools.islice(found, MAX_FOLDER_JSON)):
+        return dropped.chats
+    has_model = any(path.suffix.lower() == MODEL_SUFFIX for path in files)
+    return dropped.models if has_model else dropped.attachments
 
 
 def _holds_chats(head: bytes) -> bool:

@@ -210,7 +210,7 @@ def regular_file_status(path: Path) -> os.stat_result:
         except ValueError as error:  # A zero byte, or what the file system cannot encode.
             raise ModelNotFound(f"{name} is not a file name.", detail=str(error)) from error
     if stat.S_ISDIR(status.st_mode):
-        raise ModelLoadError(f"{name} is a folder, not a GGUF file.")
+        raise ModelLoadError(f"{name} is a folder: choose a GGUF file in it.")
     if stat.S_ISFIFO(status.st_mode):
         raise ModelLoadError(f"{name} is a pipe, not a GGUF file.")
     if not stat.S_ISREG(status.st_mode):

@@ -301,6 +301,7 @@ class Composer(QWidget):
         for before, after in pairwise(order):
             self.setTabOrder(before, after)
         self.attachments.tab_after = self._attach
+        self.waiting.leads_to = self  # from which Tab comes to the editor, over what is between
 
     def _undo_other(self) -> bool:
         return self.attachments.undo() or self.undo_beyond()

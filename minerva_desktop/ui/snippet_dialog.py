@@ -28,6 +28,7 @@ from minerva_desktop.ui.controls import set_sign
 from minerva_desktop.ui.forms import dialog_button, plain_label
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.long_text import LongTextEdit
+from minerva_desktop.ui.tab_order import lead_from
 from minerva_desktop.ui.theme import GRID
 
 SIZE = (680, 460)  # px
@@ -283,3 +284,5 @@ class SnippetDialog(QDialog):
         box.setSpacing(4 * GRID)
         box.addLayout(middle, 1)
         box.addLayout(foot)
+        # A text is typed behind its name: in a button between them its first space would press it.
+        lead_from(self._name, (self._text, self._delete))

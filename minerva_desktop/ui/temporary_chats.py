@@ -14,6 +14,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.unsent_edits import unsent_edits
 
 LEFT, GO_BACK = "temporary-left", "temporary-go-back"
+CLOSED = "The temporary chat is closed"
 CLOSING, CLOSE = "temporary-closing", "temporary-close"
 
 
@@ -38,18 +39,22 @@ class TemporaryChats(QObject):
 
     def leave(self, session: ChatSession | None) -> None:
         """Another chat is about to be shown. Where this one is temporary, its answer is stopped,
-        as nobody will see it, and it can be had back for as long as the notice is there."""
+        as nobody will see it, and it can be had back for as long as the notice is there:
+        by its button, or by Ctrl+Z."""
         self._window.notifications.dismiss(CLOSING)  # it was about this one
         if session is None or not session.is_temporary or not len(session.conversation):
             return
         lost = _unfinished(session, self._window.chat_view)
         session.stop()
         self._left = session
-        text = f"The temporary chat is closed{f' ({lost})' if lost else ''}. Nothing of it is kept."
+        text = f"{CLOSED}{f' ({lost})' if lost else ''}. Nothing of it is kept."
         actions = (NoticeAction("Undo", GO_BACK),)
-        self._window.notifications.show_notice(
+        bar = self._window.notifications
+        bar.undo_steps.withdraw(LEFT)  # one that was left before is gone now
+        bar.show_notice(
             Notice(NoticeKind.INFO, text, actions=actions, key=LEFT, is_last_chance=True)
         )
+        bar.undo_steps.add(CLOSED, GO_BACK, LEFT)
 
     def must_stay(self) -> bool:
         """Whether the window would close on an answer or on messages that nothing is kept of."""
@@ -84,6 +89,7 @@ class TemporaryChats(QObject):
         shown = self._window.notifications.shown
         if shown is None or shown.key != LEFT:
             self._left = None
+            self._window.notifications.undo_steps.withdraw(LEFT)
 
 
 def _unfinished(session: ChatSession, view: ChatView) -> str:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.ui.controls import ElidedLabel, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.tab_order import lead_to
 from minerva_desktop.ui.theme import GRID
 
 BUTTON = 7 * GRID  # px
@@ -48,12 +49,14 @@ class WaitingMessages(QWidget):
         self._is_paused = False
         self._max_shown = 1
         self._rows: list[_WaitingMessage] = []
+        self.leads_to: QWidget | None = None  # what Tab leads to behind them
         self.setObjectName("waitingMessages")
         self._why = QLabel(NOT_WELL)
         self._why.setTextFormat(Qt.TextFormat.PlainText)
         self._why.setProperty("look", "muted")
         self._why.setWordWrap(True)
-        self._paused = self._make_paused_line()
+        self._send = QPushButton("Send now")
+        self._paused = self._make_paused_line(self._send)
         self._more = QLabel()
         self._more.setProperty("look", "muted")
         self._more.setContentsMargins(3 * GRID, 0, 0, 0)
@@ -64,9 +67,8 @@ class WaitingMessages(QWidget):
         self._box.addWidget(self._paused)
         self.hide()
 
-    def _make_paused_line(self) -> QWidget:
+    def _make_paused_line(self, send: QPushButton) -> QWidget:
         line = QWidget()
-        send = QPushButton("Send now")
         send.setObjectName("sendWaitingButton")
         send.setAccessibleName("Send the first waiting message now")
         send.setAutoDefault(False)
@@ -112,6 +114,9 @@ class WaitingMessages(QWidget):
             row.remove_requested.connect(self.remove_requested)
             self._box.insertWidget(place, row)
             row.show()  # a layout would do it at the next turn of the event loop
+        if self.leads_to is not None:
+            buttons = [button for row in self._rows for button in row.buttons]
+            lead_to(self.leads_to, [*buttons, self._send])
         n_more = len(messages) - len(self._rows)
         self._more.setText(f"and {n_more} more")
         self._more.setVisible(n_more > 0)
@@ -140,6 +145,7 @@ class _WaitingMessage(QFrame):
         edit.clicked.connect(self._on_edit)
         remove = icon_button(icons, "close", "Do not send this message", size=BUTTON)
         remove.clicked.connect(self._on_remove)
+        self.buttons = edit, remove
         edit.setToolTip(plain_tip("Take it back into the composer"))
         row = QHBoxLayout(self)
         row.setContentsMargins(3 * GRID, GRID, GRID, GRID)

@@ -219,14 +219,16 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "b.GGUF").write_bytes(b"GGUF")
     nested = tmp_path / "conversations" / "work"
     nested.mkdir(parents=True)
     (nested / "a.json").write_text("{}")
     (nested / "1.conversation.json").write_bytes(b'{"messages": [{"versions": []}]}')
     unreachable = "x" * 300  # the system does not even look
-    names = [*contents, "folder", "conversations", "gone", unreachable]
+    names = [*contents, "folder", "models", "conversations", "gone", unreachable]
     dropped = sorted_drop([tmp_path / name for name in names])
-    assert [path.name for path in dropped.models] == ["m.gguf", "model", "folder"]
+    assert [path.name for path in dropped.models] == ["m.gguf", "model", "models"]
     assert [path.name for path in dropped.chats] == [
         "all.zip",
         "ours.json",
@@ -238,6 +240,7 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
         "package.json",
         "notes.txt",
         "other.sqlite3",
+        "folder",
         "gone",
         unreachable,
     ]

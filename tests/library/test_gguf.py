@@ -288,7 +288,7 @@ def test_folders_pipes_devices_sockets_and_empty_files_are_refused(tmp_path: Pat
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(address))
         for path, sentence in {
-            tmp_path: f"“{tmp_path.name}” is a folder, not a GGUF file.",
+            tmp_path: f"“{tmp_path.name}” is a folder: choose a GGUF file in it.",
             fifo: "“fifo.gguf” is a pipe, not a GGUF file.",
             Path("/dev/null"): "“null” is a device or socket, not a GGUF file.",
             address: "“s” is a device or socket, not a GGUF file.",

@@ -80,7 +80,8 @@ def test_a_first_snippet_is_made(qtbot: QtBot, icons: Icons) -> None:
     assert desk.name.selectedText() == "snippet"
     QTest.keyClicks(desk.name, "sum")
     QTest.keyClick(desk.name, Qt.Key.Key_Tab)
-    desk.text.setFocus()
+    # And no button, which a space presses.
+    assert desk.dialog.focusWidget() is desk.text
     QTest.keyClicks(desk.text, "Sum this up.")
     qtbot.waitUntil(lambda: desk.library.snippet("sum") == Snippet(name="sum", text="Sum this up."))
     assert desk.shown == ["sum"]

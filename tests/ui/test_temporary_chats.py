@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.temporary_chats import LEFT
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import remember, titles
 
@@ -69,6 +70,15 @@ def test_one_that_was_left_can_be_had_back(opened: OpenWindow) -> None:
     assert titles(opened) == []
     opened.window.sidebar.new_chat.emit()
     assert opened.notice == "The temporary chat is closed. Nothing of it is kept."
+    editor = opened.part(MessageEdit, "composer")
+    QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert "A secret" in opened.transcript
+    assert opened.notice == "Undo: The temporary chat is closed"
+    opened.window.sidebar.new_chat.emit()
+    opened.window.notifications.dismiss(LEFT)  # as it does by itself after a while
+    QApplication.processEvents()
+    QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert "A secret" not in opened.transcript
 
 
 def test_the_window_asks_before_it_closes_on_one_that_is_not_over(opened: OpenWindow) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.session_listener import QueuedMessage
@@ -89,3 +89,28 @@ def test_the_keyboard_is_not_lost_with_a_row(qtbot: QtBot, composer: Composer) -
     composer.waiting.findChildren(QToolButton)[0].setFocus()
     composer.waiting.show_messages(MESSAGES[1:2], is_paused=False)
     assert composer.focusProxy() is composer.window().focusWidget()
+
+
+def test_tab_comes_to_them_before_the_message_field(qtbot: QtBot, composer: Composer) -> None:
+    window, above = QWidget(), QPushButton("Above")
+    qtbot.addWidget(window)
+    box = QVBoxLayout(window)
+    box.addWidget(above)
+    box.addWidget(composer)
+    window.show()
+    window.activateWindow()
+    qtbot.waitExposed(window)
+    composer.waiting.show_messages(MESSAGES[:1], is_paused=True)
+    composer.waiting.show_messages(MESSAGES[:2], is_paused=True)
+    wanted = ["Edit this message", "Do not send this message"] * 2
+    wanted += ["Send the first waiting message now", "Message"]
+    reached = []
+    above.setFocus()
+    for _ in wanted:
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+        reached.append(window.focusWidget().accessibleName())
+    assert reached == wanted
+    for name in wanted[-2::-1]:
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Backtab)
+        assert window.focusWidget().accessibleName() == name
+    composer.setParent(None)  # its fixture closes it

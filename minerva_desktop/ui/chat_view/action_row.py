@@ -72,7 +72,7 @@ class ActionRow(QWidget):
         for action, button in self._buttons.items():
             button.setVisible(action in actions)
         left = 0
-        last: QWidget = view.body
+        last = view.last_stop
         for each in (self._copy, *self._buttons.values(), self._more):
             if each.isVisibleTo(self):
                 each.move(left, 0)

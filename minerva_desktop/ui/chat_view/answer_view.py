@@ -133,7 +133,7 @@ class AnswerView(MessageView):
         """The one notice; few answers need any, and it is seven widgets."""
         if self._notice is None:
             notice = self._notice = Notice(self._icons, self)
-            notice.follow(self._unfold or self._body)
+            notice.follow(self._last_above_notice)
             notice.stackUnder(self._footer)  # screen readers go by this order
             notice.hide()
             notice.retry_clicked.connect(self._on_retry)
@@ -199,6 +199,20 @@ class AnswerView(MessageView):
     @property
     def cards(self) -> list[ToolCard]:
         return self._blocks.cards
+
+    def _lead_through(self, before: QWidget) -> None:
+        super()._lead_through(self._blocks.lead_to_text(before))
+        self._blocks.lead_from_text()
+        if self._notice is not None:
+            self._notice.follow(self._last_above_notice)
+
+    @property
+    def _last_in_content(self) -> QWidget:
+        return self._last_above_notice if self._notice is None else self._notice.last_stop
+
+    @property
+    def _last_above_notice(self) -> QWidget:
+        return self._blocks.last_stop if self._blocks.cards else super()._last_in_content
 
     @property
     def is_read_by_keyboard(self) -> bool:

@@ -69,6 +69,18 @@ class FoldedText(QWidget):
         return self._body
 
     @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in it."""
+        return self.heading if self._body is None else self._body.last_stop
+
+    def follow(self, before: QWidget) -> QWidget:
+        """Have Tab lead from ``before`` to it; the last that it leads to."""
+        QWidget.setTabOrder(before, self.heading)
+        if self._body is not None:
+            QWidget.setTabOrder(self.heading, self._body)
+        return self.last_stop
+
+    @property
     def is_open(self) -> bool:
         """Whether the text is shown."""
         return self.heading.isChecked()

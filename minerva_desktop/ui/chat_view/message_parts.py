@@ -19,6 +19,7 @@ from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.controls import ElidedLabel, set_sign
 from minerva_desktop.ui.formats import format_ms, format_speed, n_of
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.tab_order import lead_from
 from minerva_desktop.ui.theme import GRID
 
 INSET = 2 * GRID  # px left and right of a message's content, for the focus ring
@@ -206,9 +207,12 @@ class Notice(QWidget):
 
     def follow(self, before: QWidget) -> None:
         """Have the keyboard come here from ``before``."""
-        for each in (self._label, *self._buttons):
-            QWidget.setTabOrder(before, each)
-            before = each
+        lead_from(before, (self._label, *self._buttons))
+
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in it."""
+        return self._buttons[-1]
 
     def offer_help(self, offered: AnswerHelp) -> None:
         """Show the buttons of what is offered, and hide the others of its kind."""

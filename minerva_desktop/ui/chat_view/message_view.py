@@ -31,6 +31,7 @@ from minerva_desktop.ui.chat_view.message_text import MessageText
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.tab_order import lead_from
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
 
@@ -111,6 +112,26 @@ class MessageView(QWidget):
         navigator = self._navigator
         return None if navigator is None or navigator.isHidden() else navigator
 
+    def follow(self, before: QWidget) -> None:
+        """Have Tab lead from ``before`` to the message, and through it from the top down."""
+        self._lead_through(before)
+        if self._navigator is not None:
+            lead_from(self._last_in_content, self._navigator.buttons)
+
+    def _lead_through(self, before: QWidget) -> None:
+        QWidget.setTabOrder(before, self._body)
+        if self._unfold is not None:
+            QWidget.setTabOrder(self._body.last_stop, self._unfold)
+
+    @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in the message, above its row of actions."""
+        return self._last_in_content if self._navigator is None else self._navigator.buttons[-1]
+
+    @property
+    def _last_in_content(self) -> QWidget:
+        return self._body.last_stop if self._unfold is None else self._unfold
+
     @property
     def is_read_by_keyboard(self) -> bool:
         """Whether the focus is at its text or at its alternatives."""
@@ -156,7 +177,9 @@ class MessageView(QWidget):
         """Which of its alternatives it is; None where there are none."""
         if place is not None:
             if self._navigator is None:
-                self._navigator = BranchNavigator(self._icons, self)
+                navigator = BranchNavigator(self._icons, self)
+                lead_from(self._last_in_content, navigator.buttons)
+                self._navigator = navigator
                 self._navigator.branch_requested.connect(self.branch_requested)
                 self._listen("Alt+Left", self._on_back_requested)
                 self._listen("Alt+Right", self._on_on_requested)
@@ -173,13 +196,21 @@ class MessageView(QWidget):
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(obey)
 
+    def take_keyboard(self) -> None:
+        """Have it at the text; where there is none, as of an answer without a word, at the way to
+        the alternatives."""
+        stops: list[QWidget] = [self._body]
+        if self.navigator is not None and not self.source():
+            stops[:0] = [button for button in self.navigator.buttons if button.isEnabled()]
+        stops[0].setFocus(Qt.FocusReason.TabFocusReason)
+
     def _step(self, by: int) -> None:
         """Show the alternative ``by`` places further, with the keyboard at its text."""
         navigator = self.navigator
         if navigator is None or self.is_edited:
             return
         if not self.is_read_by_keyboard:
-            self._body.setFocus(Qt.FocusReason.TabFocusReason)
+            self.take_keyboard()
         navigator.step(by)
 
     # -- rendering ---------------------------------------------------------------------------
@@ -213,7 +244,7 @@ class MessageView(QWidget):
             if self._unfold is None:
                 self._unfold = QPushButton(self)
                 self._unfold.clicked.connect(self.unfold)
-                QWidget.setTabOrder(self._body, self._unfold)
+                QWidget.setTabOrder(self._body.last_stop, self._unfold)
             words = f"Show all ({format_bytes(self._text.n_bytes)})"
             if words != self._unfold.text():
                 self._unfold.setText(words)

@@ -126,9 +126,9 @@ class MessageViews(QObject):
 
     def _order_tab(self, at: int) -> None:
         """Have Tab come to the new view number ``at`` after what is above it."""
-        before = self._views[at - 1].body.last_stop if at else self.above
+        before = self._views[at - 1].last_stop if at else self.above
         if before is not None:
-            QWidget.setTabOrder(before, self._views[at].body)
+            self._views[at].follow(before)
 
     def _order_views(self) -> None:
         """Screen readers go by the order of the children."""

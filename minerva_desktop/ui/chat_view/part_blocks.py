@@ -20,6 +20,7 @@ from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.thought_block import ThoughtBlock
 from minerva_desktop.ui.chat_view.tool_card import ToolCard
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.tab_order import lead_from, lead_to
 from minerva_desktop.ui.theme import GRID
 
 # Of each block, by its message and its place in it, whether a person opened or folded it.
@@ -39,7 +40,7 @@ class PartBlocks(QObject):
         icons: Icons,
         rendering: Rendering,
         owner: QWidget,
-        text: QWidget,
+        text: RichTextView,
         below: QWidget,
         opened: OpenBlocks,
     ) -> None:
@@ -128,6 +129,23 @@ class PartBlocks(QObject):
         return list(self._cards)
 
     @property
+    def last_stop(self) -> QWidget:
+        """What Tab comes to last in what is said and below it."""
+        return self._cards[-1].last_stop if self._cards else self._said.last_stop
+
+    def lead_to_text(self, before: QWidget) -> QWidget:
+        """Have Tab lead from ``before`` to the thoughts; the last that it leads to."""
+        for thought in self._thoughts:
+            before = thought.follow(before)
+        return before
+
+    def lead_from_text(self) -> None:
+        """Have Tab lead from what is said to the cards."""
+        before = self._said.last_stop
+        for card in self._cards:
+            before = card.follow(before)
+
+    @property
     def has_focus(self) -> bool:
         """Whether the keyboard is at one of them."""
         focused = QApplication.focusWidget()
@@ -161,16 +179,14 @@ class PartBlocks(QObject):
         if number == len(self._thoughts):
             block = ThoughtBlock(self._icons, self._rendering, self._owner)
             block.stackUnder(self._said)  # screen readers go by this order
-            before = self._thoughts[-1].heading if self._thoughts else None
-            if before is not None:
-                QWidget.setTabOrder(before, block.heading)
-            QWidget.setTabOrder(block.heading, self._said)
+            lead_to(self._said, [block.heading])
             self._thoughts.append(block)
             self._add(block, f"thought {number}", opens_itself=False)
         return self._thoughts[number]
 
     def _add_card(self, card: ToolCard) -> None:
         card.stackUnder(self._below)
+        lead_from(self.last_stop, [card.heading])
         self._cards.append(card)
         self._add(card, f"card {len(self._cards)}", opens_itself=card.opens_itself)
 

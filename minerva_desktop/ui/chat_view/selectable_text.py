@@ -35,6 +35,8 @@ class SelectableText(QTextBrowser):
             drag.exec(Qt.DropAction.CopyAction)
 
     def focusNextPrevChild(self, forward: bool) -> bool:
+        if not self.hasFocus():  # Qt asks this, too, where Tab leads to from a button in the text
+            return QWidget.focusNextPrevChild(self, forward)
         is_here = super().focusNextPrevChild(forward)
         if is_here and self.textCursor().hasSelection():
             self.link_reached.emit()

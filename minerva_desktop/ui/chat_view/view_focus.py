@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-
 if TYPE_CHECKING:
     from minerva_desktop.ui.chat_view.message_view import MessageView
 
@@ -22,4 +20,4 @@ def focused_index(views: Sequence[MessageView]) -> int | None:
 def focus_again(views: Sequence[MessageView], index: int | None) -> None:
     """The view in the place of the one that had the keyboard has it."""
     if index is not None and views:
-        views[min(index, len(views) - 1)].body.setFocus(Qt.FocusReason.TabFocusReason)
+        views[min(index, len(views) - 1)].take_keyboard()
