@@ -3,9 +3,9 @@
 A prompt of `N_LONG` tokens is being read; once its first step is over, and then at a moment
 anywhere inside the second one, a request of `N_SHORT` tokens comes. How long until its first token
 is here? Also in steps, of which each decodes a token of the short one and reads a chunk of the long
-prompt, in one decode or in two: so there is one such step between its first token and its third, and
-the longer of the two times between is the step to compare with. (The steps before it, which the
-first token waited for, were a little shorter: attention grows with what was read.)
+prompt, in one decode or in two: so one such step is between its first token and its third, and the
+longer of the two times between is the step to compare with. (The steps before it, which the first
+token waited for, were a little shorter: attention grows with what was read.)
 
 The peer is ``llama-server`` with the same model file, threads, ``n_ctx``, ``n_batch``, number of
 parallel requests, flash attention, f16 cache, the same two prompts and no reuse of them.

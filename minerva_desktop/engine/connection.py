@@ -65,8 +65,8 @@ _log = logging.getLogger(__name__)
 # step that takes long. Whether it hangs is the heartbeat's affair.
 CANCEL_SECONDS = 3.0
 GRACE_SECONDS = 0.25  # the same for one whose time is over; its text so far may still come
-# A step that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of 512
-# tokens takes a large model minutes on a slow processor.
+# A decode that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of
+# 512 tokens takes a large model minutes on a slow processor.
 MAX_STEP_SECONDS = 300.0
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
@@ -87,7 +87,7 @@ class EngineConnection:
     ) -> None:
         """``on_progress`` gets 0.0 to 1.0 while the model loads; ``on_death`` is told when a
         loaded child ends by itself; beyond the ``queue`` of those that wait comes `QueueFull`; a
-        child that is longer than ``max_step_seconds`` at one step is ended."""
+        child that is longer than ``max_step_seconds`` at one decode of a step is ended."""
         self.info: ContextInfo | None = None
         self.is_over = False  # the child has ended
         self.n_used_cells = 0

@@ -372,7 +372,7 @@ class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to `Ping`. ``step_seconds``: how long the main thread has been at what it does now, a
-    step for the most part; 0 while it waits or loads."""
+    decode of a step for the most part; 0 while it waits or loads."""
 
     step_seconds: float = 0.0
 

@@ -81,6 +81,22 @@ def test_small_prompts_that_come_together_are_read_in_one_step_of_twice_a_batch_
     assert sum(map(sum, first + second)) == 40 * 30 + 35
 
 
+def test_long_prompts_that_come_together_make_no_step_longer() -> None:
+    """All whose answers have begun would wait for them."""
+    scheduler = new_scheduler(n_batch=512, n_running=3)
+    scheduler.add(_steady(0, 5))
+    scheduler.add(_steady(1, 2000))
+    scheduler.add(_steady(2, 2000))
+    for step in _shared_steps(scheduler, 4):
+        assert 512 <= sum(map(sum, step)) < 512 + 63
+
+
+def test_in_a_batch_of_two_only_the_end_of_a_prompt_is_a_lone_row() -> None:
+    scheduler = new_scheduler(n_batch=2, n_running=1)
+    scheduler.add(_steady(0, 7))
+    assert _shared_steps(scheduler, 4) == [[[2]], [[2]], [[2]], [[1]]]
+
+
 def test_a_steady_prompt_joins_those_that_decode_where_there_is_room() -> None:
     scheduler = new_scheduler(n_batch=512, n_running=50)
     for request_id in range(15):

@@ -208,8 +208,9 @@ class BatchFiller:
         last step, so that it is not overtaken for ever.
 
         Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut; a
-        small last one may be a little more than there is room for. With the ``n_decoding`` rows of
-        ``decoding`` in the same batch, they share what is left.
+        small last one may be a little more than there is room for, and small ones that share
+        decodes may be more, too (`_shared_pieces`). With the ``n_decoding`` rows of ``decoding``
+        in the same batch, they share what is left.
         """
         n_first = 1 if self._oldest_first else 0
         rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
@@ -256,13 +257,15 @@ class BatchFiller:
 
         Small prompts that come together are read in one step, though it gets longer by up to
         ``n_batch``: with a step for those that are left over, all whose answers have begun would
-        wait twice. But ``is_only``: one that comes alone is read by and by, beside the others.
+        wait twice. For one that has more left than that, none gets longer. And ``is_only``: one
+        that comes alone is read by and by, beside the others.
         """
         pieces: list[int] = []
-        while n_left and budget > -self._n_batch:
+        least = -self._n_batch if n_left <= self._n_batch else 0
+        while n_left and budget > least:
             room = room if room > 1 else self._shared_rows
             count = _equal_piece(n_left, room) if is_only else min(n_left, room)
-            if n_left == count + 1 and count > 1:
+            if n_left == count + 1 and count > 2:
                 count -= 1  # the row that is left over would need company
             if count > max(budget, self._n_batch // 8):
                 break

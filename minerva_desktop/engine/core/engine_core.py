@@ -97,7 +97,7 @@ class EngineCore:
         self.leftovers = Leftovers(states, cache.parking, self._logprobs)
         self._computed_by = computed_by(name, info)
         self._requests: dict[int, RunningRequest] = {}
-        self._abort_waits = False  # set by any thread
+        self._abort_waits = False  # set by any thread, until a step ended for it
         self._timed: dict[int, RunningRequest] = {}  # those whose time is limited
         self._spell_marks = model.vocabulary.speller(control_marks(info.answer_format))
 
@@ -181,8 +181,8 @@ class EngineCore:
         return (self._outputs((self._finish(request, FinishReason.CANCELLED),)),)
 
     def interrupt(self, request_id: int) -> None:
-        """End the running step with the decode that runs, and that too if it is mostly for this
-        request. Any thread; `abort` must follow."""
+        """End the running step, or else the next one, with its next decode, and the one that runs
+        if it is mostly for this request. Any thread; `abort` must follow."""
         self._abort_waits = True
         self._cache.interrupt(request_id)
 
@@ -191,7 +191,6 @@ class EngineCore:
     def step(self) -> Iterator[Event]:
         """Compute one batch; what becomes of each of its decodes, as soon as that is known. What
         is left when a decode fails, or an abort waits, is scheduled anew in the next step."""
-        self._abort_waits = False
         if self._timed and (overdue := self._end_overdue()):
             yield self._outputs(overdue)
             if not self._scheduler.has_work:
@@ -210,7 +209,8 @@ class EngineCore:
             for chunk, row in zip(chunks, rows, strict=True):
                 delivered += self._deliver(chunk, row)
             yield self._outputs(tuple(delivered))
-            if self._abort_waits:
+            if self._abort_waits:  # it may be one from before this step, which was not seen then
+                self._abort_waits = False
                 return
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:

@@ -114,10 +114,11 @@ class EngineLoop:
             self._busy_since = time.monotonic()
             for event in core.step():
                 self._send(event)
+                self._busy_since = time.monotonic()
             self._busy_since = None
 
     def _busy_seconds(self) -> float:
-        """How long the main thread has been at one thing. Reader thread."""
+        """How long the main thread has been at one thing: of a step, one decode. Reader thread."""
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
 

@@ -80,16 +80,19 @@ class DocumentWriter:
         if update.whole:
             self._truncate(cursor, index)
         self.tables.fit(self._document.textWidth())
-        cursor.endEditBlock()
         if first_changed == 0:
-            # Qt leaves out the gap above a document's first block, where a box of code has its
-            # header: the frame around all has it instead.
-            gap = self._formats.measures.gap_above(self.rows[0], None) if self.rows else 0
-            frame = self._document.rootFrame().frameFormat()
-            if frame.topMargin() != gap:
-                frame.setTopMargin(gap)
-                self._document.rootFrame().setFrameFormat(frame)
+            self._leave_gap()
+        cursor.endEditBlock()
         return first_changed
+
+    def _leave_gap(self) -> None:
+        """Qt leaves out the gap above a document's first block, where a box of code has its header:
+        the frame around all has it instead. Before all is laid out, or it is laid out twice."""
+        gap = self._formats.measures.gap_above(self.rows[0], None) if self.rows else 0
+        frame = self._document.rootFrame().frameFormat()
+        if frame.topMargin() != gap:
+            frame.setTopMargin(gap)
+            self._document.rootFrame().setFrameFormat(frame)
 
     def restyle(self, formats: TextFormats) -> None:
         """Write everything again in other formats."""

@@ -58,7 +58,7 @@ class FormulaRuns:
 
     def is_drawn(self, run: Run) -> bool:
         """Whether ``run`` is shown as a formula."""
-        return Mark.FORMULA in run.mark and run.text in self._painter.drawings
+        return run.text in self._painter.drawings and Mark.FORMULA in run.mark
 
     def length(self, run: Run) -> int:
         """How many positions ``run`` takes in the document."""

@@ -1,0 +1,96 @@
+"""When a step of several decodes ends, and how long one is said to take. In a process of its own,
+as llama.cpp is loaded there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = r"""
+import json, sys, time
+from pathlib import Path
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.desk import PreparedGeneration
+from minerva_desktop.engine.core.loop import EngineLoop
+from minerva_desktop.engine.core.llama import AbortFlag
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.loading import load_core
+from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import Generate, Load, Loaded, Ping, Pong, StepOutputs
+
+path, options = Path(sys.argv[1]), LoadOptions(n_ctx=1024, n_threads=1, n_threads_batch=1)
+greedy = SamplingParameters(temperature=0.0, max_tokens=2)
+requests = [
+    Generate(request_id=number, sampling=greedy, text=f" {word}" * 70)
+    for number, word in enumerate(("river", "mountain", "window"))
+]
+
+core = load_core(
+    path, options, on_progress=lambda done: None, log=LlamaLog(), abort=AbortFlag()
+)
+builder = core.prompt_builder()
+for request in requests:
+    core.add(PreparedGeneration(request, builder.build(request), None, None, (), 0.0))
+core.interrupt(0)  # an abort that came after the inbox was read, and before the step
+n_events = [len(list(core.step())) for _ in range(2)]
+
+
+class Over(Exception):
+    pass
+
+
+class Watch:
+    def __init__(self):
+        self.loop = EngineLoop(self.take)
+        self.last, self.n_open, self.said = time.monotonic(), len(requests), []
+
+    def take(self, event):
+        if isinstance(event, Loaded):
+            raise Over
+        if isinstance(event, Pong):
+            self.said.append((event.step_seconds, time.monotonic() - self.last))
+        if isinstance(event, StepOutputs):
+            self.loop.post(Ping())
+            self.last = time.monotonic()
+            self.n_open -= sum(output.completion is not None for output in event.outputs)
+            if not self.n_open:
+                raise Over
+
+
+watch = Watch()
+for posted in ([Load(bytes(path), options)], requests):
+    for request in posted:
+        watch.loop.post(request)
+    try:
+        watch.loop.run()
+    except Over:
+        pass
+print("\n" + json.dumps({"n_events": n_events, "said": watch.said}))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(model_path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-c", SCRIPT, str(model_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_an_abort_that_comes_just_before_a_step_ends_it_with_its_first_decode(
+    found: dict[str, Any],
+) -> None:
+    first, second = found["n_events"]
+    assert first == 1
+    assert second > 2  # it was the only one
+
+
+def test_a_decode_and_not_its_step_is_what_may_take_too_long(found: dict[str, Any]) -> None:
+    """A slow machine with a large model would else be taken for one that hangs."""
+    assert len(found["said"]) > 4
+    assert all(seconds <= since_last for seconds, since_last in found["said"])
