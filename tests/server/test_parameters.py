@@ -110,19 +110,24 @@ def test_stop_strings() -> None:
 
 def test_roles_and_text_parts() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    refusal = {"type": "refusal", "refusal": "no"}
     turns = parse(
         messages=[
             {"role": "system", "content": "s"},
             {"role": "developer", "content": "d"},
             {"role": "assistant", "content": "a"},
+            {"role": "assistant", "content": [*parts, refusal]},
             {"role": "user", "content": parts},
+            {"role": "assistant", "content": parts},
         ]
     ).turns
     assert turns == (
         ChatTurn(Role.SYSTEM, "s"),
         ChatTurn(Role.SYSTEM, "d"),
         ChatTurn(Role.ASSISTANT, "a"),
+        ChatTurn(Role.ASSISTANT, "one\ntwo\nno"),
         ChatTurn(Role.USER, "one\ntwo"),
+        ChatTurn(Role.ASSISTANT, "onetwo"),
     )
 
 
