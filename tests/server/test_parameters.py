@@ -312,10 +312,12 @@ def test_answers_in_json() -> None:
         {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
         {"type": "json_object", "schema": schema},
         {"type": "json_object", "value": schema},
+        {"type": "json_schema", "value": {"name": "n", "schema": schema, "strict": True}},
     ):
         text = parse(response_format=form).sampling.json_schema
         assert text is not None
         assert json.loads(text) == schema
+    assert parse(response_format=form).sampling.strict_schema is True
     text = parse(json_schema=schema).sampling.json_schema
     assert text is not None
     assert json.loads(text) == schema
