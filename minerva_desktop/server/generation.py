@@ -234,6 +234,8 @@ class _Choice:
         prefill = (0, 0)
         async for batch in self._stream.batches():
             if self._stream.prefill != prefill:
+                if prefill == (0, 0):
+                    yield self._prompt_begun()
                 prefill = self._stream.prefill
                 yield self._prompt_read(*prefill)
             for scored in self._scored():
@@ -260,6 +262,11 @@ class _Choice:
             completion_tokens=self._n_tokens,
             decode_ms=(now - first) * 1000.0,
         )
+
+    def _prompt_begun(self) -> PromptRead:
+        """What had been read before, as the clients of llama-server want to know it first."""
+        n_cached = self._stream.n_cached
+        return PromptRead(self._index, n_cached, self._stream.prefill[1], n_cached, 0)
 
     def _prompt_read(self, done: int, total: int) -> PromptRead:
         milliseconds = round((time.perf_counter() - self._began) * 1000.0)

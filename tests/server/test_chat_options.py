@@ -96,13 +96,15 @@ async def test_progress_and_live_timings_for_those_who_ask() -> None:
             if line.startswith("data: {")
         ]
     progress = [chunk["prompt_progress"] for chunk in chunks if "prompt_progress" in chunk]
-    assert [(each["processed"], each["total"], each["cache"]) for each in progress] == [(8, 12, 4)]
+    counts = [(each["processed"], each["total"], each["cache"]) for each in progress]
+    assert counts == [(4, 12, 4), (8, 12, 4)]
+    assert progress[0]["time_ms"] == 0
     *chunks, end = chunks
-    assert [chunk["usage"] for chunk in chunks] == [None] * 4
+    assert [chunk["usage"] for chunk in chunks] == [None] * 5
     assert end["usage"]["prompt_tokens"] == 12
     (spoken,) = [chunk for chunk in chunks if chunk["choices"][0]["delta"].get("content")]
     assert (spoken["timings"]["predicted_n"], spoken["timings"]["cache_n"]) == (1, 4)
-    assert chunks[-1]["timings"]["prompt_ms"] == 16.0
+    assert chunks[-1]["timings"]["prompt_ms"] == end["timings"]["prompt_ms"] == 16.0
 
 
 async def test_the_engine_is_asked_as_the_request_says() -> None:

@@ -297,8 +297,15 @@ async def test_progress_and_live_timings_for_those_who_ask() -> None:
         stream.finish(COMPLETION)
 
     async with serving(script) as served:
-        answer = await ask(served, stream=True, return_progress=True, timings_per_token=True)
-    progress, spoken, end = events(answer.text)
+        answer = await ask(
+            served,
+            stream=True,
+            stream_options={"include_usage": True},
+            return_progress=True,
+            timings_per_token=True,
+        )
+    begun, progress, spoken, end, usage = events(answer.text)
+    assert begun["prompt_progress"] == {"total": 12, "cache": 4, "processed": 4, "time_ms": 0}
     assert {**progress["prompt_progress"], "time_ms": 0} == {
         "total": 12,
         "cache": 4,
@@ -306,7 +313,7 @@ async def test_progress_and_live_timings_for_those_who_ask() -> None:
         "time_ms": 0,
     }
     assert (spoken["timings"]["predicted_n"], spoken["timings"]["cache_n"]) == (1, 4)
-    assert end["timings"]["prompt_ms"] == 16.0
+    assert end["timings"]["prompt_ms"] == usage["timings"]["prompt_ms"] == 16.0
 
 
 @pytest.mark.parametrize("stream", [False, True])

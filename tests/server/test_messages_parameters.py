@@ -17,6 +17,7 @@ from minerva_desktop.server.parameters.anthropic import (
     count_parameters,
     messages_parameters,
 )
+from minerva_desktop.server.parameters.parser import IGNORED_FIELDS_HEADER
 
 CACHE = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
@@ -76,7 +77,7 @@ def test_blocks_become_turns() -> None:
                     text("and?"),
                 ],
             },
-            {"role": "assistant", "content": "The answer"},
+            {"role": "assistant", "content": [text("The answer", citations=None), text(" is")]},
         ],
     )
     assert parameters.turns == (
@@ -91,9 +92,24 @@ def test_blocks_become_turns() -> None:
         ChatTurn(Role.TOOL, "r1\nr2", tool_call_id="t1"),
         ChatTurn(Role.TOOL, "Error: no", tool_call_id="t2"),
         ChatTurn(Role.USER, "and?"),
-        ChatTurn(Role.ASSISTANT, "The answer"),
+        ChatTurn(Role.ASSISTANT, "The answer is"),
     )
     assert parameters.headers == {}
+
+
+def test_what_claude_code_says_to_anthropic_alone_is_no_part_of_the_prompt() -> None:
+    billing = "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli; cch={};"
+    system = [
+        [text(billing.format("fa690")), text("Be brief; cch=1;", **CACHE)],
+        f"{billing.format('defa0')}\nBe brief; cch=1;",
+    ]
+    for each in system:
+        parameters = parse(system=each)
+        assert parameters.turns == (ChatTurn(Role.SYSTEM, "Be brief; cch=1;"), *parse().turns)
+        assert parameters.headers == {IGNORED_FIELDS_HEADER: "x-anthropic-billing-header"}
+    assert parse(system=billing.format("00000")).turns == parse().turns
+    said = [{"role": "user", "content": billing.format("00000")}]
+    assert parse(messages=said).turns == (ChatTurn(Role.USER, billing.format("00000")),)
 
 
 def test_messages_of_one_role_in_a_row_are_one_turn() -> None:

@@ -110,19 +110,24 @@ def test_stop_strings() -> None:
 
 def test_roles_and_text_parts() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    refusal = {"type": "refusal", "refusal": "no"}
     turns = parse(
         messages=[
             {"role": "system", "content": "s"},
             {"role": "developer", "content": "d"},
             {"role": "assistant", "content": "a"},
+            {"role": "assistant", "content": [*parts, refusal]},
             {"role": "user", "content": parts},
+            {"role": "assistant", "content": parts},
         ]
     ).turns
     assert turns == (
         ChatTurn(Role.SYSTEM, "s"),
         ChatTurn(Role.SYSTEM, "d"),
         ChatTurn(Role.ASSISTANT, "a"),
+        ChatTurn(Role.ASSISTANT, "one\ntwo\nno"),
         ChatTurn(Role.USER, "one\ntwo"),
+        ChatTurn(Role.ASSISTANT, "onetwo"),
     )
 
 
@@ -307,10 +312,12 @@ def test_answers_in_json() -> None:
         {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
         {"type": "json_object", "schema": schema},
         {"type": "json_object", "value": schema},
+        {"type": "json_schema", "value": {"name": "n", "schema": schema, "strict": True}},
     ):
         text = parse(response_format=form).sampling.json_schema
         assert text is not None
         assert json.loads(text) == schema
+    assert parse(response_format=form).sampling.strict_schema is True
     text = parse(json_schema=schema).sampling.json_schema
     assert text is not None
     assert json.loads(text) == schema

@@ -104,6 +104,7 @@ def test_items_become_turns() -> None:
             said("assistant", answer) | {"id": "msg_1", "status": "completed"},
             said("system", "s"),
             said("user", "And?"),
+            said("assistant", [{"type": "output_text", "text": each} for each in ("Yes", ".")]),
         ],
     )
     calls = (ToolCall("c1", "f", '{"a":1}'), ToolCall("c2", "g", "{}"))
@@ -116,6 +117,7 @@ def test_items_become_turns() -> None:
         ChatTurn(Role.ASSISTANT, "It is\nno more", reasoning="hm"),
         ChatTurn(Role.SYSTEM, "s"),
         ChatTurn(Role.USER, "And?"),
+        ChatTurn(Role.ASSISTANT, "Yes."),
     )
     assert parameters.headers == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -40,6 +41,10 @@ from minerva_desktop.server.schemas.anthropic import (
 # The KV cache keeps every prompt anyway, whatever is marked.
 CACHE_CONTROL = frozenset({"cache_control"})
 ERROR_PREFIX = "Error: "
+# Claude Code begins its system prompt with it, for Anthropic alone. It changes with each request,
+# so that nothing behind it could be taken from the KV cache.
+BILLING = "x-anthropic-billing-header"
+_BILLING_LINE = re.compile(rf"{BILLING}:(\s*\w+=[^;\s]*;)+\s*")
 _TEXT_ECHO = CACHE_CONTROL | {"citations", "parsed_output"}
 _NOTHING: NeutralValues = MappingProxyType({})
 _DIRECT: NeutralValues = MappingProxyType({"caller": ({"type": "direct"},), "toolset_name": ()})
@@ -68,7 +73,18 @@ def prompt_turns(parser: ParameterParser, request: PromptFields) -> tuple[ChatTu
                 turns[-1] = _joined(turns[-1], turn)
             else:
                 turns.append(turn)
-    return one_system_turn(turns)
+    return _without_billing(parser, one_system_turn(turns))
+
+
+def _without_billing(parser: ParameterParser, turns: tuple[ChatTurn, ...]) -> tuple[ChatTurn, ...]:
+    first = turns[0]
+    line = _BILLING_LINE.match(first.text) if first.role is Role.SYSTEM else None
+    if line is None:
+        return turns
+    parser.ignore(BILLING)
+    text = first.text[line.end() :]
+    rest = turns[1:]
+    return (msgspec.structs.replace(first, text=text), *rest) if text or not rest else rest
 
 
 def _turns(parser: ParameterParser, message: InputMessage, where: str) -> list[ChatTurn]:
@@ -96,14 +112,18 @@ def _check_type(block: ContentBlock, role: str, where: str) -> None:
 def _assistant_turn(
     parser: ParameterParser, blocks: Sequence[ContentBlock], where: str
 ) -> ChatTurn:
-    texts, thoughts = [], []
+    texts: list[str] = []
+    thoughts: list[str] = []
     calls: list[ToolCall] = []
     for index, block in enumerate(blocks):
         at = f"{where}[{index}]"
         match block:
             case TextBlock():
                 parser.judge(block, _NOTHING, f"{at}.", _TEXT_ECHO)
-                texts.append(block.text)
+                if index and isinstance(blocks[index - 1], TextBlock):
+                    texts[-1] += block.text  # cut in two, as where one sentence has citations
+                else:
+                    texts.append(block.text)
             case ThinkingBlock():
                 parser.judge(block, _NOTHING, f"{at}.")
                 thoughts.append(block.thinking)

@@ -131,8 +131,12 @@ def _text(parser: ParameterParser, message: ChatMessage, where: str) -> str:
         case str(text):
             return text
         case parts:
-            # Joined as llama-server joins them for templates that take one text.
-            return "\n".join(
+            # Joined as llama-server joins them for templates that take one text. What an assistant
+            # said is one, however it was cut, and may have to go on.
+            is_answer = message.role == Role.ASSISTANT and all(
+                part.type == "text" for part in parts
+            )
+            return ("" if is_answer else "\n").join(
                 _part(parser, part, f"{where}[{index}]") for index, part in enumerate(parts)
             )
 

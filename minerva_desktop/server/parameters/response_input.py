@@ -132,7 +132,7 @@ class _Items:
         role = _ROLES.get(item.role)
         if role is None:
             raise must_be_one_of(f"{where}.role", _ROLES, item.role)
-        text = self._text_of(item.content, f"{where}.content")
+        text = self._text_of(item.content, f"{where}.content", role)
         if role is not Role.ASSISTANT:
             self._end_turn()
             self._turns.append(ChatTurn(role, text))
@@ -165,11 +165,12 @@ class _Items:
             )
         self._reasoning, self._text, self._calls = "", None, []
 
-    def _text_of(self, content: str | list[InputPart], where: str) -> str:
+    def _text_of(self, content: str | list[InputPart], where: str, role: Role = Role.TOOL) -> str:
         if isinstance(content, str):
             return content
         # As chat completions join them.
-        return "\n".join(
+        is_answer = role is Role.ASSISTANT and all(part.type in _TEXT_TYPES for part in content)
+        return ("" if is_answer else "\n").join(
             self._part(part, f"{where}[{index}]") for index, part in enumerate(content)
         )
 

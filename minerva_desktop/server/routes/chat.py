@@ -116,15 +116,16 @@ class ChatAnswer:
         async with self._running() as running:
             self._fingerprint = running.fingerprint
             answers = await collect(running, self._parameters.run.n)
-        completions = [answer.ended.completion for answer in answers]
+        self._ended = [answer.ended for answer in answers]
+        completions = [ended.completion for ended in self._ended]
         return ChatCompletion(
             id=self._id,
             created=self._created,
             model=self._model_id,
             system_fingerprint=self._fingerprint,
             choices=tuple(self._choice(answer) for answer in answers),
-            usage=_usage([answer.ended for answer in answers]),
-            timings=AnswerTimings.of_all(completions),
+            usage=_usage(self._ended),
+            timings=self._timings(),
             dropped_messages=completions[0].dropped_turns or UNSET,
             shifted_tokens=sum(each.shifted_tokens for each in completions) or UNSET,
         )
@@ -144,13 +145,16 @@ class ChatAnswer:
                 for chunk in self._chunks(event, running):
                     await sink.send(chunk)
         if self._parameters.include_usage:
-            await sink.send(self._event((), usage=_usage(self._ended)))
+            await sink.send(self._event((), usage=_usage(self._ended), timings=self._timings()))
         await sink.send(DONE)
 
     def _running(self) -> AbstractAsyncContextManager[RunningGeneration]:
         return self._generation.running(
             self._scope, dialect=DIALECT, is_stream=self._parameters.stream
         )
+
+    def _timings(self) -> AnswerTimings | UnsetType:
+        return AnswerTimings.of_all([ended.completion for ended in self._ended])
 
     # -- whole answers ---------------------------------------------------------------------
 

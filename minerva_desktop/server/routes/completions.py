@@ -112,12 +112,11 @@ class CompletionAnswer:
             answers = await collect(running, self._n_choices)
             choices = [await self._choice(answer, running) for answer in answers]
         self._ended = [answer.ended for answer in answers]
-        completions = [ended.completion for ended in self._ended]
         return self._answer(
             tuple(choices),
             usage=self._usage(),
-            timings=AnswerTimings.of_all(completions),
-            n_shifted=sum(completion.shifted_tokens for completion in completions),
+            timings=self._timings(),
+            n_shifted=sum(ended.completion.shifted_tokens for ended in self._ended),
         )
 
     async def stream(self, sink: EventSink) -> None:
@@ -136,7 +135,8 @@ class CompletionAnswer:
                 if chunk is not None:
                     await sink.send(chunk)
         if self._parameters.include_usage:
-            await sink.send(encode_event(self._answer((), usage=self._usage())))
+            end = self._answer((), usage=self._usage(), timings=self._timings())
+            await sink.send(encode_event(end))
         await sink.send(DONE)
 
     @asynccontextmanager
@@ -233,6 +233,9 @@ class CompletionAnswer:
             prompt_progress=progress,
             shifted_tokens=n_shifted or UNSET,
         )
+
+    def _timings(self) -> AnswerTimings | UnsetType:
+        return AnswerTimings.of_all([ended.completion for ended in self._ended])
 
     def _usage(self) -> Usage:
         by_choice = sorted(self._ended, key=lambda ended: ended.choice)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from pydantic import Field, Tag
+from pydantic import Field, Tag, model_validator
 
 from minerva_desktop.chat.completion import TokenLogprob
 from minerva_desktop.server.schemas.common import (
@@ -180,9 +180,20 @@ class ResponseFormat(RequestModel):
     type: Annotated[str, word_of(FORMATS)]
     json_schema: SchemaFormat | None = None
     # llama-server takes the schema of either type here, and Hugging Face's clients send it as
-    # `value`.
+    # `value`, where it may have a name, too.
     schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
     value: JsonObject | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_value(cls, data: Any) -> Any:
+        """What has a name in `value` is a `json_schema`."""
+        if not isinstance(data, dict) or data.get("type") != "json_schema" or "json_schema" in data:
+            return data
+        value = data.get("value")
+        if not isinstance(value, dict) or not isinstance(value.get("schema"), dict):
+            return data
+        return {**data, "value": None, "json_schema": value}
 
 
 class ChatFields(RequestModel):

@@ -106,8 +106,8 @@ class TextChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextCompletion(msgspec.Struct, frozen=True, kw_only=True):
     """The answers, or one event of them. ``timings`` are there where it is a single choice, in
-    events with the end of each. In events ``usage`` is null until the last, and absent unless it
-    was asked for.
+    events with its end and with the usage. In events ``usage`` is null until the last, and absent
+    unless it was asked for.
 
     ``shifted_tokens`` were forgotten on the way, where ``overflow`` allowed it.
     """
