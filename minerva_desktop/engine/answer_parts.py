@@ -8,9 +8,9 @@ import msgspec
 
 SPACE = " \t\r\n"
 # Five dice may be rolled, but a model that is caught in a loop would roll up to the end of the
-# context. Where they must call, small models repeat themselves at once.
+# context. Where they must call, small models repeat themselves at once: SmolLM2 nearly always.
 MAX_ALIKE = 16
-MAX_ALIKE_FORCED = 3
+MAX_ALIKE_FORCED = 1
 
 
 class ContentDelta(msgspec.Struct, frozen=True):

@@ -83,11 +83,10 @@ FORCED, FREE = ToolMode.REQUIRED, ToolMode.AUTO
 @pytest.mark.parametrize(
     ("mode", "calls", "expected"),
     [
-        (FORCED, [ROME, ROME, OSLO], ["Rome", "Rome", "Oslo"]),
-        (FORCED, [ROME, OSLO, ROME], ["Rome", "Oslo", "Rome"]),
-        (FORCED, [NOW_CALL, NOW_CALL], ["{}", "{}"]),
-        (FORCED, [ROME, OSLO, ROME, ROME, OSLO], ["Rome", "Oslo", "Rome", "Rome", "Oslo"]),
-        (FORCED, [ROME, ROME, ROME, ROME, OSLO], ["Rome", "Rome", "Rome"]),
+        (FORCED, [ROME, OSLO, NOW_CALL], ["Rome", "Oslo", "{}"]),
+        (FORCED, [ROME, ROME, OSLO], ["Rome"]),
+        (FORCED, [ROME, OSLO, ROME, NOW_CALL], ["Rome", "Oslo"]),
+        (FORCED, [NOW_CALL, NOW_CALL], ["{}"]),
         (FREE, [ROME, OSLO, ROME], ["Rome", "Oslo", "Rome"]),
         (FREE, [NOW_CALL] * 5, ["{}"] * 5),
         (FREE, [*[ROME] * 16, OSLO], [*["Rome"] * 16, "Oslo"]),
@@ -95,7 +94,7 @@ FORCED, FREE = ToolMode.REQUIRED, ToolMode.AUTO
     ],
 )
 @pytest.mark.parametrize("tools", [F.HERMES, F.MISTRAL])
-def test_an_answer_may_repeat_a_call_twice_where_it_has_to_call_and_15_times_where_not(
+def test_an_answer_may_repeat_a_call_15_times_but_not_where_it_has_to_call(
     mode: ToolMode, tools: F, calls: list[str], expected: list[str], size: int | None
 ) -> None:
     if tools is F.MISTRAL:
@@ -118,12 +117,12 @@ def test_an_answer_may_repeat_a_call_twice_where_it_has_to_call_and_15_times_whe
 def test_what_may_become_a_repeat_is_held_back_until_it_is_none() -> None:
     forced = ChatOptions(tools=TOOLS, mode=ToolMode.REQUIRED)
     parser = AnswerParser(AnswerFormat(F.HERMES), forced, new_id=lambda: "x")
-    parser.feed(f"<tool_call>{ROME}</tool_call>" * 3)
+    parser.feed(f"<tool_call>{ROME}</tool_call>")
     begun = '<tool_call>{"name": "get_weather", "arguments": {"city": "R'
     assert parser.feed(begun) == []
     (call,) = parser.feed("iga")
     assert str(call) == (
-        """ToolCallDelta(index=3, id='x', name='get_weather', arguments='{"city": "Riga')"""
+        """ToolCallDelta(index=1, id='x', name='get_weather', arguments='{"city": "Riga')"""
     )
     parser.feed('"}}</tool_call>')
     assert parser.ends_in_calls

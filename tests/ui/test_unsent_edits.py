@@ -24,8 +24,12 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 def _editor(opened: OpenWindow) -> MessageEdit:
-    found = opened.window.chat_view.findChildren(MessageEdit)
-    return next(each for each in found if each.isVisible())
+    def found() -> list[MessageEdit]:
+        editors = opened.window.chat_view.findChildren(MessageEdit)
+        return [each for each in editors if each.isVisible()]
+
+    opened.until("editor", lambda: bool(found()))
+    return found()[0]
 
 
 def _type(opened: OpenWindow, message_id: str, typed: str) -> None:
