@@ -36,9 +36,7 @@ from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, Run, split_
 
 LINE_LIMIT = PLAIN_LIMIT  # characters; a longer line of Markdown is cut
 LONG_WORD = 200  # characters by which such a cut may come early
-OPEN_LIMIT = (
-    4_000  # characters of an open block at which it is first looked at, and a paragraph cut
-)
+OPEN_LIMIT = 4_000  # characters of an open block: it is first looked at, and a paragraph is cut
 OPEN_STEP = 2_000  # characters until the next look
 CUT_LIMIT = 16_000  # characters at which any open block is cut, unless code is open in it
 CODE_CUT_LIMIT = 32_000  # characters at which it is cut all the same
@@ -245,7 +243,7 @@ class MarkdownStream:
             rows = builder.build(tokens, self._tail)
             begins, ends = last.map or (0, 0)
             lines = self._tail[begins : begins + 2] + self._tail[ends:]
-            self._keep_lines(lines, rows, Resume(cells=builder.cells))
+            self._keep_lines(lines, rows, Resume(cells=builder.cells), begins)
             return last
         end = _inner_cut(tokens, begin, self._tail, limit)
         if end > 0:
@@ -265,8 +263,11 @@ class MarkdownStream:
                 self._parser.blocks(_source(done), known)
             env["references"] = known["references"]
 
-    def _keep_lines(self, lines: list[str], rows: list[Row], resume: Resume | None) -> None:
-        done = self._tail[: len(self._tail) - len(lines)]
+    def _keep_lines(
+        self, lines: list[str], rows: list[Row], resume: Resume | None, n_before: int | None = None
+    ) -> None:
+        """``n_before``: lines before a table, of which no row defines a link by itself."""
+        done = self._tail[: len(self._tail) - len(lines) if n_before is None else n_before]
         if any("]:" in line for line in done):
             self._parser.blocks(_source(done), self._env)
         self._settled += rows
@@ -281,8 +282,7 @@ class MarkdownStream:
         env = self._known_references()
         tokens = self._parser.blocks(_source(self._tail), env)
         builder = RowBuilder(self._parser, env, self._resume, part=self._part)
-        rows = builder.build(tokens, self._tail)
-        self._keep_lines([], rows, None)
+        self._keep_lines([], builder.build(tokens, self._tail), None)
 
     def _open_fence(self, token: Token, opener: re.Match[str]) -> None:
         character = re.escape(token.markup[0])

@@ -19,6 +19,7 @@ from tests.ui.chat_view.markdown_pieces import FRAGMENTS, PARSER, cut, rendered,
 
 @settings(max_examples=300, deadline=None)
 @example(["```", "[^1]", "\n", "\r"], 1)
+@example(["[^b]: |---|\n", "|---|:-:|\n", "__", "|---|:-:|\n"], 1)
 @given(st.lists(FRAGMENTS, max_size=30), st.integers(1, 7))
 def test_any_chunking_ends_as_one_rendering(fragments: list[str], size: int) -> None:
     text = "".join(fragments)
