@@ -32,7 +32,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
-REFUSED = "attachments-refused"
+TOLD = "attachments-told"  # of the last one: refused, or why it became a file
 TOO_MANY = f"a message takes {MAX_FILES} files at most"
 PASTED = "pasted"
 
@@ -121,7 +121,7 @@ class AttachmentController(QObject):
         if len(refused) > 1:
             words = f"{len(refused):,} of {n_wanted:,} files cannot be attached."
             detail = "\n".join(error.message for error in refused)
-        notice = Notice(NoticeKind.WARNING, words, detail, key=REFUSED)
+        notice = Notice(NoticeKind.WARNING, words, detail, key=TOLD)
         self._window.notifications.show_notice(notice)
 
     @Slot(str, int, int)
@@ -153,14 +153,14 @@ class AttachmentController(QObject):
             if n_lost > 1:
                 lost = (f"{n_lost:,} files were", "they were")
             words = f"{lost[0]} not attached: the chat was left before {lost[1]} read."
-            notice = Notice(NoticeKind.WARNING, words, key=REFUSED)
+            notice = Notice(NoticeKind.WARNING, words, key=TOLD)
             self._window.notifications.show_notice(notice)
 
     @Slot()
     def _on_image_pasted(self) -> None:
         name = self._models.current_name or "A language model"
         words = f"{name} cannot read images, so the image in the clipboard was not attached."
-        self._window.notifications.show_notice(Notice(NoticeKind.WARNING, words, key=REFUSED))
+        self._window.notifications.show_notice(Notice(NoticeKind.WARNING, words, key=TOLD))
 
     @Slot(str)
     def _on_long_text(self, text: str) -> None:
@@ -176,7 +176,7 @@ class AttachmentController(QObject):
             else:
                 self._tell_refused([refusal(Path(part.name), TOO_MANY)], 1)
             return
-        self._window.notifications.dismiss(REFUSED)  # what came before this was too long
+        self._window.notifications.dismiss(TOLD)  # what came before this was too long
         item_id = self._strip.add(part)
         words = f"{len(text):,} characters were pasted as a file."
         if len(text) <= MAX_INLINE:
@@ -185,7 +185,7 @@ class AttachmentController(QObject):
         else:
             words += f" The message itself takes {MAX_INLINE:,} at once."
             notices = self._window.notifications
-            notices.show_notice(Notice(NoticeKind.INFO, words, key=REFUSED))
+            notices.show_notice(Notice(NoticeKind.INFO, words, key=TOLD))
 
     # -- out -------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class AttachmentController(QObject):
     def _on_sent(self) -> None:
         """What was offered, or refused, was about a message that is gone."""
         self._offers.withdraw_all()
-        self._window.notifications.dismiss(REFUSED)
+        self._window.notifications.dismiss(TOLD)
 
     @Slot(object)
     def _on_removed(self, item: AttachedFile) -> None:

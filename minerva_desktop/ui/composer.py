@@ -99,7 +99,6 @@ class Composer(QWidget):
         self._hint.hide()
         self._card = QFrame()
         self._card.setObjectName("composerCard")
-        self._row = QHBoxLayout()  # the field and the buttons
         self._lay_out()
         self._connect()
         icons.themes.text_size.changed.connect(self._on_text_size)
@@ -259,15 +258,14 @@ class Composer(QWidget):
     @Slot(int)
     def _on_text_size(self, _percent: int) -> None:
         self._editor.use_text_size()
-        self._rows.activate()  # or it would still be as high as before
         self._fit_window()
 
     @Slot()
     def _fit_window(self) -> None:
         if self._window_height:
-            # A layout in a layout keeps the size that it last had, also where the field has grown
-            # since, until the outer one is activated.
-            self._row.invalidate()
+            # Until the outer one is activated, a layout in a layout keeps the size that it had,
+            # also where the field has grown since.
+            self._rows.activate()
             around = self._card.sizeHint().height() - self._editor.height() + OUTER
             most = self._window_height // MAX_SHARE_OF_WINDOW - around
             self._editor.set_max_height(max(most, 2 * self._editor.fontMetrics().lineSpacing()))
@@ -278,7 +276,7 @@ class Composer(QWidget):
         rows.setSpacing(GRID)
         rows.addWidget(self.attachments)
         rows.addWidget(self._hint)
-        row = self._row
+        row = QHBoxLayout()
         row.setSpacing(2 * GRID)
         row.addWidget(self._attach, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self._editor, 1, Qt.AlignmentFlag.AlignVCenter)

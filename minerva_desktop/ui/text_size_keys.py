@@ -26,8 +26,9 @@ class TextSizeKeys(QObject):
         self._text_size = text_size
         self._turned = 0  # units, that make no step yet
         # On many keyboards + is the shifted =, and nobody presses Shift for this.
-        self._listen(partial(text_size.step, 1), *_bindings(LARGER), QKeySequence("Ctrl+="))
-        self._listen(partial(text_size.step, -1), *_bindings(SMALLER))
+        bindings = QKeySequence.keyBindings
+        self._listen(partial(text_size.step, 1), *bindings(LARGER), QKeySequence("Ctrl+="))
+        self._listen(partial(text_size.step, -1), *bindings(SMALLER))
         self._listen(text_size.reset, QKeySequence(USUAL))
 
     def _listen(self, obey: Callable[[], None], *keys: QKeySequence) -> None:
@@ -53,7 +54,3 @@ class TextSizeKeys(QObject):
             self._text_size.step(steps)
         event.accept()
         return True
-
-
-def _bindings(key: QKeySequence.StandardKey) -> list[QKeySequence]:
-    return QKeySequence.keyBindings(key)

@@ -5,10 +5,7 @@ All of it in processes of their own.
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from minerva_desktop.engine.core.llama_log import decode_error
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import EngineDied, InferenceError, OutOfMemory
 from tests.engine.models import write_recurrent
+from tests.engine.native_script import said_by
 
 SCRIPT = r"""
 import heapq, json, math, sys
@@ -70,9 +68,7 @@ print("\n" + json.dumps(found))
 
 @pytest.fixture(scope="module")
 def found(model_path: Path) -> dict[str, Any]:
-    command = [sys.executable, "-c", SCRIPT, str(model_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = said_by(SCRIPT, model_path)
     return result
 
 

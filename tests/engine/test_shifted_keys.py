@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.engine.native_script import said_by
 
 # In a process of its own, for it loads llama.cpp: no request tells when exactly it is aborted.
 TURNED = r"""
@@ -63,7 +62,5 @@ print("\n" + json.dumps(found))
 
 def test_an_abort_while_keys_are_turned_leaves_no_others_behind(small_path: Path) -> None:
     """It is mostly one of another request, whose prompt is in the same decode."""
-    command = [sys.executable, "-c", TURNED, str(small_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    undisturbed, aborted = json.loads(done.stdout.splitlines()[-1])
+    undisturbed, aborted = said_by(TURNED, small_path)
     assert aborted == undisturbed

@@ -3,21 +3,20 @@ as llama.cpp is loaded there."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.engine.native_script import said_by
+
 SCRIPT = r"""
 import json, sys, time
 from pathlib import Path
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.loop import EngineLoop
-from minerva_desktop.engine.core.llama import AbortFlag
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.load_options import LoadOptions
@@ -76,9 +75,7 @@ print("\n" + json.dumps({"n_events": n_events, "said": watch.said}))
 
 @pytest.fixture(scope="module")
 def found(model_path: Path) -> dict[str, Any]:
-    command = [sys.executable, "-c", SCRIPT, str(model_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = said_by(SCRIPT, model_path)
     return result
 
 
