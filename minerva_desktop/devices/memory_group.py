@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 GROUPS_OF_PROCESS = Path("/proc/self/cgroup")
 ALL_GROUPS = Path("/sys/fs/cgroup")
+NO_LIMIT = 2**62  # bytes; version 1 says so with the most that a signed number of pages can be
 
 
 class GroupMemory(NamedTuple):
@@ -70,6 +71,8 @@ def _limits(line: str, all_groups: Path) -> Iterator[GroupMemory]:
 def _read(group: Path, files: _Files) -> GroupMemory | None:
     try:
         limit = int((group / files.limit).read_text("ascii"))  # not a number: no limit
+        if limit >= NO_LIMIT:
+            return None
         used = int((group / files.used).read_text("ascii"))
         details = dict(
             line.split(" ", 1) for line in (group / files.details).read_text("ascii").splitlines()

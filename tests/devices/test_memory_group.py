@@ -59,6 +59,13 @@ def test_what_says_no_number_limits_nothing(tmp_path: Path, limit: str) -> None:
     assert group_memory(tmp_path / "none", tmp_path) is None
 
 
+def test_a_group_of_the_first_version_that_may_use_everything_limits_nothing(
+    tmp_path: Path,
+) -> None:
+    limit_group(tmp_path / "groups/memory", 2**63 - 4096, 300 * MB, version=1)
+    assert found(tmp_path, "4:memory:/") is None
+
+
 def test_a_group_that_uses_more_than_it_may_has_nothing_left(tmp_path: Path) -> None:
     limit_group(tmp_path / "groups/app", 100 * MB, 300 * MB)
     assert found(tmp_path, "0::/app") == GroupMemory(100 * MB, 0)
@@ -69,6 +76,7 @@ def test_models_are_loaded_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "group_memory", lambda: GroupMemory(800 * MB, 550 * MB))
     memory = system_memory()
     assert (memory.total, memory.free, memory.used_by_others) == (800 * MB, 550 * MB, 250 * MB)
-    # What is no limit for this machine changes nothing: version 1 writes one so.
-    monkeypatch.setattr(module, "group_memory", lambda: GroupMemory(2**63 - 4096, 2**63 - 8192))
+    # More than there is changes nothing.
+    more = machine.total + 100 * MB
+    monkeypatch.setattr(module, "group_memory", lambda: GroupMemory(more, more))
     assert system_memory().total == machine.total
