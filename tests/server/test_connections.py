@@ -57,9 +57,10 @@ def header_of(answer: bytes, name: str) -> str | None:
 
 async def test_two_hundred_half_heads_are_hung_up_on_and_others_served_meanwhile() -> None:
     async with serving(limits=ConnectionLimits(head_s=0.5)) as served:
-        slow = [await served.connect() for _ in range(200)]
-        for _, writer in slow:
-            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-")
+        slow = []
+        for _ in range(200):  # one that says nothing for so long is hung up on without a word
+            slow.append(await served.connect())
+            slow[-1][1].write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-")
         answer = await served.http.post(CHAT, json=chat_body())
         assert answer.status_code == 200
         async with asyncio.timeout(10):
