@@ -236,8 +236,8 @@ def test_chats_are_opened_renamed_deleted_and_restored(open_app: OpenApp) -> Non
 
         opened.window.sidebar.chat_actions.delete.emit([cat.id])
         opened.until("gap", lambda: titles(opened) == ["Sea"])
+        opened.until("notice", lambda: opened.notice == "Chat deleted")
         assert "Name my cat" not in opened.transcript
-        assert opened.notice == "Chat deleted"
         buttons = opened.window.notifications.findChildren(QPushButton)
         (undo,) = [button for button in buttons if button.text() == "Undo"]
         QTest.mouseClick(undo, Qt.MouseButton.LeftButton)
