@@ -351,7 +351,6 @@ class DocumentWriter:
 
     def _append(self, cursor: QTextCursor, row: Row) -> None:
         above = self.rows[-1] if self.rows else None
-        after_table = above is not None and above.kind is Kind.TABLE
         cursor.movePosition(QTextCursor.MoveOperation.End)
         if row.kind is Kind.TABLE:
             block = self.tables.append(cursor, row, above, len(self.rows), self._formats)
@@ -359,7 +358,8 @@ class DocumentWriter:
         else:
             box = len(self.boxes) - (not row.first) if row.kind is Kind.CODE else -1
             layout, text = self._layout(row, above, box), self._formats.row(row)
-            if above is None or after_table:
+            if above is None or above.kind is Kind.TABLE:
+                self.tables.leave_below(layout.topMargin())
                 cursor.setBlockFormat(layout)
                 cursor.setBlockCharFormat(text)
             else:
