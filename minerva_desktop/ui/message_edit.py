@@ -278,6 +278,7 @@ class MessageEdit(QPlainTextEdit):
         if self._draws_plainly:
             font.setStyleStrategy(QFont.StyleStrategy.PreferNoShaping)
         self.setFont(font)
+        self.viewport().setFont(font)  # that of the placeholder, which follows no other
 
     @Slot(int, int, int)
     def _keep_glyphs(self, position: int, _removed: int, _added: int) -> None:
