@@ -120,6 +120,7 @@ class Composer(QWidget):
         self._editor.stop_pressed.connect(self.stop_requested)
         self._editor.focus_changed.connect(self._show_focus)
         self._editor.up_pressed.connect(self.edit_last_requested)
+        self._editor.composed.connect(self._refresh_buttons)
         self._send.clicked.connect(self.submit)
         self._queue.clicked.connect(self.submit)
         self.waiting.focus_left.connect(self.focus_editor)
@@ -312,11 +313,8 @@ class Composer(QWidget):
     def _on_text_changed(self) -> None:
         if self._unfilled:
             self._show_unfilled("")
-        text = self.text
-        has_content = not _is_blank(text) or bool(self.files)
-        self._send.setEnabled(has_content)
-        self._queue.setVisible(self._generating and has_content)
-        self.text_changed.emit(text)
+        self._offer_sending()
+        self.text_changed.emit(self.text)
 
     @Slot()
     def _on_files_changed(self) -> None:
@@ -329,14 +327,18 @@ class Composer(QWidget):
         self._card.setProperty("focused", focused)
         self._card.style().polish(self._card)
 
+    @Slot()
     def _refresh_buttons(self) -> None:
         is_busy = self._generating or bool(self._held)
         self._editor.stoppable = is_busy
         self._send.setVisible(not is_busy)
         self._stop.setVisible(is_busy)
-        has_content = self._has_content
-        self._send.setEnabled(has_content)
-        self._queue.setVisible(self._generating and has_content)
+        self._offer_sending()
+
+    def _offer_sending(self) -> None:
+        can_send = self._has_content or self._editor.is_composing()  # which `submit` ends
+        self._send.setEnabled(can_send)
+        self._queue.setVisible(self._generating and can_send)
 
 
 def _is_blank(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
@@ -47,6 +48,7 @@ MENU_RADIUS = 8  # px, as in the style sheet
 POPUP_RADIUS = 12  # px, as there
 X11 = "xcb"  # Qt's name for it
 BUTTON_SIZE = 32  # px; side of an icon button
+TIP_LINE = 80  # characters; longer lines of a tool tip are broken
 ICON_GAP = 4  # px, beside the 4 that Qt leaves between a button's icon and its text
 
 
@@ -54,10 +56,15 @@ def plain_tip(text: str, shortcut: str = "") -> str:
     """A tool tip of literally ``text``, with the shortcut as this platform writes it.
 
     Qt would render a tool tip that looks like HTML, and load images from it: file names and error
-    texts must never get there unescaped.
+    texts must never get there unescaped. Of a widget without an accessible description, screen
+    readers say the tool tip, with its signs: it is HTML only where it has to be, for those and for
+    its lines to be broken.
     """
     if shortcut:
         text = f"{text} ({QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)})"
+    is_short = max(map(len, text.split("\n"))) <= TIP_LINE
+    if is_short and not re.search("[<&]", text):
+        return text
     return "<qt>" + html.escape(text).replace("\n", "<br>") + "</qt>"
 
 

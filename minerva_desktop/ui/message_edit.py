@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QFocusEvent,
     QFont,
     QFontInfo,
+    QInputMethodEvent,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
@@ -63,6 +64,7 @@ class MessageEdit(QPlainTextEdit):
     send_pressed = Signal()
     stop_pressed = Signal()
     up_pressed = Signal()  # in the empty field
+    composed = Signal()  # an input method put more together, or less
     history_wanted = Signal(int)
     focus_changed = Signal(bool)
     files_pasted = Signal(list)
@@ -126,15 +128,15 @@ class MessageEdit(QPlainTextEdit):
 
     def is_composing(self) -> bool:
         """Whether an input method's text is still being put together at the cursor."""
-        layout = self.textCursor().block().layout()
-        return bool(layout.preeditAreaText())
+        block = self.textCursor().block()  # none, amid a change of the whole text
+        return block.isValid() and bool(block.layout().preeditAreaText())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._enter_pressed(event)
         elif event.key() == Qt.Key.Key_Escape and self.stoppable and not self.is_composing():
             self.stop_pressed.emit()
-        elif event.key() == Qt.Key.Key_Up and self.document().isEmpty() and _is_plain(event):
+        elif event.key() == Qt.Key.Key_Up and self._is_untouched() and _is_plain(event):
             self.up_pressed.emit()
         elif event.key() in _STEPS and _modifiers(event) == _ALT and not self.is_composing():
             self.history_wanted.emit(_STEPS[Qt.Key(event.key())])
@@ -144,6 +146,14 @@ class MessageEdit(QPlainTextEdit):
             event.accept()
         else:
             super().keyPressEvent(event)
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        super().inputMethodEvent(event)
+        self._elide_placeholder()
+        self.composed.emit()
+
+    def _is_untouched(self) -> bool:
+        return self.document().isEmpty() and not self.is_composing()
 
     def _steps_elsewhere(self, event: QKeyEvent) -> bool:
         if event.matches(QKeySequence.StandardKey.Undo):
@@ -244,7 +254,9 @@ class MessageEdit(QPlainTextEdit):
         margins = 2 * self.document().documentMargin() + 1
         room = self.viewport().width() - ceil(margins)
         mode = Qt.TextElideMode.ElideRight
-        self.setPlaceholderText(self.fontMetrics().elidedText(self._placeholder, mode, room))
+        shown = self.fontMetrics().elidedText(self._placeholder, mode, room)
+        # Qt would paint it under what is being put together.
+        self.setPlaceholderText("" if self.is_composing() else shown)
         # Qt paints anew only where a placeholder appears or goes: another model's name would stay.
         self.viewport().update()
 
@@ -266,6 +278,7 @@ class MessageEdit(QPlainTextEdit):
         if self._draws_plainly:
             font.setStyleStrategy(QFont.StyleStrategy.PreferNoShaping)
         self.setFont(font)
+        self.viewport().setFont(font)  # that of the placeholder, which follows no other
 
     @Slot(int, int, int)
     def _keep_glyphs(self, position: int, _removed: int, _added: int) -> None:

@@ -82,7 +82,7 @@ class SearchField(QWidget):
         self._problem.setVisible(bool(problem))
         self._edit.setProperty("state", "failed" if problem else "")
         self._edit.style().polish(self._edit)
-        self._edit.setAccessibleDescription(problem)
+        self._edit.setAccessibleDescription(problem or SEARCHED)
 
     # -- keys ------------------------------------------------------------------------------
 
@@ -150,6 +150,7 @@ class SearchField(QWidget):
         edit.setObjectName("chatSearch")
         edit.setPlaceholderText("Search chats")
         edit.setAccessibleName("Search chats")
+        edit.setAccessibleDescription(SEARCHED)
         edit.setToolTip(plain_tip(SEARCHED, SEARCH_SHORTCUT))
         edit.setClearButtonEnabled(True)
         edit.addAction(icons.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)

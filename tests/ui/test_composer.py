@@ -207,6 +207,27 @@ def test_enter_belongs_to_the_input_method_while_it_composes(qtbot: QtBot, desk:
     assert sent.args == ["abc 日本"]
 
 
+def test_what_is_being_composed_is_seen_alone_and_can_be_sent(desk: Desk) -> None:
+    desk.composer.set_placeholder("Message a model")
+    shown = desk.editor.placeholderText()
+    assert shown == "Message a model"
+    QApplication.sendEvent(desk.editor, QInputMethodEvent("にほん", []))
+    assert desk.editor.placeholderText() == ""
+    assert desk.send.isEnabled()  # which has the input method end first
+    QApplication.sendEvent(desk.editor, QInputMethodEvent())
+    assert desk.editor.placeholderText() == shown
+    assert not desk.send.isEnabled()
+
+
+def test_up_belongs_to_the_input_method_while_it_composes(qtbot: QtBot, desk: Desk) -> None:
+    QApplication.sendEvent(desk.editor, QInputMethodEvent("にほん", []))
+    with qtbot.assertNotEmitted(desk.composer.edit_last_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Up)
+    QApplication.sendEvent(desk.editor, QInputMethodEvent())
+    with qtbot.waitSignal(desk.composer.edit_last_requested):
+        QTest.keyClick(desk.editor, Qt.Key.Key_Up)
+
+
 def test_card_grows_with_the_text_to_a_third_of_the_window(qtbot: QtBot, desk: Desk) -> None:
     desk.composer.set_window_height(600)
     one_line = desk.composer.height()

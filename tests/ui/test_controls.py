@@ -73,6 +73,11 @@ def test_tip_is_escaped_and_names_the_shortcut() -> None:
     assert "&amp; more<br>line (Ctrl+N)" in tip
 
 
+def test_a_short_tip_is_text_that_screen_readers_can_say() -> None:
+    assert plain_tip("Find\nagain", "F3") == "Find\nagain (F3)"
+    assert plain_tip("word " * 40).startswith("<qt>")  # so that its line is broken
+
+
 def test_switch_by_mouse_and_keyboard(qtbot: QtBot, icons: Icons) -> None:
     switch = Switch("Server", icons.themes)
     qtbot.addWidget(switch)
@@ -109,7 +114,7 @@ def test_of_numbers_as_many_are_shown_whole_as_fit(qtbot: QtBot) -> None:
     for text in (*shown, "43 tokens/s"):
         label.resize(label.fontMetrics().horizontalAdvance(text) + 1, 20)
         assert label.text() == text
-        assert label.toolTip() == ("" if text == shown[0] else f"<qt>{shown[0]}</qt>")
+        assert label.toolTip() == ("" if text == shown[0] else shown[0])
     label.resize(label.width() - 4, 20)
     assert label.text().endswith("…")
 

@@ -101,7 +101,7 @@ def test_the_named_parts_are_there(opened: OpenWindow) -> None:
     assert opened.window.findChild(QAction, "settingsAction") is not None
 
 
-def test_everything_that_takes_keys_has_a_name(open_app: OpenApp) -> None:
+def test_everything_that_takes_keys_has_a_name_and_says_no_markup(open_app: OpenApp) -> None:
     chats_on_disk(make_conversation(*(["Question", "Answer\n\n```\ncode\n```"] * 40), title="Long"))
     with closing(open_app()) as opened:
         opened.until("chat", lambda: len(titles(opened)) == 1)
@@ -109,15 +109,19 @@ def test_everything_that_takes_keys_has_a_name(open_app: OpenApp) -> None:
         opened.drop(Path("/does/not/exist.gguf"))
         opened.until("notice", lambda: opened.notice != "")
         opened.window.parameters.toggle_action.setChecked(True)
-        unnamed = [
-            widget.objectName() or type(widget).__name__
+        spoken = {
+            widget: QAccessible.queryAccessibleInterface(widget)
             for widget in opened.window.findChildren(QWidget)
             if widget.isVisibleTo(opened.window)
             and widget.focusPolicy() != Qt.FocusPolicy.NoFocus
             and not isinstance(widget.parentWidget(), QAbstractSpinBox)  # which has the name
-            and not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
-        ]
-        assert not unnamed
+        }
+        names = {widget: widget.objectName() or type(widget).__name__ for widget in spoken}
+        said = QAccessible.Text
+        assert not [names[each] for each, words in spoken.items() if not words.text(said.Name)]
+        # Without a description it is the tool tip.
+        described = (words.text(said.Description) for words in spoken.values())
+        assert not [words for words in described if "<" in words]
 
 
 def test_tab_reaches_everything_that_is_shown(opened: OpenWindow) -> None:

@@ -94,6 +94,13 @@ def test_keys_change_the_size_wherever_the_keyboard_is(window: MainWindow) -> No
     assert editor.toPlainText() == ""
 
 
+def test_the_placeholder_is_as_large_as_what_is_typed_instead(window: MainWindow) -> None:
+    editor = part(window, MessageEdit, "composer")
+    for key in (Qt.Key.Key_Plus, Qt.Key.Key_Plus, Qt.Key.Key_0):
+        assert editor.viewport().font().pixelSize() == editor.font().pixelSize()
+        QTest.keyClick(editor, key, CONTROL)
+
+
 def test_the_message_field_is_as_high_as_its_lines(window: MainWindow) -> None:
     editor = part(window, MessageEdit, "composer")
     window.composer.set_text("one\ntwo")
@@ -116,6 +123,7 @@ def test_another_theme_changes_nothing_of_it(window: MainWindow, dressed_app: QA
     try:
         apply_theme(dressed_app, DARK)
         assert (editor.fontInfo().pixelSize(), editor.height()) == before
+        assert editor.viewport().font().pixelSize() == editor.font().pixelSize()
     finally:
         apply_theme(dressed_app, LIGHT)
 

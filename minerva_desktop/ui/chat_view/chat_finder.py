@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from PySide6.QtCore import QObject, QPoint, QTimer, Signal, Slot
@@ -15,6 +16,7 @@ from minerva_desktop.ui.chat_view.folded_text import FoldedText
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, runs_text
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
 
@@ -89,8 +91,7 @@ class ChatFinder(QObject):
             view = self._messages.view(message.id)
             for body in () if view is None else view.bodies:
                 if body is focused:
-                    lines = body.textCursor().selectedText().splitlines()
-                    return lines[0] if lines else ""
+                    return _first_line(body)
         return ""
 
     # -- marks and scrolling -----------------------------------------------------------------
@@ -185,6 +186,17 @@ class ChatFinder(QObject):
         self._show_matches()
         if not self._timer.isActive():
             self._timer.start()
+
+
+def _first_line(body: RichTextView) -> str:
+    """What can be found of what is selected there: its first line, or first cell, without an item's
+    sign and with formulas as they were written."""
+    rows = body.selected_rows()
+    if rows and rows[0].kind is Kind.TABLE:  # maybe its head, which is selected with all the rest
+        lines = re.split(r"[\t\n]", body.selected_text())
+    else:
+        lines = [line for row in rows[:1] for line in runs_text(row.runs).split(LINE_BREAK)]
+    return re.sub(r"\s", " ", next(filter(None, lines), ""))
 
 
 def _texts(view: MessageView) -> dict[int, RichTextView | None]:

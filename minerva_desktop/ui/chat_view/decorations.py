@@ -88,11 +88,13 @@ class Decorations:
     def _paint_bars(self, painter: QPainter, first: int, last: int, theme: Theme) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.border))
-        open_bars: dict[int, QRectF] = {}
+        open_bars: dict[float, QRectF] = {}
         measures = self._measures
         for index in range(first, last + 1):
             row = self._writer.rows[index] if index < last else Row(Kind.TEXT)
-            bars = measures.quote_bars(row.nest)
+            bars: list[float] = [*measures.quote_bars(row.nest)]
+            if bars and self._is_from_right(index):
+                bars = [self._document.textWidth() - left - BAR_WIDTH for left in bars]
             for left in [left for left in open_bars if left not in bars]:
                 bar = open_bars.pop(left)
                 painter.drawRoundedRect(bar, BAR_WIDTH / 2, BAR_WIDTH / 2)
@@ -104,6 +106,11 @@ class Decorations:
             for left in bars:
                 top = open_bars[left].top() if left in open_bars else rect.top() - above
                 open_bars[left] = QRectF(left, top, BAR_WIDTH, rect.bottom() + below - top)
+
+    def _is_from_right(self, index: int) -> bool:
+        """Whether row ``index`` is indented from there."""
+        direction = self._writer.block(index).blockFormat().layoutDirection()
+        return direction is Qt.LayoutDirection.RightToLeft
 
     def _paint_row(self, painter: QPainter, index: int, theme: Theme) -> None:
         row = self._writer.rows[index]
@@ -143,9 +150,9 @@ class Decorations:
                 if not line.isValid():
                     break
                 stop = min(end, line.textStart() + line.textLength())
-                left, right = position_x(line, offset), position_x(line, stop)
+                left, right = _span_x(block, line, offset, stop)
                 top = line.y() + line.ascent() - metrics.ascent()
-                rect = QRectF(min(left, right), top, abs(right - left), metrics.height())
+                rect = QRectF(left, top, right - left, metrics.height())
                 rect.adjust(-CHIP_PADDING, -1, CHIP_PADDING, 1)
                 painter.drawRoundedRect(rect.translated(origin), CHIP_RADIUS, CHIP_RADIUS)
                 offset = max(stop, offset + 1)
@@ -158,6 +165,16 @@ def _has_code(runs: tuple[Run, ...]) -> bool:
 
 def _last_row(box: tuple[int, int]) -> int:
     return box[1]
+
+
+def _span_x(block: QTextBlock, line: QTextLine, start: int, stop: int) -> tuple[float, float]:
+    """Between which x of ``line`` (px) the text of ``block`` from ``start`` to ``stop`` is."""
+    if block.text().isascii():  # it takes a third of the time, and all is read from the left
+        return position_x(line, start), position_x(line, stop)
+    rects = [run.boundingRect() for run in line.glyphRuns(start, stop - start)]
+    if not rects:
+        return position_x(line, start), position_x(line, start)
+    return min(rect.left() for rect in rects), max(rect.right() for rect in rects)
 
 
 def position_x(line: QTextLine, position: int) -> float:

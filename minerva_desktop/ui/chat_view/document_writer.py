@@ -164,17 +164,19 @@ class DocumentWriter:
         row = self.rows[index]
         return cell < len(row.cells) if row.kind is Kind.TABLE else cell == 0
 
-    def position(self, index: int, cell: int, offset: int) -> int:
+    def position(self, index: int, cell: int, offset: int, *, begins: bool = False) -> int:
         """Where code point ``offset`` of the text of row ``index`` is in the document; of a table
-        row, of its cell number ``cell``. The row's marker does not count."""
+        row, of its cell number ``cell``. The row's marker does not count. A formula is one
+        position: inside of it is behind it, or before it, if something ``begins`` there."""
         row = self.rows[index]
         block = self._document.findBlockByNumber(self._blocks[index] + cell)
         position = block.position() + (len(row.marker) + 1 if row.marker else 0)
         for run in row.cells[cell] if row.kind is Kind.TABLE else row.runs:
             if offset <= len(run.text):
-                drawn = self._formulas.is_drawn(run)  # a formula is one position, and found whole
-                part = run._replace(text=run.text[:offset])
-                return position + (min(offset, 1) if drawn else self._formulas.length(part))
+                if self._formulas.is_drawn(run):
+                    is_before = not offset or (begins and offset < len(run.text))
+                    return position + (not is_before)
+                return position + self._formulas.length(run._replace(text=run.text[:offset]))
             offset -= len(run.text)
             position += self._formulas.length(run)
         return position
@@ -349,7 +351,6 @@ class DocumentWriter:
 
     def _append(self, cursor: QTextCursor, row: Row) -> None:
         above = self.rows[-1] if self.rows else None
-        after_table = above is not None and above.kind is Kind.TABLE
         cursor.movePosition(QTextCursor.MoveOperation.End)
         if row.kind is Kind.TABLE:
             block = self.tables.append(cursor, row, above, len(self.rows), self._formats)
@@ -357,7 +358,8 @@ class DocumentWriter:
         else:
             box = len(self.boxes) - (not row.first) if row.kind is Kind.CODE else -1
             layout, text = self._layout(row, above, box), self._formats.row(row)
-            if above is None or after_table:
+            if above is None or above.kind is Kind.TABLE:
+                self.tables.leave_below(layout.topMargin())
                 cursor.setBlockFormat(layout)
                 cursor.setBlockCharFormat(text)
             else:

@@ -43,7 +43,7 @@ class FoundMarks:
         self._view.setExtraSelections(selections)
 
     def restyle(self) -> None:
-        """Use the colours of the theme in force."""
+        """Use the colours of the theme in force, and the places of the text as it is now."""
         if self._matches:
             self.show(self._matches, self._current)
 
@@ -52,7 +52,8 @@ class FoundMarks:
         if not self._writer.has(match.row, match.cell):
             return None
         cursor = QTextCursor(self._view.document())
-        cursor.setPosition(self._writer.position(match.row, match.cell, match.start))
+        begin = self._writer.position(match.row, match.cell, match.start, begins=True)
+        cursor.setPosition(begin)
         end = self._writer.position(match.row, match.cell, match.end)
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
         return cursor

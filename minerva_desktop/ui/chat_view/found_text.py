@@ -1,11 +1,12 @@
 """Where a text that is looked for stands in rendered rows.
 
-As browsers do, it is found without regard to case and accents, within a paragraph, a line of code
-or a cell of a table, never across them. No Qt here; any thread may use it.
+As browsers do, it is found without regard to case, accents and ligatures, within a paragraph, a
+line of code or a cell of a table, never across them. No Qt here; any thread may use it.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
@@ -17,6 +18,14 @@ PIECE = 16_000  # characters searched between two looks at the clock
 ROWS = 100  # the same for rows, most of which have some characters
 _LINK = "]("  # between the text of a link and its target
 _MARKUP = frozenset("*_~`\\[]()<>#|$!-+:=\n\r\t ")
+# What may follow a letter, or stand between two, and makes no other word: accents, the points of
+# Hebrew and Arabic, joiners and selectors of a look. Not all marks: those of Indian scripts and of
+# kana are letters as much as what they follow.
+_LITTLE = re.compile(
+    "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670"
+    "\u200b-\u200d\ufe00-\ufe0f]"
+)
 
 
 class Match(NamedTuple):
@@ -63,28 +72,39 @@ class Needle:
         found: list[Match] = []
         for index, row in enumerate(rows):
             for cell, text in enumerate(_segments(row)):
-                found += [Match(index, cell, at, at + len(self._text)) for at in self._places(text)]
+                found += [Match(index, cell, *span) for span in self._spans(text)]
             if len(found) >= MAX_MATCHES:
                 break
             if index % ROWS == ROWS - 1:
                 yield
         return tuple(found[:MAX_MATCHES])
 
-    def _places(self, text: str) -> Iterator[int]:
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         folded = text.translate(self._folds)
         at = folded.find(self._text)
+        origins = [] if at < 0 or text.isascii() else self._folds.origins(text)
         while at >= 0:
-            yield at
-            at = folded.find(self._text, at + len(self._text))
+            stop = at + len(self._text)
+            begin, end = (origins[at], origins[stop]) if origins else (at, stop)
+            # Never a part of a character, such as one s of an ß.
+            is_whole = not origins or (begin != origins[at - 1] and end != origins[stop - 1])
+            if is_whole:
+                yield begin, end
+            at = folded.find(self._text, stop if is_whole else at + 1)
 
 
 class _Folds(dict[int, str]):
-    """The form in which characters are compared. One for one, so that places stay places."""
+    """The form in which characters are compared: of some none, of some several."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
         folded = self[code] = " " if character.isspace() else _fold(character)
         return folded
+
+    def origins(self, text: str) -> list[int]:
+        """Where in ``text`` each character of its form comes from; then its length."""
+        places = [at for at, each in enumerate(text) for _ in self[ord(each)]]
+        return [*places, len(text)]
 
 
 class _BareFolds(dict[int, str]):
@@ -92,14 +112,19 @@ class _BareFolds(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         folded = " " if chr(code).isspace() else _fold(chr(code))
-        bare = self[code] = "" if folded in _MARKUP else folded
+        bare = self[code] = "".join(each for each in folded if each not in _MARKUP)
         return bare
 
 
 def _fold(character: str) -> str:
-    plain = [c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)]
-    lower = (plain[0] if len(plain) == 1 else character).lower()
-    return lower if len(lower) == 1 else character
+    alike = unicodedata.normalize("NFKC", character).casefold()
+    return "".join(map(_without_marks, _LITTLE.sub("", alike)))
+
+
+def _without_marks(letter: str) -> str:
+    """``letter``, where it is one with accents without them."""
+    parts = unicodedata.normalize("NFD", letter)
+    return parts[0] if not _LITTLE.sub("", parts[1:]) else letter
 
 
 def _pieces(source: str) -> Iterator[str]:

@@ -267,8 +267,7 @@ class RichTextView(SidewaysText):
     # -- Qt ----------------------------------------------------------------------------------
 
     def paint_behind(self, painter: QPainter, exposed: QRectF) -> None:
-        theme = self._icons.theme
-        self._decorations.paint(painter, exposed, theme, self.document().defaultFont())
+        self._decorations.paint(painter, exposed, self._icons.theme, self.document().defaultFont())
 
     def loadResource(self, kind: int, _name: QUrl | str) -> object:
         """Nothing is ever loaded. An image has to be one: for None Qt opens the file itself."""
@@ -397,4 +396,5 @@ class RichTextView(SidewaysText):
         changed = self._writer.draw_formulas(sources)
         if changed is not None:
             self._overlays.update(changed)
+            self._found.restyle()
             self.height_changed.emit()

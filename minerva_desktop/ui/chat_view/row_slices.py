@@ -6,6 +6,7 @@ Main thread.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 from PySide6.QtGui import QTextBlock, QTextCursor
 
@@ -16,7 +17,25 @@ from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, runs_text
 def selected_rows(writer: DocumentWriter, cursor: QTextCursor) -> list[Row]:
     """What ``cursor`` selects of the document of ``writer``. Words out of one row are nothing but
     text; of more than one row, each keeps what it is. A table's row is whole unless the selection
-    stays in one of its cells, and has the table's head above it."""
+    stays in one of its cells, or in some of its columns, and has the table's head above it."""
+    rows = _rows_between(writer, cursor)
+    if cursor.hasComplexSelection():
+        columns = marked_columns(cursor)
+        cut = (replace(row, cells=row.cells[columns], align=row.align[columns]) for row in rows)
+        return list(cut)
+    return rows
+
+
+def marked_columns(cursor: QTextCursor) -> slice:
+    """The columns of a table in which ``cursor`` selects several cells."""
+    # PySide answers with first row, number of rows, and the same of columns; its stubs say
+    # otherwise.
+    _, _, first, count = cast(tuple[int, int, int, int], cursor.selectedTableCells())
+    return slice(first, first + count)
+
+
+def _rows_between(writer: DocumentWriter, cursor: QTextCursor) -> list[Row]:
+    """The same, but of tables all columns."""
     if not writer.rows or not cursor.hasSelection():
         return []
     start, end = cursor.selectionStart(), cursor.selectionEnd()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import cast
 
 from PySide6.QtGui import QTextBlock, QTextCursor
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
+from minerva_desktop.ui.chat_view.row_slices import marked_columns
 from minerva_desktop.ui.chat_view.row_text import gap, is_left_out, table_line
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 
@@ -26,8 +26,8 @@ def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
     first, last = (writer.row_at(document.findBlock(place)) for place in (start, end))
     rows = writer.rows[first : last + 1]
     if cursor.hasComplexSelection():  # several cells of one table
-        _, _, column, n_columns = _marked_cells(cursor)
-        return "\n".join(table_line(row, slice(column, column + n_columns)) for row in rows)
+        columns = marked_columns(cursor)
+        return "\n".join(table_line(row, columns) for row in rows)
     if first == last or all(row.kind is Kind.PLAIN for row in rows):
         return _as_shown(cursor)
     blocks = _BLOCK_END.split(document.toRawText())  # to ask for each costs ten times as much
@@ -63,9 +63,3 @@ def _selected_of(block: QTextBlock, cursor: QTextCursor) -> str:
 def _as_shown(cursor: QTextCursor) -> str:
     text = with_sources(cursor).replace(LINE_BREAK, "\n")
     return _MARKER.sub(r"\1 ", text)
-
-
-def _marked_cells(cursor: QTextCursor) -> tuple[int, int, int, int]:
-    """First row, number of rows, first column, number of columns."""
-    # PySide answers with them; its stubs say otherwise.
-    return cast(tuple[int, int, int, int], cursor.selectedTableCells())

@@ -108,7 +108,6 @@ class TableWriter:
         del part.sizes[index - part.begin :]
         part.columns.truncate(index - part.head)
         self._stale_from = min(self._stale_from, self._first_part(part.head))
-        _set_bottom(part.table, part.measures.table_bottom)
 
     def drop(self, index: int) -> None:
         """The tables from row ``index`` on are gone."""
@@ -123,6 +122,14 @@ class TableWriter:
         if cursor.hasSelection():
             cursor.removeSelectedText()
         _separate(cursor)
+        self.leave_below(0)
+
+    def leave_below(self, gap: float) -> None:
+        """What follows the last table, if there is one, has so many px above it: Qt does not obey
+        the margin of a paragraph there."""
+        if self._parts:
+            part = self._parts[-1]
+            _set_bottom(part.table, part.measures.table_bottom + gap)
 
     def fit(self, width: float) -> None:
         """Give the columns that may be others now their widths, in a text of ``width`` px."""
@@ -149,8 +156,8 @@ class TableWriter:
             if first.width > room + 1:
                 # Qt's rectangle begins below the margin above, whose height it has all the same.
                 top, foot = rect_of(first.table).top(), rect_of(last.table)
-                margins = last.table.format().topMargin() + last.measures.table_bottom
-                bottom = foot.bottom() - margins
+                format_ = last.table.format()
+                bottom = foot.bottom() - format_.topMargin() - format_.bottomMargin()
                 area = QRectF(first.left, top, room, bottom - top)
                 yield first.head, area, round(first.width - room)
 
@@ -202,7 +209,7 @@ def _size(row: Row) -> int:
     return sum(len(run.text) for runs in row.cells for run in runs)
 
 
-def _set_bottom(table: QTextTable, margin: int) -> None:
+def _set_bottom(table: QTextTable, margin: float) -> None:
     format_ = table.format()
     if format_.bottomMargin() != margin:
         format_.setBottomMargin(margin)

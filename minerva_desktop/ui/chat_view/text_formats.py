@@ -85,6 +85,16 @@ def readable(colour: QColor, background: QColor, text: QColor) -> QColor:
     return text
 
 
+_FLAG = Qt.AlignmentFlag
+# Without "absolute" Qt takes left for the side on which what is read begins.
+_SIDES = {
+    "": _FLAG.AlignLeft,
+    "left": _FLAG.AlignLeft | _FLAG.AlignAbsolute,
+    "center": _FLAG.AlignHCenter,
+    "right": _FLAG.AlignRight | _FLAG.AlignAbsolute,
+}
+
+
 class TextFormats:
     """The formats of one theme and one size of text, made once each. ``font`` is the transcript's:
     ``base``, the application's, at reading size."""
@@ -156,8 +166,7 @@ class TextFormats:
     def cell_block(self, align: str) -> QTextBlockFormat:
         """The paragraph in a cell; ``align`` as in `Row`."""
         made = _line_height(self._line_percent(Kind.TABLE))
-        sides = {"center": Qt.AlignmentFlag.AlignHCenter, "right": Qt.AlignmentFlag.AlignRight}
-        made.setAlignment(sides.get(align, Qt.AlignmentFlag.AlignLeft))
+        made.setAlignment(_SIDES[align])
         return made
 
     def _line_percent(self, kind: Kind) -> float:

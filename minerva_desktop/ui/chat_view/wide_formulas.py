@@ -111,12 +111,12 @@ class WideFormulas:
         block = self._document.findBlock(position)
         line = block.layout().lineForTextPosition(position - block.position())
         origin = self._document.documentLayout().blockBoundingRect(block).topLeft()
-        left = origin.x() + position_x(line, position - block.position())
-        right = origin.x() + position_x(line, position - block.position() + 1)
+        at = position - block.position()
+        left, right = sorted(position_x(line, edge) for edge in (at, at + 1))
         top, bottom = origin.y() + line.y(), origin.y() + line.y() + line.height()
         among_text = block.blockFormat().bottomMargin() < BAR_HEIGHT
         bottom += -BAR_HEIGHT if among_text else GAP
-        corner = QPointF(left, top).toPoint()
+        corner = QPointF(origin.x() + left, top).toPoint()
         size = QSize(math.floor(right - left), math.ceil(bottom - top) + BAR_HEIGHT)
         area = self._areas[place] = QRect(corner, size)
         bar.setRange(0, beyond)

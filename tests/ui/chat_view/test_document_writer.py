@@ -170,6 +170,18 @@ def test_a_box_at_the_very_beginning_has_room_for_its_header(qapp: QApplication)
         assert layout.blockBoundingRect(document.begin()).top() == top, source
 
 
+def test_a_box_below_a_table_has_room_for_its_header(qapp: QApplication) -> None:
+    document, writer = make_writer(qapp)
+    document.setTextWidth(400)
+    layout = document.documentLayout()
+    table = "| a |\n|---|\n| 1 |\n\n"
+    tops = []
+    for below in ("text", "```py\ncode\n```", "text"):
+        writer.apply(Update(0, rendered(table + below)))
+        tops.append(layout.blockBoundingRect(document.lastBlock()).top())
+    assert tops == [tops[0], tops[0] + CODE_HEADER, tops[0]]
+
+
 @pytest.mark.parametrize(("text", "expected"), [("1. one", INDENT), ("1. واحد", 400 - INDENT)])
 def test_a_list_has_its_text_beside_its_numbers(
     qapp: QApplication, text: str, expected: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QTextEdit
 from pytestqt.qtbot import QtBot
@@ -18,9 +19,11 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
 from minerva_desktop.ui.chat_view.find_bar import FindBar
+from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE, FOLD_ABOVE_LINES
 from minerva_desktop.ui.icons import Icons
 from tests.ui.chat_view.messages import answer, ended, question, streaming
+from tests.ui.chat_view.test_formulas import settle, shown
 
 
 def marks(body: QTextEdit | None) -> list[str]:
@@ -227,6 +230,45 @@ def test_the_selection_is_what_is_looked_for(finding: Finding, dressed_app: QApp
     finding.finder.open()
     assert finding.field.text() == "fox"
     finding.until("1 of 2")
+
+
+def test_a_formula_that_holds_it_is_marked(finding: Finding, qtbot: QtBot) -> None:
+    message = answer("So $x^2$ and **x** then\n\n| a | b |\n|---|---|\n| $x^2$ | $y^2$ |")
+    finding.open_chat(message)
+    finding.look_for("x^2")
+    finding.until("1 of 2")
+    assert finding.marked(message) == ["x^2", "x^2"]  # until they are drawn
+    settle(qtbot, finding.view)
+    assert finding.marked(message) == [OBJECT, OBJECT]
+    finding.look_for("and x")
+    finding.until("1 of 1")
+    assert finding.marked(message) == ["and x"]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "meant"),
+    [
+        ("So", "and", "So $x^2$ and"),
+        ("•", "item", "item"),
+        ("one", "two", "one"),
+        ("let", "y", "let  y"),
+    ],
+)
+def test_what_is_selected_is_looked_for_as_it_was_written(
+    finding: Finding, qtbot: QtBot, begin: str, end: str, meant: str
+) -> None:
+    source = "So $x^2$ and\n\n- item\n\n| a | b |\n|---|---|\n| one | two |\n\n    let\t y"
+    body = shown(qtbot, finding.view, source).body
+    start = body.document().find(begin).selectionStart()
+    cursor = body.document().find(end, start)
+    stop = cursor.selectionEnd()
+    cursor.setPosition(start)
+    cursor.setPosition(stop, QTextCursor.MoveMode.KeepAnchor)
+    body.setTextCursor(cursor)
+    body.setFocus()
+    finding.finder.open()
+    assert finding.field.text() == meant
+    finding.until("1 of 1")
 
 
 def test_what_is_in_code_that_does_not_wrap_is_marked_and_in_sight(finding: Finding) -> None:

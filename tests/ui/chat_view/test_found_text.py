@@ -81,11 +81,33 @@ def test_finds_what_is_read_and_not_the_markup() -> None:
         ("ａ", "A"),
         ("東京", "東京"),
         ("i", "İ"),
+        ("STRASSE", "Straße"),
+        ("straße", "STRASSE"),
+        ("ß", "ẞ"),
+        ("office", "o\ufb03ce"),
+        ("café", "cafe\u0301"),
+        ("cafe\u0301 au", "café au"),
+        ("cafe au", "cafe\u0301 au"),
+        ("مرحبا", "مَرْحَبًا"),
+        ("ὀδυσσεύς", "ΟΔΥΣΣΕΥΣ"),
+        ("❤", "❤\ufe0f"),
+        ("❤\ufe0f", "❤"),
+        ("...", "…"),
     ],
 )
-def test_case_accents_and_widths_do_not_matter(needle: str, text: str) -> None:
+def test_case_accents_ligatures_and_widths_do_not_matter(needle: str, text: str) -> None:
     assert may_be_in(needle, text)
     assert matches(needle, rows_of(text)) == (Match(0, 0, 0, len(text)),)
+
+
+def test_what_is_found_after_other_forms_is_marked_at_its_place() -> None:
+    found = matches("maße", rows_of("Größe e\u0301 **Maße**, ﬁn MASSE."))
+    assert [(match.start, match.end) for match in found] == [(9, 13), (18, 23)]
+
+
+@pytest.mark.parametrize(("needle", "text"), [("s", "ß"), ("か", "が"), ("하", "한"), ("क", "ख")])
+def test_a_part_of_a_character_or_another_letter_is_not_found(needle: str, text: str) -> None:
+    assert matches(needle, rows_of(text)) == ()
 
 
 @pytest.mark.parametrize("text", ["a **bo**ld b", "[bo](http://x.y)ld", "bo`l`d", "bo\\_ld"])

@@ -57,6 +57,25 @@ def test_cells_have_tabs_between_them(person: Selecting, begin: str, end: str, c
     assert QGuiApplication.clipboard().text() == copied
 
 
+def test_some_columns_are_copied_without_the_others(person: Selecting) -> None:
+    (body,) = person.show(answer(TEXT))
+    body.setFocus()
+    cursor = body.document().find("10")
+    stop = body.document().find("20").selectionEnd()
+    cursor.setPosition(cursor.selectionStart())
+    cursor.setPosition(stop, QTextCursor.MoveMode.KeepAnchor)
+    body.setTextCursor(cursor)
+    person.press(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    html = QGuiApplication.clipboard().mimeData().html()
+    assert "Size" in html
+    assert "10" in html
+    assert "three" not in html
+    person.press(
+        Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    )
+    assert QGuiApplication.clipboard().text() == "| Size |\n| --: |\n| 10 |\n| 20 |"
+
+
 def test_an_empty_line_is_between_blocks_alone(person: Selecting) -> None:
     prose, items = "# Head\nOne *two*  \nthree\n\nFour\n\n", "- a\n  - b\n\n- c\n\n"
     (body,) = person.show(answer(prose + items + "---\n```\nx\n\ny\n```\n> end"))
