@@ -22,6 +22,9 @@ SAMPLERS = (
     "penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature",
 )  # fmt: skip
 TEMPERATURE = "temperature"
+# Less is greedy: hardly two logits are so close. Divided by much less they leave what llama.cpp's
+# sort and its 32-bit floats can hold, and it chooses noise.
+COLDEST = 1e-5
 
 _WHOLE_CONTEXT = 1_000_000
 # Of each number, its least and its largest value.
@@ -54,17 +57,17 @@ RANGES: dict[str, tuple[float, float]] = {
 class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     """One request's sampling. Defaults are llama.cpp's own (`common/common.h`, 0.3.36).
 
-    ``temperature`` 0 is greedy. ``max_tokens`` None means: until the model ends or the context is
-    full; 0 computes the prompt alone. Before ``min_tokens`` the model cannot end, with
-    ``ignore_eos`` it never can; but where a grammar lets nothing follow, the answer ends. ``seed``
-    None draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place of top_k,
-    top_p, min_p, typical_p, top_n_sigma, XTC and dynamic temperature, which then must be left
-    alone. ``samplers`` are those that are applied, in that order; what the parameters of others say
-    has no effect. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar`` is GBNF,
-    which the answer follows; instead, ``json_schema`` is a JSON schema as JSON text, of which
-    everything is honoured or refused; without ``strict_schema``, what no grammar can express is
-    left out. ``top_logprobs`` None asks for no log-probabilities, 0 for those of the chosen tokens
-    only.
+    ``temperature`` below `COLDEST` is greedy. ``max_tokens`` None means: until the model ends or
+    the context is full; 0 computes the prompt alone. Before ``min_tokens`` the model cannot end,
+    with ``ignore_eos`` it never can; but where a grammar lets nothing follow, the answer ends.
+    ``seed`` None draws one, which the completion then reports. ``mirostat`` 1 or 2 takes the place
+    of top_k, top_p, min_p, typical_p, top_n_sigma, XTC and dynamic temperature, which then must be
+    left alone. ``samplers`` are those that are applied, in that order; what the parameters of
+    others say has no effect. ``logit_bias`` adds to a token's logit; ``-inf`` bans it. ``grammar``
+    is GBNF, which the answer follows; instead, ``json_schema`` is a JSON schema as JSON text, of
+    which everything is honoured or refused; without ``strict_schema``, what no grammar can express
+    is left out. ``top_logprobs`` None asks for no log-probabilities, 0 for those of the chosen
+    tokens only.
     """
 
     temperature: float = 0.8
@@ -104,8 +107,16 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_greedy(self) -> bool:
         """Whether the likeliest token is taken of those that the others leave."""
-        is_cold = self.temperature <= 0.0 and not self.dynatemp_range
+        is_cold = self.temperature < COLDEST and not self.dynatemp_range
         return is_cold and TEMPERATURE in self.samplers
+
+    @property
+    def temperatures(self) -> tuple[float, float]:
+        """The coldest and the hottest of a dynamic temperature. It never comes closer to 0 than
+        `COLDEST`, as it would where the model is nearly sure."""
+        low = self.temperature - self.dynatemp_range
+        high = self.temperature + self.dynatemp_range
+        return max(low, COLDEST), max(high, COLDEST)
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, when a value is outside its range."""

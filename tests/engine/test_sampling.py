@@ -112,6 +112,26 @@ async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEng
     assert warm != await _text(engine, temperature=0.0)
 
 
+async def test_next_to_no_temperature_is_none(engine: LlamaEngine) -> None:
+    """Logits that are divided by so little are more than llama.cpp's sort can take, or infinite."""
+    coldest = await _text(engine, temperature=0.0)
+    many: dict[str, Any] = {"samplers": ("temperature", "top_k"), "top_k": 500}
+    for changes in (many, {"mirostat": 1}, {"mirostat": 2}, {"samplers": ("temperature",)}):
+        for temperature in (1e-9, 1e-40):
+            assert await _text(engine, temperature=temperature, **changes) == coldest, changes
+
+
+async def test_a_dynamic_temperature_is_no_noise_where_the_model_is_nearly_sure(
+    engine: LlamaEngine,
+) -> None:
+    """It comes to about 0 there, and llama.cpp chose the least likely token."""
+    all_tokens: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "max_tokens": 1}
+    dynamic: dict[str, Any] = {"dynatemp_range": 0.5, "dynatemp_exponent": 10.0}
+    for bias in range(16, 40):
+        sure = {"logit_bias": {END: float(bias)}} | all_tokens
+        assert await _text(engine, temperature=0.5, **dynamic, **sure) == "\n\n", bias
+
+
 async def test_what_is_banned_is_not_taken_for_unlikely(engine: LlamaEngine) -> None:
     odd: dict[str, Any] = {"xtc_probability": 1.0, "xtc_threshold": 0.0, "max_tokens": 6}
     odd |= {"top_k": 0, "top_p": 1.0, "min_p": 0.0}

@@ -240,7 +240,8 @@ class Sampler:
 
     def _add_mirostat(self, parameters: SamplingParameters) -> None:
         tau, eta = parameters.mirostat_tau, parameters.mirostat_eta
-        self._add(llama.llama_sampler_init_temp(parameters.temperature))
+        temperature = 0.0 if parameters.is_greedy else parameters.temperature
+        self._add(llama.llama_sampler_init_temp(temperature))
         if parameters.mirostat == 1:
             n_vocab = self._model.n_vocab
             self._add(llama.llama_sampler_init_mirostat(n_vocab, self.seed, tau, eta, _MIROSTAT_M))
@@ -283,9 +284,10 @@ class Sampler:
                     parameters.xtc_probability, parameters.xtc_threshold, _MIN_KEEP, self.seed
                 )
             case "temperature":
-                sampler = llama.llama_sampler_init_temp_ext(
-                    parameters.temperature, parameters.dynatemp_range, parameters.dynatemp_exponent
-                )
+                low, high = parameters.temperatures
+                middle, reach = (low + high) / 2.0, (high - low) / 2.0
+                exponent = parameters.dynatemp_exponent
+                sampler = llama.llama_sampler_init_temp_ext(middle, reach, exponent)
         return sampler
 
     def _choose_quickly(self, parameters: SamplingParameters, greedy: Any) -> None:
