@@ -213,6 +213,15 @@ async def test_what_this_server_does_not_speak(request_head: bytes, status: int,
         assert f'"{code}"'.encode() in answer
 
 
+async def test_http_2_gets_one_answer_and_the_end_of_its_connection() -> None:
+    async with serving() as served:
+        answer = await served.exchange(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        listed = served.activity.snapshot()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert (status_of(answer), header_of(answer, "connection")) == (505, "close")
+    assert [request.status for request in listed] == [505]
+
+
 async def test_a_head_without_an_end_is_not_collected() -> None:
     async with serving() as served:
         answer = await served.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000)
