@@ -232,7 +232,7 @@ def test_what_has_no_properties_may_be_closed_to_them() -> None:
     """As Inspect does with every schema within one."""
 
     def schema(closed: dict[str, Any]) -> dict[str, Any]:
-        values = {
+        values: dict[str, dict[str, Any]] = {
             "a": {"type": "string", "maxLength": 3},
             "b": {"type": ["integer", "null"]},
             "c": {"anyOf": [{"type": "boolean", **closed}, {"const": 1, **closed}]},

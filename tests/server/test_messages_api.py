@@ -156,7 +156,7 @@ async def test_the_official_tool_runner_sends_all_of_the_conversation(stream: bo
     calls = says('<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>')
     async with serving(calls) as served, client_of(served) as client:
         served.engine.answer_format = AnswerFormat(ToolFormat.HERMES)
-        runner = client.beta.messages.tool_runner(
+        runner: Any = client.beta.messages.tool_runner(
             model=MODEL.model_id, max_tokens=9, messages=HI, tools=[weather], stream=stream
         )
         turns = []
