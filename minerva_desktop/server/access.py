@@ -168,7 +168,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.info.status = message["status"]
             headers = stamped_headers(self.info, message.get("headers", ()))
-            if self.owes_body:
+            # What comes behind a request of another version is no request: HTTP/2 begins with one.
+            if self.owes_body or self.info.status == HttpVersionNotSupported.http_status:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         else:

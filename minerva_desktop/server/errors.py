@@ -80,6 +80,13 @@ class UnsupportedParameter(InvalidRequest):
     code = "unsupported_parameter"
 
 
+class ThreadUnsupported(UnsupportedParameter):
+    """A conversation that Anthropic's API would keep. By this code its clients know that they have
+    to send all of it instead, which their tool runners then do by themselves."""
+
+    code = "thread_unsupported_request"
+
+
 class UnsupportedMediaType(InvalidRequest):
     """The body is not announced as JSON."""
 
@@ -146,6 +153,7 @@ _FINAL = (GenerationTimeout, ModelLoadError, OutOfMemory, ModelUnloaded, AppRepl
 ERRORS: tuple[type[MinervaError], ...] = (
     InvalidRequest,
     UnsupportedParameter,
+    ThreadUnsupported,
     ContextLimitExceeded,
     Unauthorized,
     Forbidden,

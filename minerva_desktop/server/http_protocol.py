@@ -122,8 +122,8 @@ class HttpProtocol(H11Protocol):
             transport.close()
             return
         self._stop_waiting()
-        may_send = self._is_refused or self.conn.their_state is h11.SEND_BODY
-        if may_send and transport.can_write_eof():
+        is_sending = self.conn.their_state is h11.SEND_BODY or bool(self._unread())
+        if (self._is_refused or is_sending) and transport.can_write_eof():
             self._n_discarded = 0
             transport.write_eof()
             transport.resume_reading()

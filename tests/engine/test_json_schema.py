@@ -104,6 +104,10 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "string", "minLength": 5, "maxLength": 4}, "#/maxLength"),
     ({"type": "strin"}, "#/type"),
     ({"type": "string", "minimum": 3}, "#/minimum"),
+    ({"type": "string", "additionalProperties": {}}, "#/additionalProperties"),
+    ({"enum": ["a", {}], "additionalProperties": False}, "#/additionalProperties"),
+    ({"anyOf": [{}, {"type": "null"}], "additionalProperties": False}, "#/anyOf"),
+    ({"$ref": "#", "additionalProperties": False}, "#/additionalProperties"),
     ({"$ref": "https://example.com/schema"}, "#/$ref"),
     ({"$ref": "#/$defs/none"}, "#/$ref"),
     ({"prefixItems": [{"$ref": "#/prefixItems/1"}]}, "#/prefixItems/0/$ref"),
@@ -222,6 +226,24 @@ def test_a_list_of_items_is_what_older_schemas_call_prefix_items() -> None:
     assert schema_to_grammar({"items": parts}) == schema_to_grammar({"prefixItems": parts})
     with pytest.raises(InvalidRequest, match="#/items/1/type"):
         schema_to_grammar({"items": [{}, {"type": "strin"}]})
+
+
+def test_what_has_no_properties_may_be_closed_to_them() -> None:
+    """As Inspect does with every schema within one."""
+
+    def schema(closed: dict[str, Any]) -> dict[str, Any]:
+        values: dict[str, dict[str, Any]] = {
+            "a": {"type": "string", "maxLength": 3},
+            "b": {"type": ["integer", "null"]},
+            "c": {"anyOf": [{"type": "boolean", **closed}, {"const": 1, **closed}]},
+            "d": {"enum": ["x", None]},
+            "e": {"type": "array", "items": {"type": "number", **closed}},
+        }
+        properties = {name: {**value, **closed} for name, value in values.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    closed = schema({"additionalProperties": False, "unevaluatedProperties": False})
+    assert schema_to_grammar(closed) == schema_to_grammar(schema({}))
 
 
 def test_a_reference_may_be_written_as_an_address_is() -> None:

@@ -66,6 +66,8 @@ ASKED_TOO_MUCH: tuple[tuple[dict[str, Any], str], ...] = (
     ({"web_search_options": {}}, "web_search_options"),
     ({"guided_json": {"type": "object"}}, "guided_json"),
     ({"structured_outputs": {"json": {}}}, "structured_outputs"),
+    ({"regex": "[ab]{3}"}, "regex"),
+    ({"ebnf": 'root ::= "a"'}, "ebnf"),
     ({"stop_token_ids": [2]}, "stop_token_ids"),
     ({"n": 1000}, "n"),
     ({"max_tokens": 10**9}, "max_tokens"),
@@ -131,6 +133,8 @@ async def test_fields_that_cannot_be_honoured_are_refused_by_name(
             {"thinking_budget_tokens": 0},
             "thinking_budget_tokens is not supported, except as -1: reasoning_effort none, or",
         ),
+        ({"regex": "[ab]"}, "regex is not supported: grammar, in llama.cpp's GBNF, tells what"),
+        ({"guided_json": {}}, "guided_json is not supported: response_format takes a JSON schema"),
         ({"verbosity": "low"}, 'verbosity is not supported, except as "medium": say in the mess'),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import random
+import socket
 
 import pytest
 
@@ -212,6 +213,22 @@ async def test_what_this_server_does_not_speak(request_head: bytes, status: int,
     assert status_of(answer) == status
     if code:
         assert f'"{code}"'.encode() in answer
+
+
+async def test_http_2_gets_one_answer_and_time_to_read_it() -> None:
+    loop, answer = asyncio.get_running_loop(), b""
+    async with serving() as served:
+        with socket.create_connection(("127.0.0.1", served.port)) as client:
+            client.setblocking(False)
+            await loop.sock_sendall(client, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4")
+            while more := await loop.sock_recv(client, 4096):
+                answer += more
+            for _ in range(2):  # it still sends; were it hung up on, the first would say so
+                await loop.sock_sendall(client, b"\0\0\0\0\0")
+        listed = served.activity.snapshot()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert (status_of(answer), header_of(answer, "connection")) == (505, "close")
+    assert [request.status for request in listed] == [505]
 
 
 async def test_a_head_without_an_end_is_not_collected() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import anthropic
 import httpx
 import pytest
-from anthropic.types import Message
+from anthropic.types import Message, ThreadUnsupportedRequestError
 from pydantic import BaseModel
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall, ToolMode
+from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, ModelLoadError, QueueFull
 from minerva_desktop.server.errors import TOO_LONG
 from tests.server.answers import completion, named_events
@@ -142,6 +143,46 @@ async def test_a_message_and_the_results_of_its_calls_can_be_sent_back() -> None
     chat: Any = asked["chat"]
     assert [tool.name for tool in chat.tools] == ["weather"]
     assert (chat.mode, chat.parallel) == (ToolMode.REQUIRED, False)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_official_tool_runner_sends_all_of_the_conversation(stream: bool) -> None:
+    """It has Anthropic's API keep it, unless that is refused in the words that it knows."""
+
+    @anthropic.beta_async_tool
+    async def weather(city: str) -> str:
+        return f"Rain in {city}"
+
+    calls = says('<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>')
+    async with serving(calls) as served, client_of(served) as client:
+        served.engine.answer_format = AnswerFormat(ToolFormat.HERMES)
+        runner: Any = client.beta.messages.tool_runner(
+            model=MODEL.model_id, max_tokens=9, messages=HI, tools=[weather], stream=stream
+        )
+        turns = []
+        async for turn in runner:
+            turns.append(turn if not stream else await turn.get_final_message())
+            served.engine.script = says("It rains")
+    assert [turn.stop_reason for turn in turns] == ["tool_use", "end_turn"]
+    first, second = served.engine.prompts
+    assert first == (ChatTurn(Role.USER, "Hi"),)
+    assert isinstance(second[1], ChatTurn)
+    (call,) = second[1].tool_calls
+    assert (second[0], call.arguments) == (first[0], '{"city": "Oslo"}')
+    assert second[2:] == (ChatTurn(Role.TOOL, "Rain in Oslo", tool_call_id=call.id),)
+
+
+async def test_a_conversation_that_was_to_be_kept_is_refused() -> None:
+    async with serving() as served, client_of(served) as client:
+        thread = client.beta.messages.thread(model=MODEL.model_id, max_tokens=9)
+        with pytest.raises(ThreadUnsupportedRequestError, match="no conversation is kept"):
+            await thread.send({"role": "user", "content": "Hi"})
+        went_on = {"type": "continue", "previous_message_id": "msg_1"}
+        answer = await ask(served, thread=went_on, messages=[])
+        assert answer.status_code == 400
+        details = answer.json()["error"]["details"]
+        assert details == {"error_code": "thread_unsupported_request", "param": "thread"}
+        assert (await ask(served, thread=None)).status_code == 200
 
 
 async def test_an_answer_of_the_clients_own_type() -> None:

@@ -41,6 +41,8 @@ TYPE_KEYWORDS = {
 # The bounds of how long something is.
 COUNTS = MappingProxyType({"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")})
 
+_CLOSING = ("additionalProperties", "unevaluatedProperties")
+
 # What says nothing about which values there may be.
 _ANNOTATIONS = frozenset(
     {
@@ -58,8 +60,9 @@ _ANNOTATIONS = frozenset(
 
 
 def keywords(schema: Schema) -> set[str]:
-    """Those of a schema that have to be honoured. Tools' own annotations begin with ``x-``, and
-    zod says of the names of properties that they are strings, as all are."""
+    """Those of a schema that have to be honoured. Tools' own annotations begin with ``x-``, zod
+    says of the names of properties that they are strings, as all are, and Inspect closes every
+    schema to other properties, also those of what has none."""
     return {
         key
         for key, value in schema.items()
@@ -67,7 +70,23 @@ def keywords(schema: Schema) -> set[str]:
         and not key.startswith("x-")
         and not (key == "propertyNames" and value in (True, {}, {"type": "string"}))
         and not (key == "nullable" and value is False)
+        and not (key in _CLOSING and value is False and not _takes_objects(schema))
     }
+
+
+def _takes_objects(schema: Schema) -> bool:
+    """Whether an object may satisfy it, or that is not plain to see."""
+    choice = schema.get("anyOf", schema.get("oneOf"))
+    branches = choice if isinstance(choice, list) and "type" not in schema else [schema]
+    return any(not isinstance(each, dict) or _may_be_object(each) for each in branches)
+
+
+def _may_be_object(schema: Schema) -> bool:
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if isinstance(values, list):
+        return any(isinstance(value, dict) for value in values)
+    types = schema.get("type")
+    return not types or types == "object" or (isinstance(types, list) and "object" in types)
 
 
 class Inexpressible(InvalidRequest):

@@ -12,7 +12,7 @@ from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import MAX_STOP_STRINGS, SamplingParameters
 from minerva_desktop.chat.tools import ChatOptions, Tool, ToolMode
 from minerva_desktop.errors import InvalidRequest
-from minerva_desktop.server.errors import UnsupportedParameter
+from minerva_desktop.server.errors import ThreadUnsupported, UnsupportedParameter
 from minerva_desktop.server.parameters.anthropic_turns import CACHE_CONTROL, prompt_turns
 from minerva_desktop.server.parameters.complaints import must_be_one_of, shown
 from minerva_desktop.server.parameters.files import RequestFiles
@@ -42,6 +42,7 @@ from minerva_desktop.server.schemas.anthropic import (
 BETA_HEADER = "anthropic-beta"
 CUSTOM = "custom"
 OMITTED = "omitted"
+THREAD = "thread"
 
 _PROMPT_NEUTRAL: NeutralValues = MappingProxyType(
     {
@@ -109,6 +110,7 @@ def messages_parameters(
 ) -> MessagesParameters:
     """``request_timeout_s`` is the endpoint's own limit, in seconds; ``has_betas``: the request's
     headers name some."""
+    _refuse_thread(body)
     parser = _parser(body, files, has_betas)
     request = parser.validated(MessagesRequest)
     parser.judge(request, _NEUTRAL, without_effect=WITHOUT_EFFECT | CACHE_CONTROL)
@@ -161,6 +163,16 @@ def count_parameters(
         chat=_chat_options(parser, request),
         headers=parser.headers(),
     )
+
+
+def _refuse_thread(body: Mapping[str, Any]) -> None:
+    """Before all else: what goes on with a thread has only its newest messages, and no tools."""
+    if body.get(THREAD) is not None:
+        raise ThreadUnsupported(
+            "thread is not supported: no conversation is kept here; send all of its messages, "
+            "without thread",
+            param=THREAD,
+        )
 
 
 def _parser(

@@ -25,6 +25,8 @@ _IDLE = (
     "how long an idle model stays loaded is chosen in the window, or by minerva serve"
     " --idle-seconds"
 )
+_FORM = "grammar, in llama.cpp's GBNF, tells what form an answer has to have"
+_SCHEMA = "response_format takes a JSON schema, and grammar what is no JSON, in llama.cpp's GBNF"
 _THINKS = "reasoning_effort none, or enable_thinking in chat_template_kwargs, asks for no thinking"
 
 # Names of fields that cannot be honoured, with the values (besides null) that ask for nothing.
@@ -33,10 +35,17 @@ RequestT = TypeVar("RequestT", bound=RequestModel)
 # What helps instead, where the request is not the place for it.
 _INSTEAD: Mapping[str, str] = MappingProxyType(
     {
+        "ebnf": _FORM,
+        "guided_choice": _FORM,
+        "guided_grammar": _FORM,
+        "guided_json": _SCHEMA,
+        "guided_regex": _FORM,
         "keep_alive": _IDLE,
         "num_ctx": "the context is chosen when a model is loaded, in its load options or by"
         " minerva serve --n-ctx",
         "reasoning_budget_tokens": _THINKS,
+        "regex": _FORM,
+        "structured_outputs": _SCHEMA,
         "thinking_budget_tokens": _THINKS,
         "ttl": _IDLE,
         "verbosity": "say in the messages how long the answer is to be",
