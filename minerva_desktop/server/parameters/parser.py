@@ -26,8 +26,9 @@ _IDLE = (
     " --idle-seconds"
 )
 _FORM = "grammar, in llama.cpp's GBNF, tells what form an answer has to have"
-_SCHEMA = "response_format takes a JSON schema, and grammar what is no JSON, in llama.cpp's GBNF"
-_THINKS = "reasoning_effort none, or enable_thinking in chat_template_kwargs, asks for no thinking"
+# Fields that all APIs here have.
+_SCHEMA = "json_schema takes a JSON schema, and grammar what is no JSON, in llama.cpp's GBNF"
+_THINKS = "enable_thinking false in chat_template_kwargs asks for no thinking"
 
 # Names of fields that cannot be honoured, with the values (besides null) that ask for nothing.
 NeutralValues = Mapping[str, tuple[Any, ...]]
