@@ -230,6 +230,9 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
         ({"mcp_servers": [{"url": "http://a"}]}, "mcp_servers"),
         ({"stop": "x"}, "stop"),
         ({"n": 2}, "n"),
+        ({"max_completion_tokens": 5}, "max_completion_tokens"),
+        ({"parallel_tool_calls": False}, "parallel_tool_calls"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"return_progress": True}, "return_progress"),
     ],
 )

@@ -91,6 +91,14 @@ class ParameterParser:
             elif name not in without_effect:
                 self._ignored.append(f"{prefix}{name}"[:MAX_FIELD_NAME])
 
+    def refuse_other_names(self, value: RequestModel, names: Mapping[str, str]) -> None:
+        """Refuse what other APIs here call otherwise: ``names`` are theirs, with those of this one.
+        Its clients would have it done."""
+        for name, given in (value.model_extra or {}).items():
+            if name in names and given is not None and given is not False:
+                message = f"{name} is not supported here, where it is called {names[name]}"
+                raise UnsupportedParameter(message, param=name)
+
     def ignore(self, name: str) -> None:
         """Note a field that is known and that nothing comes of here."""
         self._ignored.append(name)
