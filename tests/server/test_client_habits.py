@@ -131,10 +131,10 @@ async def test_fields_that_cannot_be_honoured_are_refused_by_name(
         ({"num_ctx": 4096}, "num_ctx is not supported: the context is chosen when a model is load"),
         (
             {"thinking_budget_tokens": 0},
-            "thinking_budget_tokens is not supported, except as -1: reasoning_effort none, or",
+            "thinking_budget_tokens is not supported, except as -1: enable_thinking false in",
         ),
         ({"regex": "[ab]"}, "regex is not supported: grammar, in llama.cpp's GBNF, tells what"),
-        ({"guided_json": {}}, "guided_json is not supported: response_format takes a JSON schema"),
+        ({"guided_json": {}}, "guided_json is not supported: json_schema takes a JSON schema"),
         ({"verbosity": "low"}, 'verbosity is not supported, except as "medium": say in the mess'),
     ],
 )
@@ -144,6 +144,29 @@ async def test_a_refusal_says_where_else_that_is_to_be_had(
     async with serving() as served:
         answer = await served.http.post(CHAT, json=chat_body(**fields))
     assert answer.json()["error"]["message"].startswith(instead)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (CHAT, {"messages": [USER]}),
+        ("/v1/completions", {"prompt": "x"}),
+        ("/v1/responses", {"input": "x"}),
+        ("/v1/messages", {"messages": [USER], "max_tokens": 9}),
+    ],
+)
+async def test_what_a_refusal_names_instead_is_taken_there(
+    path: str, asked: dict[str, Any]
+) -> None:
+    async with serving() as served:
+        refused = await served.http.post(path, json={**asked, "guided_json": {"type": "null"}})
+        instead = refused.json()["error"]["message"].partition(": ")[2].partition(" ")[0]
+        answer = await served.http.post(path, json={**asked, instead: {"type": "null"}})
+    assert (refused.status_code, answer.status_code) == (400, 200)
+    assert IGNORED_FIELDS_HEADER not in answer.headers
+    (sampling,) = served.engine.samplings
+    assert sampling is not None
+    assert sampling.json_schema == '{"type": "null"}'
 
 
 async def test_a_train_of_thought_by_its_other_name_reaches_the_prompt() -> None:

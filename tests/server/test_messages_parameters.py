@@ -62,13 +62,14 @@ def test_blocks_become_turns() -> None:
     result: dict[str, object] = {"type": "tool_result", "tool_use_id": "t1"}
     thinking = {"type": "thinking", "thinking": "hm", "signature": "EqQB"}
     call = {"type": "tool_use", "id": "t1", "name": "f", "input": {"ä": 1}, **CACHE}
+    other = {"type": "tool_use", "id": "t2", "name": "g", "input": {}}
     parameters = parse(
         system=[text("s1", **CACHE), text("s2")],
         messages=[
             {"role": "system", "content": "s3"},
             {"role": "user", "content": [text("one", **CACHE), text("two", citations=None)]},
             {"role": "user", "content": "three"},
-            {"role": "assistant", "content": [thinking, text("I call"), call]},
+            {"role": "assistant", "content": [thinking, text("I call"), call, other]},
             {
                 "role": "user",
                 "content": [
@@ -87,7 +88,7 @@ def test_blocks_become_turns() -> None:
             Role.ASSISTANT,
             "I call",
             reasoning="hm",
-            tool_calls=(ToolCall("t1", "f", '{"ä": 1}'),),
+            tool_calls=(ToolCall("t1", "f", '{"ä": 1}'), ToolCall("t2", "g", "{}")),
         ),
         ChatTurn(Role.TOOL, "r1\nr2", tool_call_id="t1"),
         ChatTurn(Role.TOOL, "Error: no", tool_call_id="t2"),
@@ -147,6 +148,7 @@ def test_messages_of_one_role_in_a_row_are_one_turn() -> None:
         (user({"type": "text"}), "messages[0].content[0].text"),
         (user({"type": "tool_use", "id": "a", "name": "f", "input": {}}), "messages[0].content[0]"),
         (user({"type": "tool_result", "content": "x"}), "messages[0].content[0].tool_use_id"),
+        (user({"type": "tool_result", "tool_use_id": "a"}), "messages[0].content"),
         (
             {"messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a"}]}]},
             "messages[0].content[0].name",
@@ -230,6 +232,9 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
         ({"mcp_servers": [{"url": "http://a"}]}, "mcp_servers"),
         ({"stop": "x"}, "stop"),
         ({"n": 2}, "n"),
+        ({"max_completion_tokens": 5}, "max_completion_tokens"),
+        ({"parallel_tool_calls": False}, "parallel_tool_calls"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"return_progress": True}, "return_progress"),
     ],
 )

@@ -150,8 +150,10 @@ async def test_a_tool_gives_back_a_document() -> None:
         "tool_use_id": "t",
         "content": [document(type="text", data="hello")],
     }
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    said = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
     async with serving() as served:
-        await served.http.post(MESSAGES, json=asks(MESSAGES, result))
+        await served.http.post(MESSAGES, json={**asks(MESSAGES), "messages": said})
     assert served.engine.prompts[0][-1] == ChatTurn(Role.TOOL, HELLO_READ, tool_call_id="t")
 
 

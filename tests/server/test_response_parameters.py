@@ -206,6 +206,9 @@ def test_a_wrong_value_is_refused_by_name(fields: dict[str, object], param: str)
         ({"background": True}, "background"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"n": 2}, "n"),
+        ({"max_tokens": 5}, "max_tokens"),
+        ({"messages": []}, "messages"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"return_progress": True}, "return_progress"),
         ({"timings_per_token": True}, "timings_per_token"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
@@ -232,6 +235,13 @@ def test_what_cannot_be_honoured_is_refused_by_name(fields: dict[str, object], p
     assert isinstance(error, UnsupportedParameter)
     assert error.param == param
     assert error.message.startswith(param)
+
+
+def test_the_names_of_other_apis_are_refused_with_that_of_this_one() -> None:
+    assert refusal(max_tokens=0).message.endswith("where it is called max_output_tokens")
+    assert refusal(response_format={}).message.endswith("where it is called text.format")
+    nothing = parse(max_tokens=None, logprobs=False, functions=[])
+    assert nothing.sampling == SamplingParameters()
 
 
 def test_a_reference_to_what_is_not_kept_says_what_to_send() -> None:

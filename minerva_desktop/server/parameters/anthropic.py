@@ -58,6 +58,8 @@ _NEUTRAL: NeutralValues = MappingProxyType(
         **SAMPLING_NEUTRAL,
         **_PROMPT_NEUTRAL,
         "diagnostics": ({}, {"previous_message_id": None}),
+        "functions": ([],),
+        "parallel_tool_calls": (True,),
         "service_tier": ("auto", "standard_only"),
     }
 )
@@ -69,6 +71,15 @@ _TOOL_NEUTRAL: NeutralValues = MappingProxyType(
     }
 )
 _OTHER_DIALECTS = ("n", "stop", "timings_per_token", "return_progress")
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "max_completion_tokens": "max_tokens",
+        "max_output_tokens": "max_tokens",
+        "n_predict": "max_tokens",
+        "reasoning_effort": "output_config.effort",
+        "response_format": "output_config.format",
+    }
+)
 _NOTHING: NeutralValues = MappingProxyType({})
 _MODES = MappingProxyType(
     {
@@ -113,6 +124,7 @@ def messages_parameters(
     _refuse_thread(body)
     parser = _parser(body, files, has_betas)
     request = parser.validated(MessagesRequest)
+    parser.refuse_other_names(request, _NAMES)
     parser.judge(request, _NEUTRAL, without_effect=WITHOUT_EFFECT | CACHE_CONTROL)
     refuse_given(request, _OTHER_DIALECTS)
     schema, field = _answer_schema(parser, request)

@@ -62,13 +62,23 @@ _OF_ROLE = MappingProxyType(
 
 def prompt_turns(parser: ParameterParser, request: PromptFields) -> tuple[ChatTurn, ...]:
     """All that the model is given. Messages of one role in a row are one turn, and a last one of
-    the assistant is one that goes on, as the API has it."""
+    the assistant is one that goes on, as the API has it; the result of a call has to follow that.
+    """
     turns: list[ChatTurn] = []
+    called: set[str | None] = set()
     if request.system is not None:
         turns.append(ChatTurn(Role.SYSTEM, _text(parser, request.system, "system", "text blocks")))
     for index, message in enumerate(request.messages):
         parser.judge(message, _NOTHING, f"messages[{index}].")
         for turn in _turns(parser, message, f"messages[{index}]"):
+            called.update(call.id for call in turn.tool_calls)
+            if turn.role is Role.TOOL and turn.tool_call_id not in called:
+                where = f"messages[{index}].content"
+                raise InvalidRequest(
+                    f"{where}: the tool_use_id {shown(turn.tool_call_id)} is that of no tool_use "
+                    "before it",
+                    param=where,
+                )
             if turns and turn.role is turns[-1].role and turn.role in (Role.USER, Role.ASSISTANT):
                 turns[-1] = _joined(turns[-1], turn)
             else:

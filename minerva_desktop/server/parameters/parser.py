@@ -26,8 +26,9 @@ _IDLE = (
     " --idle-seconds"
 )
 _FORM = "grammar, in llama.cpp's GBNF, tells what form an answer has to have"
-_SCHEMA = "response_format takes a JSON schema, and grammar what is no JSON, in llama.cpp's GBNF"
-_THINKS = "reasoning_effort none, or enable_thinking in chat_template_kwargs, asks for no thinking"
+# Fields that all APIs here have.
+_SCHEMA = "json_schema takes a JSON schema, and grammar what is no JSON, in llama.cpp's GBNF"
+_THINKS = "enable_thinking false in chat_template_kwargs asks for no thinking"
 
 # Names of fields that cannot be honoured, with the values (besides null) that ask for nothing.
 NeutralValues = Mapping[str, tuple[Any, ...]]
@@ -89,6 +90,14 @@ class ParameterParser:
                     raise _unsupported(f"{prefix}{name}", neutral[name])
             elif name not in without_effect:
                 self._ignored.append(f"{prefix}{name}"[:MAX_FIELD_NAME])
+
+    def refuse_other_names(self, value: RequestModel, names: Mapping[str, str]) -> None:
+        """Refuse what other APIs here call otherwise: ``names`` are theirs, with those of this one.
+        Its clients would have it done."""
+        for name, given in (value.model_extra or {}).items():
+            if name in names and given is not None and given is not False:
+                message = f"{name} is not supported here, where it is called {names[name]}"
+                raise UnsupportedParameter(message, param=name)
 
     def ignore(self, name: str) -> None:
         """Note a field that is known and that nothing comes of here."""

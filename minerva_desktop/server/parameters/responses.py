@@ -66,6 +66,7 @@ _NEUTRAL: NeutralValues = MappingProxyType(
         "access_programs": (),
         "background_options": ({},),
         "context_management": ([],),
+        "functions": ([],),
         "image": (),
         "moderation": (),
         "prompt": (),
@@ -81,6 +82,17 @@ _NOTHING_IS_KEPT = MappingProxyType(
     }
 )
 _CHATS_OWN = ("n", "timings_per_token", "return_progress")
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "logprobs": f"include: [{LOGPROBS}]",
+        "max_completion_tokens": "max_output_tokens",
+        "max_tokens": "max_output_tokens",
+        "messages": "input",
+        "n_predict": "max_output_tokens",
+        "reasoning_effort": "reasoning.effort",
+        "response_format": "text.format",
+    }
+)
 _TEXT_NEUTRAL: NeutralValues = MappingProxyType({"verbosity": ("medium",)})
 _REASONING_NEUTRAL: NeutralValues = MappingProxyType({"context": ("auto",), "mode": ("standard",)})
 _STREAM_NEUTRAL: NeutralValues = MappingProxyType({"include_obfuscation": (False,)})
@@ -109,6 +121,7 @@ def responses_parameters(
     """``request_timeout_s`` is the endpoint's own limit, in seconds."""
     parser = ParameterParser(body, files)
     request = parser.validated(ResponsesRequest)
+    parser.refuse_other_names(request, _NAMES)
     parser.judge(request, _NEUTRAL, without_effect=_WITHOUT_EFFECT)
     refuse_given(request, _CHATS_OWN)
     _refuse_keeping(request)
