@@ -35,7 +35,7 @@ from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.chat.turns import require_content, turn_to_go_on
+from minerva_desktop.chat.turns import question_of, require_content, turn_to_go_on
 from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError
 
 GONE = "This chat is not there any more"
@@ -79,12 +79,7 @@ class ChatSession:
     def is_busy(self) -> bool:
         """Whether an answer is on its way, its end not yet on disk, or the next one counted."""
         ending = self._ending is not None and not self._ending.done()
-        return self.is_answering or ending or self.is_counting
-
-    @property
-    def is_counting(self) -> bool:
-        """Whether what has waited longest is sent as soon as it is known to have room."""
-        return self.sending.is_counting
+        return self.is_answering or ending or self.sending.is_counting
 
     @property
     def has_more_to_do(self) -> bool:
@@ -110,7 +105,7 @@ class ChatSession:
     @property
     def is_paused(self) -> bool:
         """Whether messages wait for a person."""
-        return bool(self._queue) and not self.is_answering and not self.is_counting
+        return bool(self._queue) and not (self.is_answering or self.sending.is_counting)
 
     # -- what a person says ----------------------------------------------------------------
 
@@ -148,18 +143,20 @@ class ChatSession:
         await self._begin(question, model_path)
 
     async def retry(
-        self, message_id: str, model_path: Path, sampling: SamplingParameters | None = None
+        self,
+        message_id: str,
+        model_path: Path,
+        sampling: SamplingParameters | None = None,
+        *,
+        once: bool = False,
     ) -> None:
         """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
-        the new one stands; ``sampling`` counts for it alone. Raises as `send`."""
+        the new one stands; ``sampling`` counts for it alone, and ``once`` for it alone the model
+        does, too. Raises as `send`."""
         self._require_idle()
-        message = self.conversation[message_id]
-        parent_id = message_id if message.role is Role.USER else message.parent_id
-        if parent_id is None:
-            raise InvalidRequest("There is no question to answer", param="message_id")
-        self.conversation.branch_from(parent_id)
+        self.conversation.branch_from(question_of(self.conversation[message_id]))
         self._listener.on_branch_changed(self)
-        await self._begin(None, model_path, sampling)
+        await self._begin(None, model_path, sampling, once=once)
 
     async def resume(self, message_id: str, model_path: Path) -> None:
         """Go on with an answer where it broke off, in the same message. Raises `InvalidRequest`
@@ -178,7 +175,7 @@ class ChatSession:
         await self._keeper.save_change(answer)
         turns = await asyncio.to_thread(prompt)
         turns += () if begun is None else (begun,)
-        self._start(answer, model_path, turns, self.conversation.sampling)
+        self._start(answer, model_path, turns)
 
     def enqueue(
         self, text: str, model_path: Path, files: Files = (), place: int | None = None
@@ -344,30 +341,29 @@ class ChatSession:
         question: Message | None,
         model_path: Path,
         sampling: SamplingParameters | None = None,
+        *,
+        once: bool = False,
     ) -> None:
-        self.conversation.model = model_name(model_path)
-        chosen = sampling or self.conversation.sampling
+        name = model_name(model_path)
+        if not once:
+            self.conversation.model = name
         if question is not None:
             self._show(question)
         answer = self._reply(Role.ASSISTANT, "", MessageState.STREAMING)
-        answer = msgspec.structs.replace(answer, model=self.conversation.model, sampling=chosen)
+        chosen = sampling or self.conversation.sampling
+        answer = msgspec.structs.replace(answer, model=name, sampling=chosen)
         # Before the first await, so that a second send cannot slip in between.
         self._answer = RunningAnswer(answer, self._keeper)
         prompt = self.conversation.prompt()
         self._show(answer)
         await self._keeper.save()
         self._listener.on_session_saved()
-        self._start(answer, model_path, await asyncio.to_thread(prompt), chosen)
+        self._start(answer, model_path, await asyncio.to_thread(prompt))
 
-    def _start(
-        self,
-        answer: Message,
-        model_path: Path,
-        turns: tuple[ChatTurn, ...],
-        sampling: SamplingParameters,
-    ) -> None:
+    def _start(self, answer: Message, model_path: Path, turns: tuple[ChatTurn, ...]) -> None:
         if self._answer is None or self._answer.id != answer.id:
             return  # stopped and ended while the disk was busy
+        sampling = answer.sampling or self.conversation.sampling
         snapshot = None if self.is_temporary else self.conversation.id
         self._engine.start_answer(AnswerRequest(answer.id, model_path, turns, sampling, snapshot))
         if self._answer.is_stopping:

@@ -111,6 +111,15 @@ def require_content(text: str, parts: Iterable[Part]) -> None:
         raise InvalidRequest("The message is empty", param="text")
 
 
+def question_of(message: Message) -> str:
+    """The id of the question that ``message`` is, or answers. Raises `InvalidRequest` for an answer
+    to none."""
+    question_id = message.id if message.role is Role.USER else message.parent_id
+    if question_id is None:
+        raise InvalidRequest("There is no question to answer", param="message_id")
+    return question_id
+
+
 def _enclosed(parts: Iterable[Part]) -> Iterable[str]:
     """What came with a message, as text. No model here sees images: it is told of them."""
     for part in parts:

@@ -131,16 +131,18 @@ class MessageActions(QObject):
         message_id: str,
         path: Path | None = None,
         sampling: SamplingParameters | None = None,
+        *,
+        once: bool = False,
     ) -> None:
         """Answer that question, or that of an answer, with the model at ``path``; the chosen one by
-        default."""
+        default. ``once``: the chat stays with the model it had."""
         path = path or self._model_path()
         up_to = _up_to(session, message_id)
         before = up_to if up_to[-1].role is Role.USER else up_to[:-1]
-        again = partial(self._retry, session, message_id, path, sampling)
+        again = partial(self._retry, session, message_id, path, sampling, once=once)
         asked = Asked(session, path, before, then=again)
         if await self._is_free(message_id, asked):
-            await session.retry(message_id, path, sampling)
+            await session.retry(message_id, path, sampling, once=once)
 
     async def _offer_regenerating(
         self, session: ChatSession, message_id: str, place: QPoint
@@ -165,8 +167,12 @@ class MessageActions(QObject):
         path: str,
         sampling: SamplingParameters | None,
     ) -> None:
+        """A model that was not chosen in the picker answers this once: the next message goes to
+        the chosen one, as does that of the chat when it is opened again."""
         if session is self._session():
-            self._tasks.start(self._retry(session, message_id, path_of(path), sampling))
+            model = path_of(path)
+            once = model != self._models.current_path
+            self._tasks.start(self._retry(session, message_id, model, sampling, once=once))
 
     def _ask(self, session: ChatSession, message_id: str, words: str) -> None:
         path = self._models.current_path

@@ -86,7 +86,7 @@ class MessageSender(QObject):
         session, path = self._session(), self._models.current_path
         if session is None or path is None:
             return None
-        is_whole = not (session.is_answering or session.is_counting)
+        is_whole = not (session.is_answering or session.sending.is_counting)
         branch = session.conversation.active_branch()
         return Asked(session, path, branch, text, files, is_whole=is_whole)
 
@@ -171,7 +171,7 @@ async def _say(asked: Asked) -> None:
     counted alone, because an answer was being written, is counted with that, if it has ended
     since."""
     session = asked.session
-    is_idle = not session.is_answering and not session.is_counting
+    is_idle = not session.is_answering and not session.sending.is_counting
     if is_idle and asked.is_whole:
         await session.send(asked.text, asked.path, asked.files, asked.reply_to)
         return

@@ -91,7 +91,7 @@ async def test_what_waited_leaves_the_answer_alone_that_began_meanwhile(desk: De
     running = session.answer_id
     await session.settle()
     await asyncio.sleep(0)
-    assert not session.is_counting
+    assert not session.sending.is_counting
     assert session.conversation.active_leaf_id == running
     assert [queued.text for queued in session.queued] == ["Behind two"]
 
@@ -122,7 +122,7 @@ async def test_what_is_taken_away_while_it_is_counted_holds_up_nothing(desk: Des
     await session.settle()  # the answer is on disk, whatever is counted
     while desk.listener.counted != ["Two"]:
         await asyncio.sleep(0)
-    assert session.is_counting
+    assert session.sending.is_counting
     assert not session.is_paused
     session.unqueue(session.queued[0].id)
     desk.listener.counts.set()

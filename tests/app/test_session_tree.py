@@ -98,6 +98,18 @@ async def test_another_answer_with_other_parameters(desk: Desk) -> None:
     assert session.conversation.sampling == SamplingParameters(seed=7)
 
 
+async def test_a_model_that_answers_once_does_not_become_the_chats(desk: Desk) -> None:
+    session = desk.new_session()
+    first = await desk.answered(session, "Hello", "Hi")
+    await session.retry(first, Path("/models/other.gguf"), once=True)
+    second = await desk.says(session, "Ahoy")
+    assert desk.engine.started[-1].model_path == Path("/models/other.gguf")
+    assert session.conversation[second].model == "other.gguf"
+    await session.close()
+    kept = await desk.store.load(session.conversation.id)
+    assert (kept.model, kept[second].model) == (MODEL.name, "other.gguf")
+
+
 async def test_a_cut_answer_goes_on_in_its_own_message(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("Count", MODEL)

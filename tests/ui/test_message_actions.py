@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import apsw
 import pytest
@@ -132,6 +134,13 @@ def choose(opened: OpenWindow, name: str, entry: str) -> None:
     menu.close()
 
 
+def regenerate(opened: OpenWindow, entry: str) -> None:
+    """Choose an entry of the menu of the first answer's *Regenerate*."""
+    do(opened, 1, MessageAction.REGENERATE)
+    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
+    choose(opened, "regenerateMenu", entry)
+
+
 def undo(opened: OpenWindow) -> None:
     """Press Undo in the notice on display."""
     buttons = opened.window.notifications.findChildren(QPushButton)
@@ -196,9 +205,7 @@ def test_another_answer_is_beside_the_first(short: OpenWindow) -> None:
     opened = short
     opened.send("Hello")
     answered(opened, 2)
-    do(opened, 1, MessageAction.REGENERATE)
-    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
-    choose(opened, "regenerateMenu", "Again with small")
+    regenerate(opened, "Again with small")
     opened.until("answer", lambda: bool(opened.window.findChildren(BranchNavigator)))
     answered(opened, 2)
     assert [each.accessibleName() for each in opened.window.findChildren(BranchNavigator)] == [
@@ -213,16 +220,30 @@ def test_another_answer_is_beside_the_first(short: OpenWindow) -> None:
     assert "Ended: at its limit of tokens" in told
     QTest.keyClick(details, Qt.Key.Key_Escape)
     assert not details.isVisible()
-    do(opened, 1, MessageAction.REGENERATE)
-    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
-    choose(opened, "regenerateMenu", "Ask for it shorter")
+    regenerate(opened, "Ask for it shorter")
     answered(opened, 4)
     assert "much shorter." in opened.transcript
-    do(opened, 1, MessageAction.REGENERATE)  # an earlier answer, in another branch
-    opened.until("menu", lambda: bool(opened.window.findChildren(QMenu, "regenerateMenu")))
-    choose(opened, "regenerateMenu", "Ask for it longer")
+    regenerate(opened, "Ask for it longer")  # an earlier answer, in another branch
     opened.until("question", lambda: "in more detail." in opened.transcript)
     answered(opened, 4)
+
+
+def test_another_model_answers_once_and_the_chat_stays_with_its_own(
+    short: OpenWindow, small_catalog: Catalog, small_path: Path, tmp_path: Path
+) -> None:
+    opened, picker = short, short.window.header.picker
+    small_catalog.add(shutil.copyfile(small_path, tmp_path / "other.gguf"))
+    picker.opened.emit()  # it is looked for whenever the list is opened
+    opened.until("other model", lambda: len(picker.items) == 2)
+    opened.send("Hello")
+    answered(opened, 2)
+    regenerate(opened, "With other (not loaded)")
+    opened.until("answer", lambda: views(opened)[-1].message.model == "other.gguf")
+    answered(opened, 2)
+    opened.window.sidebar.new_chat.emit()
+    open_chat(opened, "Hello", "Hello")
+    assert views(opened)[1].message.model == "other.gguf"
+    assert [picker.current] == [item for item in picker.items if item.name == "small"]
 
 
 def test_a_cut_answer_goes_on_in_its_own_message(short: OpenWindow) -> None:
@@ -349,14 +370,10 @@ def test_a_draft_reaches_the_disk_while_it_is_typed(open_app: OpenApp) -> None:
 
 def _draft_on_disk(conversation_id: str) -> str:
     """Read beside the running app."""
-    connection = apsw.Connection(str(app_paths().database), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        rows = connection.execute(
-            "SELECT draft FROM conversations WHERE id = ?", (conversation_id,)
-        ).fetchall()
-    finally:
-        connection.close()
-    return str(rows[0][0])
+    path = str(app_paths().database)
+    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        found = "SELECT draft FROM conversations WHERE id = ?"
+        return str(connection.execute(found, (conversation_id,)).fetchall()[0][0])
 
 
 # -- temporary chats ---------------------------------------------------------------------------
