@@ -38,11 +38,13 @@ class Cleaner:
 
 
 class PlainStream:
-    """Renders text as it is, a row for each line: what a person wrote. Used like the other."""
+    """Renders text as it is, a row for each line: what a person wrote. Used like the other. Blank
+    lines at its end are not shown."""
 
     def __init__(self) -> None:
         self._cleaner = Cleaner()
         self._partial = ""
+        self._blank: list[Row] = []  # at the end so far
         self._settled: list[Row] = []
         self._delivered = 0
 
@@ -50,15 +52,22 @@ class PlainStream:
         """Add a piece of the text, cut anywhere."""
         *lines, self._partial = (self._partial + self._cleaner.clean(text)).split("\n")
         for line in lines:
-            self._settled += plain_rows(line)
+            self._settle(line)
         *pieces, self._partial = split_long(self._partial, PLAIN_LIMIT)
         for piece in pieces:
-            self._settled += plain_rows(piece)
+            self._settle(piece)
+
+    def _settle(self, line: str) -> None:
+        if line.strip():
+            self._settled += self._blank + plain_rows(line)
+            self._blank.clear()
+        else:
+            self._blank += plain_rows(line)
 
     def finish_some(self) -> bool:
         """The text is complete; nothing is left to do."""
         if self._cleaner.rest():
-            self._settled += plain_rows(self._partial)
+            self._settle(self._partial)
             self._partial = ""
         return False
 
@@ -70,4 +79,7 @@ class PlainStream:
         self._delivered += len(rows)
         if settled_only or self._settled:
             return Update(keep, rows, whole=False)
-        return Update(keep, rows + plain_rows(self._partial))
+        if self._partial.strip():
+            return Update(keep, rows + self._blank + plain_rows(self._partial))
+        # A text of nothing else is one blank line.
+        return Update(keep, rows if self._delivered else plain_rows(""))

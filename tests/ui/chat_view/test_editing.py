@@ -60,6 +60,14 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
     assert below.y() == shown.geometry().bottom() + 1
 
 
+def test_blank_lines_at_its_end_are_kept_and_not_shown(qtbot: QtBot, view: ChatView) -> None:
+    asked, plain = question("Why?\n\n \n"), question("Why?")
+    shown, same = show(qtbot, view, asked, plain)
+    assert shown.body.height() == same.body.height()
+    assert view.message_text(asked.id) == "Why?\n\n \n"
+    assert begin(view, asked).toPlainText() == "Why?\n\n \n"
+
+
 def test_undo_takes_back_what_was_typed_and_no_more(qtbot: QtBot, view: ChatView) -> None:
     asked = question("Why?")
     show(qtbot, view, asked)
