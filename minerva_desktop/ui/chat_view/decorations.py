@@ -13,7 +13,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextDocument, QTextLine
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
-from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.rows import QUOTE, Kind, Mark, Row, Run
 from minerva_desktop.ui.chat_view.text_measures import CODE_PADDING, TextMeasures
 from minerva_desktop.ui.theme import Theme
 
@@ -95,7 +95,9 @@ class Decorations:
             bars: list[float] = [*measures.quote_bars(row.nest)]
             if bars and self._is_from_right(index):
                 bars = [self._document.textWidth() - left - BAR_WIDTH for left in bars]
-            for left in [left for left in open_bars if left not in bars]:
+            # A quote ends where the next item begins, though that may begin with another.
+            going_on = bars[: row.nest[: row.item].count(QUOTE)] if row.marker else bars
+            for left in [left for left in open_bars if left not in going_on]:
                 bar = open_bars.pop(left)
                 painter.drawRoundedRect(bar, BAR_WIDTH / 2, BAR_WIDTH / 2)
             rect = self._rect(self._writer.block(index)) if bars else QRectF()

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.footnote.index import footnote_def
 
-from minerva_desktop.ui.chat_view.rows import LIST, Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.rows import BESIDE_QUOTE, LIST, QUOTE, Kind, Mark, Row, Run
 
 REFERENCE = "footnote_ref"
 OPEN = "footnote_reference_open"
@@ -98,10 +98,12 @@ def note_rows(rows: Sequence[Row], name: str, label: str, *, leads_back: bool = 
     """The rows of a note, with its name before them and the way back behind them."""
     made = list(rows) or [Row(Kind.TEXT, nest=LIST)]
     first = made[0]
-    if first.kind is Kind.TEXT and not first.marker and first.nest == LIST:
-        made[0] = replace(first, marker=f"{name}.", tight=True)
+    number = f"{name}."
+    nest = first.nest if len(number) > BESIDE_QUOTE else first.nest.rstrip(QUOTE)
+    if first.kind is Kind.TEXT and not first.marker and nest == LIST:
+        made[0] = replace(first, marker=number, tight=True)
     else:
-        made.insert(0, Row(Kind.TEXT, nest=LIST, marker=f"{name}.", tight=True))
+        made.insert(0, Row(Kind.TEXT, nest=LIST, marker=number, tight=True))
     if not leads_back:
         return made
     last = made[-1]

@@ -32,6 +32,7 @@ from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_fo
 from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_text import plain_rows
 from minerva_desktop.ui.chat_view.rows import (
+    BESIDE_QUOTE,
     LINE_BREAK,
     LIST,
     QUOTE,
@@ -236,8 +237,7 @@ class RowBuilder:
             case "list_item_close":
                 self._place_marker()
             case "blockquote_open":
-                self._place_marker()
-                self._nest += QUOTE
+                self._open_quote()
             case "blockquote_close":
                 self._nest = self._nest[:-1]
             case "fence" | "code_block" | "hr" | "math_block":
@@ -259,7 +259,8 @@ class RowBuilder:
             source, formula = split_open_formula(source)
             source = close_markup(source)
         box = ""
-        task = _TASK.match(source) if self._marker else None
+        is_in_item = self._marker and not self._nest.endswith(QUOTE)
+        task = _TASK.match(source) if is_in_item else None
         if task is not None:
             box = "☐" if task[1] == " " else "☑"
             source = source[task.end() :]
@@ -292,7 +293,7 @@ class RowBuilder:
     def _place_marker(self) -> None:
         """Give a marker a row of its own when its item doesn't begin with text."""
         if self._marker:
-            self._add(Row(Kind.TEXT, nest=self._nest))
+            self._add(Row(Kind.TEXT, nest=self._nest.rstrip(QUOTE)))
 
     def _open_list(self, token: Token) -> None:
         self._place_marker()
@@ -303,6 +304,11 @@ class RowBuilder:
             opened.items = 1
         self._lists.append(opened)
         self._nest += LIST
+
+    def _open_quote(self) -> None:
+        if len(self._marker) > BESIDE_QUOTE:
+            self._place_marker()
+        self._nest += QUOTE
 
     def _open_item(self, token: Token) -> None:
         current = self._lists[-1]

@@ -74,7 +74,7 @@ def _opened(levels: list[str], row: Row) -> list[str]:
         if (level == "blockquote") != (kind == QUOTE):
             break
         same += 1
-    item = len(row.nest) - 1
+    item = row.item
     goes_on = bool(row.marker) and same > item
     if goes_on and levels[item] != _list_element(row.marker):
         goes_on, same = False, item

@@ -100,7 +100,7 @@ def _write(writer: _Writer, block: list[Row]) -> None:
         if row.nest[depth] == QUOTE:
             level = _Level("> ")
             first += level.prefix
-        elif row.marker and depth == len(row.nest) - 1:
+        elif row.marker and depth == row.item:
             sign = _sign(row, before)
             level = _Level(" " * (len(sign) + 1), sign)
             first += f"{sign} "
@@ -108,7 +108,8 @@ def _write(writer: _Writer, block: list[Row]) -> None:
     rest = _prefix(levels)
     content = _content(block)
     content[0] = f"{_BOXES.get(row.marker, '')}{content[0]}"
-    if row.marker[:-1].isdecimal() and content[0][:1] in _BOXES:
+    is_in_item = row.item == len(row.nest) - 1
+    if row.marker[:-1].isdecimal() and is_in_item and content[0][:1] in _BOXES:
         content[0] = _BOXES[content[0][0]] + content[0][1:].lstrip()
     for number, line in enumerate(content):
         text = (rest if number else first) + line
@@ -128,7 +129,7 @@ def _n_same(writer: _Writer, row: Row) -> int:
     """How many of the levels that are open go on with ``row``."""
     nest = "" if writer.last is None else writer.last.nest
     same = sum(1 for _ in takewhile(_is_same, zip(nest, row.nest, strict=False)))
-    return min(same, len(row.nest) - 1) if row.marker else same
+    return min(same, row.item) if row.marker else same
 
 
 def _is_same(pair: tuple[str, str]) -> bool:

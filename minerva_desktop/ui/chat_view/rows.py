@@ -21,6 +21,7 @@ _BEFORE_WORD = re.compile(r"\s(?=[^\W\d_])")
 _SPACE = re.compile(r"\s")
 QUOTE = "q"
 LIST = "l"
+BESIDE_QUOTE = 3  # characters of a marker for which there is room at the left of a quote's bar
 
 
 class Mark(IntFlag):
@@ -64,10 +65,11 @@ class Row:
     """One row.
 
     ``nest`` has a `QUOTE` or a `LIST` for each container around the row, outermost first.
-    ``marker`` is a bullet or a number. ``tight`` rows follow the one above closely. ``first`` and
-    ``last`` bound a code box (``first`` also a table); ``label`` is the box's language and ``raw``
-    the line's source, newline included. ``level`` is a heading's, 1 to 6. ``cells`` and ``align``
-    (``left``, ``center``, ``right`` or empty) are a table row's; its header row is ``first``.
+    ``marker`` is a bullet or a number of the innermost list, before the quotes in it if any.
+    ``tight`` rows follow the one above closely. ``first`` and ``last`` bound a code box (``first``
+    also a table); ``label`` is the box's language and ``raw`` the line's source, newline included.
+    ``level`` is a heading's, 1 to 6. ``cells`` and ``align`` (``left``, ``center``, ``right`` or
+    empty) are a table row's; its header row is ``first``.
     """
 
     kind: Kind
@@ -82,6 +84,11 @@ class Row:
     level: int = 0
     cells: tuple[tuple[Run, ...], ...] = ()
     align: tuple[str, ...] = ()
+
+    @property
+    def item(self) -> int:
+        """Which container in ``nest`` is the one with the marker."""
+        return self.nest.rfind(LIST)
 
     @property
     def text(self) -> str:

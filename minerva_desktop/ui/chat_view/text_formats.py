@@ -146,9 +146,9 @@ class TextFormats:
         from_right = row.kind is not Kind.CODE and reads_right_to_left(row.runs)
         if row.marker:
             width = math.ceil(self._text_metrics.horizontalAdvance(row.marker))
-            indent = self.measures.indent
-            hang = max(indent, width + self.measures.px(MARKER_GAP))
-            margin += hang - indent
+            room = self.measures.marker_room(row)
+            hang = max(room, width + self.measures.px(MARKER_GAP))
+            margin += hang - room
             made.setTextIndent(-hang)
             # Qt turns the types round in a line that is read from the right.
             kinds = QTextOption.TabType

@@ -84,6 +84,10 @@ class TextMeasures:
         """Where the text of a row inside ``nest`` begins."""
         return min(len(nest) * self.indent, MAX_INDENT)
 
+    def marker_room(self, row: Row) -> int:
+        """From where its marker begins to its text."""
+        return max(self.indent, self.left_margin(row.nest) - self.left_margin(row.nest[: row.item]))
+
     def quote_bars(self, nest: str) -> list[int]:
         """Where the bars of the quotes in ``nest`` stand."""
         return [self.left_margin(nest[:depth]) for depth, kind in enumerate(nest) if kind == QUOTE]

@@ -182,13 +182,17 @@ def test_a_box_below_a_table_has_room_for_its_header(qapp: QApplication) -> None
     assert tops == [tops[0], tops[0] + CODE_HEADER, tops[0]]
 
 
-@pytest.mark.parametrize(("text", "expected"), [("1. one", INDENT), ("1. واحد", 400 - INDENT)])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1. one", INDENT), ("1. واحد", 400 - INDENT), ("1. > one", 2 * INDENT)],
+)
 def test_a_list_has_its_text_beside_its_numbers(
     qapp: QApplication, text: str, expected: int
 ) -> None:
     document = written(qapp, rendered(text))
     document.setTextWidth(400)
     line = document.firstBlock().layout().lineAt(0)
+    assert position_x(line, 0) == pytest.approx(0 if expected < 200 else 400, abs=INDENT / 2)
     assert line.cursorToX(len("1.\t")) == (pytest.approx(expected), len("1.\t"))
 
 

@@ -45,6 +45,10 @@ def copied() -> QMimeData:
         ("- a\n- b\n  - c\n\n  d\n- e", "<ul><li>a</li><li>b<ul><li>c</li></ul><p>d</p></li>"),
         ("7. a\n8. b\n\n- c", '<ol start="7"><li>a</li><li>b</li></ol><ul><li>c</li></ul>'),
         ("> a\n> - b\n\nc", "<blockquote><p>a</p><ul><li>b</li></ul></blockquote><p>c</p>"),
+        (
+            "- > a\n- > b\n- c",
+            "<ul><li><blockquote>a</blockquote></li><li><blockquote>b</blockquote></li>",
+        ),
         ("- [x] a\n- [ ] b", "<ul><li>☑ a</li><li>☐ b</li></ul>"),
         (
             "|a|b|\n|-|-:|\n|**1**|2|",

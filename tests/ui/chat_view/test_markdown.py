@@ -59,6 +59,20 @@ def test_an_item_that_begins_with_code_keeps_its_number() -> None:
     assert [(row.kind, row.text) for row in rows] == [(Kind.TEXT, "1. "), (Kind.CODE, "x")]
 
 
+def test_a_quote_that_begins_an_item_has_its_sign_beside_it() -> None:
+    rows = rendered("- > one\n  >\n  > two\n- > > [x] three\n\n100. > four\n\n9. > ```\n   > x")
+    assert [(row.nest, row.text) for row in rows] == [
+        ("lq", "• one"),
+        ("lq", "two"),
+        ("lqq", "• [x] three"),
+        ("l", "100. "),  # for which there is no room
+        ("lq", "four"),
+        ("l", "101. "),
+        ("lq", "x"),
+    ]
+    assert [row.text for row in rendered("- >\n\n  one")] == ["• one"]
+
+
 def test_code_box() -> None:
     first, last = rendered("```py title\nx = 1\n\ty\n```")
     assert first.label == "Python"
