@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
+    QTextCursor,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
@@ -96,11 +97,19 @@ class CodeSheet(QTextEdit):
         bar.setValue(bar.value() + (beyond or min(0, rect.left() - MARGIN)))
 
     def restyle(self, formats: TextFormats) -> None:
-        """Use other colours, or another size of text."""
-        rows = list(self._writer.rows)
+        """Use other colours, or another size of text. The same letters stay at the left, and what
+        is selected stays so."""
+        rows, bar = list(self._writer.rows), self.horizontalScrollBar()
+        left = bar.value() / self._writer.formats.measures.code
+        caret = self.textCursor()
+        anchor, position = caret.anchor(), caret.position()
         self._paint_ground(formats)
         self._writer.restyle(formats)
         self.show_rows(rows)
+        caret.setPosition(anchor)
+        caret.setPosition(position, QTextCursor.MoveMode.KeepAnchor)
+        self.setTextCursor(caret)
+        bar.setValue(round(left * formats.measures.code))
         self._found.restyle()
 
     def _paint_ground(self, formats: TextFormats) -> None:

@@ -122,8 +122,15 @@ def test_code_that_does_not_wrap_follows(qtbot: QtBot, view: ChatView, themes: T
     (said,) = show(qtbot, view, answer("```py\n" + "word " * 200 + "\n```"))
     said.findChildren(CodeBar)[0].wrap.click()
     (sheet,) = said.findChildren(CodeSheet)
+    selected = sheet.textCursor()
+    selected.setPosition(4, QTextCursor.MoveMode.KeepAnchor)
+    sheet.setTextCursor(selected)
+    sheet.horizontalScrollBar().setValue(260)
+    view.resize(600, 500)
     themes.text_size.set_percent(200)
     settle(qtbot, view)
+    assert sheet.horizontalScrollBar().value() == 520  # the same letters
+    assert sheet.textCursor().selectedText() == "word"
     at = QTextCursor(sheet.document())
     at.setPosition(1)
     assert at.charFormat().intProperty(PIXELS) == 26
