@@ -28,7 +28,7 @@ from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.message_edit import MessageEdit
-from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+from minerva_desktop.ui.theme import GRID
 from minerva_desktop.ui.waiting_messages import WaitingMessages
 
 ATTACH_SHORTCUT = "Ctrl+Shift+A"
@@ -76,7 +76,8 @@ class Composer(QWidget):
         self._unfilled = ""  # what it returned, until the text changes or is sent
         self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
-        self._editor = MessageEdit(icons.themes.text_size)
+        self._text_size = icons.themes.text_size
+        self._editor = MessageEdit(self._text_size)
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
         self._stop = _round_button(icons, "stop", "Stop", "stopButton", "Esc")
         self._queue = QPushButton("Queue")
@@ -101,7 +102,7 @@ class Composer(QWidget):
         self._card.setObjectName("composerCard")
         self._lay_out()
         self._connect()
-        icons.themes.text_size.changed.connect(self._on_text_size)
+        self._text_size.changed.connect(self._on_text_size)
         self._refresh_buttons()
 
     def _connect(self) -> None:
@@ -259,6 +260,7 @@ class Composer(QWidget):
     @Slot(int)
     def _on_text_size(self, _percent: int) -> None:
         self._editor.use_text_size()
+        self._fit_column()
         self._fit_window()
 
     @Slot()
@@ -285,8 +287,7 @@ class Composer(QWidget):
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignBottom)
         rows.addLayout(row)
         # In the middle where there is more room: so a box treats an only widget.
-        self._card.setMaximumWidth(COLUMN_WIDTH)
-        self.waiting.setMaximumWidth(COLUMN_WIDTH)
+        self._fit_column()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(4 * GRID, OUTER // 3, 4 * GRID, OUTER - OUTER // 3)
         outer.setSpacing(2 * GRID)
@@ -301,6 +302,11 @@ class Composer(QWidget):
             self.setTabOrder(before, after)
         self.attachments.tab_after = self._attach
         self.waiting.leads_to = self  # from which Tab comes to the editor, over what is between
+
+    def _fit_column(self) -> None:
+        width = self._text_size.column_width
+        for part in (self.waiting, self._card):
+            part.setMaximumWidth(width)
 
     def _undo_other(self) -> bool:
         return self.attachments.undo() or self.undo_beyond()

@@ -35,7 +35,8 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.ui.controls import icon_button, plain_tip
 from minerva_desktop.ui.icons import IconRole, Icons
-from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+from minerva_desktop.ui.text_size import USUAL_COLUMN
+from minerva_desktop.ui.theme import GRID
 from minerva_desktop.ui.undo_steps import UndoSteps
 
 AUTO_HIDE_MS = 10_000
@@ -214,7 +215,7 @@ class NotificationBar(QWidget):
         notice = self.shown
         if notice is not None:
             self._card = _NoticeCard(self._icons, notice, len(self._notices) - 1)
-            self._card.setMaximumWidth(COLUMN_WIDTH)
+            self._card.setMaximumWidth(USUAL_COLUMN)
             self._card.close_pressed.connect(self._close_shown)
             self._card.close_all_pressed.connect(self._close_all)
             self._card.next_pressed.connect(self._show_next)

@@ -11,6 +11,9 @@ from PySide6.QtCore import QObject, Signal
 
 from minerva_desktop.settings import TEXT_SIZES, USUAL_TEXT_SIZE
 
+USUAL_COLUMN = 800  # px
+COLUMN_SIDES = 40  # px of it, beside the text
+
 
 class TextSize(QObject):
     """In percent of the usual size. ``changed`` carries it, and is emitted only when it differs
@@ -26,6 +29,13 @@ class TextSize(QObject):
     def percent(self) -> int:
         """The size in force."""
         return self._percent
+
+    @property
+    def column_width(self) -> int:
+        """The widest that messages and the message field get, in px: a line of larger text has
+        about as many letters. Never narrower than usual: what is around the text stays as large."""
+        percent = max(self._percent, USUAL_TEXT_SIZE)
+        return COLUMN_SIDES + (USUAL_COLUMN - COLUMN_SIDES) * percent // USUAL_TEXT_SIZE
 
     def set_percent(self, percent: int) -> None:
         """Have text of that size from now on."""

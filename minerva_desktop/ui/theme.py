@@ -17,7 +17,6 @@ from minerva_desktop.settings import USUAL_TEXT_SIZE, ThemeChoice
 from minerva_desktop.ui.text_size import TextSize
 
 GRID = 4  # px; every margin, gap and height is a multiple of it
-COLUMN_WIDTH = 800  # px; the composer's column, and the widest a message gets
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,28 @@ def test_the_message_field_is_as_high_as_its_lines(window: MainWindow) -> None:
     assert editor.height() == before
 
 
+def test_a_line_of_larger_text_has_as_many_letters_where_there_is_room(window: MainWindow) -> None:
+    window.resize(2_000, 700)
+    (message,) = window.chat_view.messages.messages
+    shown = window.chat_view.message_view(message.id)
+    assert shown is not None
+    card = part(window, QWidget, "composerCard")
+
+    def widths() -> tuple[int, int, int]:
+        QApplication.processEvents()
+        line = shown.body.document().firstBlock().layout().lineAt(0)
+        return shown.body.width(), card.width(), line.textLength()
+
+    text, field, letters = widths()
+    assert (text, field) == (760, 800)
+    window.icons.themes.text_size.set_percent(200)
+    assert widths() == (1_520, 1_560, pytest.approx(letters, rel=0.1))
+    window.resize(1_200, 700)
+    assert widths()[0] < 1_000
+    window.icons.themes.text_size.set_percent(80)
+    assert widths()[:2] == (760, 800)
+
+
 def test_another_theme_changes_nothing_of_it(window: MainWindow, dressed_app: QApplication) -> None:
     editor = part(window, MessageEdit, "composer")
     window.icons.themes.text_size.set_percent(200)

@@ -18,7 +18,7 @@ from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_views import MessageViews
 from minerva_desktop.ui.formats import format_tokens
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.theme import COLUMN_WIDTH, GRID
+from minerva_desktop.ui.theme import GRID
 
 SIDE = 5 * GRID  # px left and right of the text
 GAP = 5 * GRID  # px between a button and the messages
@@ -32,6 +32,7 @@ class MessageColumn(QWidget):
     def __init__(self, icons: Icons, events: MessageEvents, options: MessageOptions) -> None:
         super().__init__()
         self._options = options
+        self._text_size = icons.themes.text_size
         self.setObjectName("chatColumn")
         self.messages = MessageViews(icons, self, events, options)
         options.messages = lambda: self.messages.messages
@@ -72,7 +73,7 @@ class MessageColumn(QWidget):
             for other in (self._earlier, self._later, self.mark):
                 other.hide()
             return
-        column = min(COLUMN_WIDTH, width) - 2 * (SIDE - INSET)
+        column = min(self._text_size.column_width, width) - 2 * (SIDE - INSET)
         y = self._place_pager(self._earlier, "earlier", messages.n_earlier, width, TOP)
         self.mark.begin()
         y = messages.arrange((width - column) // 2, y, column, seen, self.mark)
