@@ -135,8 +135,10 @@ class Header(QWidget):
         row.addWidget(self._eject)
         row.addWidget(self._load, 3)
         row.addStretch(1)
+        self.last_stop: QWidget = self._eject  # what Tab comes to last in it
         for action in trailing:
-            row.addWidget(_action_button(action))
+            self.last_stop = _action_button(action)
+            row.addWidget(self.last_stop)
         self.set_can_eject(False)
 
     def set_can_configure(self, can_configure: bool) -> None:

@@ -119,6 +119,7 @@ class MainWindow(QMainWindow):
         icons.themes.text_size.changed.connect(self.chat_view.apply_text_size)
         self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
         self.setTabOrder(self.header.picker, self.composer)
+        self.notifications.follows = self.header.last_stop
 
     def come_to_front(self) -> None:
         """Be seen: not minimised, above other windows, with the keyboard where the system allows

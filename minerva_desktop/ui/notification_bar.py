@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QEnterEvent,
     QFontDatabase,
     QKeyEvent,
-    QPainter,
-    QPaintEvent,
     QResizeEvent,
     QTextCursor,
 )
@@ -33,8 +31,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.ui.controls import icon_button, plain_tip
+from minerva_desktop.ui.controls import icon_button
 from minerva_desktop.ui.icons import IconRole, Icons
+from minerva_desktop.ui.notice_parts import SIGN_SIZE, NoticeButton, NoticeSign, link_button
+from minerva_desktop.ui.tab_order import lead_from
 from minerva_desktop.ui.text_size import USUAL_COLUMN
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.ui.undo_steps import UndoSteps
@@ -44,7 +44,6 @@ LAST_CHANCE = 6  # times as long for an Undo that has no other place
 UNDO = "undo-last"
 MAX_NOTICES = 20  # beyond, the oldest is dropped
 DETAIL_HEIGHT = 36 * GRID
-SIGN_SIZE = 20
 NARROW = 520  # px; below it the buttons go under the sentence
 MIN_TEXT = 420  # px, of the sentence beside them with its sign and the cross
 AROUND_BUTTONS = SIGN_SIZE + 16 * GRID  # px of a card that its buttons never have
@@ -108,6 +107,7 @@ class NotificationBar(QWidget):
         self._icons = icons
         self._hide_ms = auto_hide_ms
         self._notices: list[Notice] = []  # the last one is shown
+        self.follows: QWidget | None = None  # what Tab comes to before them
         self._card: _NoticeCard | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -123,6 +123,11 @@ class NotificationBar(QWidget):
     def shown(self) -> Notice | None:
         """The notice on display."""
         return self._notices[-1] if self._notices else None
+
+    @property
+    def first_action(self) -> QPushButton | None:
+        """The button of the first thing to do about it, if there is one."""
+        return None if self._card is None else self._card.first_action
 
     def show_notice(self, notice: Notice) -> None:
         """Put ``notice`` on display; what it covers comes back later."""
@@ -221,9 +226,8 @@ class NotificationBar(QWidget):
             self._card.next_pressed.connect(self._show_next)
             self._card.action_pressed.connect(self._trigger)
             self._box.addWidget(self._card)
-            if self._card.first_action is not None:
-                # Not the cross, which the next Space would press.
-                self.setFocusProxy(self._card.first_action)
+            if self.follows is not None:
+                lead_from(self.follows, self._card.stops)
             self._card.show()  # a layout would do it at the next turn of the event loop
         self.setVisible(notice is not None)
         self._restart_timer()
@@ -236,7 +240,8 @@ class NotificationBar(QWidget):
 
 
 class _NoticeCard(QFrame):
-    """One notice as a card. ``covered`` is how many wait beneath it."""
+    """One notice as a card. ``covered`` is how many wait beneath it; ``stops`` are what Tab comes
+    to in it, in order."""
 
     action_pressed = Signal(str)
     close_pressed = Signal()
@@ -246,9 +251,10 @@ class _NoticeCard(QFrame):
     def __init__(self, icons: Icons, notice: Notice, covered: int) -> None:
         super().__init__()
         self._notice = notice
+        self.stops: list[QWidget] = []
         self.setObjectName("noticeCard")
         self.setProperty("kind", notice.kind.value)
-        self._details_button = _link_button(
+        self._details_button = link_button(
             "Details", "noticeDetailsButton", "What is known about it", self
         )
         self._details_button.setCheckable(True)
@@ -265,7 +271,7 @@ class _NoticeCard(QFrame):
     @property
     def first_action(self) -> QPushButton | None:
         """The button of the first thing to do, if there is one."""
-        return self.findChild(_ActionButton)
+        return self.findChild(NoticeButton)
 
     @property
     def shows_details(self) -> bool:
@@ -296,7 +302,7 @@ class _NoticeCard(QFrame):
             NoticeKind.WARNING: "warning",
             NoticeKind.ERROR: "danger",
         }
-        sign = _Sign(icons, self._notice.kind.value, roles[self._notice.kind])
+        sign = NoticeSign(icons, self._notice.kind.value, roles[self._notice.kind])
         text = QLabel(self._notice.text)
         text.setObjectName("noticeText")
         text.setTextFormat(Qt.TextFormat.PlainText)
@@ -309,6 +315,7 @@ class _NoticeCard(QFrame):
         close = icon_button(icons, "close", "Close this notice", size=7 * GRID)
         close.setObjectName("noticeCloseButton")
         close.clicked.connect(self.close_pressed)
+        self.stops.append(close)
         row = QHBoxLayout()
         row.setSpacing(2 * GRID)
         row.addWidget(sign)
@@ -320,17 +327,20 @@ class _NoticeCard(QFrame):
         row = QHBoxLayout()
         row.setSpacing(2 * GRID)
         for action in self._notice.actions:
-            button = _ActionButton(action)
+            button = NoticeButton(action.label, action.callback_id)
             button.action_pressed.connect(self.action_pressed)
             row.addWidget(button)
+            self.stops.append(button)
         row.addWidget(self._details_button)
+        self.stops += [self._details_button, self._details]
         if covered:
-            more = _link_button(f"{covered} more", "noticeMoreButton", "Show the next notice", self)
+            more = link_button(f"{covered} more", "noticeMoreButton", "Show the next notice", self)
             more.clicked.connect(self.next_pressed)
-            close_all = _link_button("Close all", "noticeCloseAllButton", "Close all notices", self)
+            close_all = link_button("Close all", "noticeCloseAllButton", "Close all notices", self)
             close_all.clicked.connect(self.close_all_pressed)
             row.addWidget(more)
             row.addWidget(close_all)
+            self.stops += [more, close_all]
         row.addStretch(1)
         return row
 
@@ -354,46 +364,3 @@ class _NoticeCard(QFrame):
             # width, which a layout would give them at the next turn of the event loop.
             self._box.activate()
             self._details.moveCursor(QTextCursor.MoveOperation.End)
-
-
-def _link_button(text: str, name: str, tip: str, parent: QWidget) -> QPushButton:
-    button = QPushButton(text, parent)
-    button.setObjectName(name)
-    button.setProperty("look", "link")
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.setAccessibleName(text)
-    button.setToolTip(plain_tip(tip))
-    return button
-
-
-class _ActionButton(QPushButton):
-    """A button that says which action it is for."""
-
-    action_pressed = Signal(str)
-
-    def __init__(self, action: NoticeAction) -> None:
-        super().__init__(action.label.replace("&", "&&"))
-        self._callback_id = action.callback_id
-        self.setAccessibleName(action.label)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.clicked.connect(self._emit_id)
-
-    @Slot()
-    def _emit_id(self) -> None:
-        self.action_pressed.emit(self._callback_id)
-
-
-class _Sign(QWidget):
-    """The icon that shows how serious the notice is."""
-
-    def __init__(self, icons: Icons, name: str, role: IconRole) -> None:
-        super().__init__()
-        self._icons = icons
-        self._name = name
-        self._role: IconRole = role
-        self.setFixedSize(SIGN_SIZE, SIGN_SIZE)
-        self.setAccessibleName(name.capitalize())
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        self._icons.paint(painter, self._name, QRectF(self.rect()), self._role)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import Composer
+from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.theme import GRID
 
 if TYPE_CHECKING:
@@ -104,11 +105,9 @@ class WindowKeys(QObject):
             views = self._views()
             seen = [view for view in views if not view.body.visibleRegion().isEmpty()]
             return seen[-1].body if seen else None
-        proxy = part.focusProxy()
-        # The composer has one, and a notice with something to do.
-        if proxy is not None and proxy.isVisible():
-            return proxy
-        return min(_stops(part), key=partial(_place, part), default=None)
+        # The composer has a proxy. Of a notice not the cross, which the next Space would press.
+        first = part.first_action if isinstance(part, NotificationBar) else part.focusProxy()
+        return first or min(_stops(part), key=partial(_place, part), default=None)
 
     # -- messages ----------------------------------------------------------------------------
 

@@ -107,6 +107,30 @@ def test_f6_goes_round_the_parts_that_are_shown(window: MainWindow) -> None:
     assert part(window) == "composerCard"
 
 
+def test_tab_comes_to_notices_where_they_are_seen(window: MainWindow) -> None:
+    """Between the header and the messages, to each button; it came to some, after the status
+    bar."""
+    actions = (NoticeAction("Reload", "a"), NoticeAction("Later", "b"))
+    window.notifications.show_notice(Notice(NoticeKind.ERROR, "Below"))
+    window.notifications.show_notice(Notice(NoticeKind.ERROR, "Above", "why", actions))
+    names = ["Settings", "Reload", "Later", "Details", "1 more", "Close all", "Close this notice"]
+    window.header.last_stop.setFocus()
+    reached = []
+    for _ in names:
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        reached.append(focused.accessibleName())
+        press(Qt.Key.Key_Tab)
+    assert reached == names
+    assert message_at(window) == MESSAGES[0].text
+    for name in reversed(names):
+        press(Qt.Key.Key_Tab, SHIFT)
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        assert focused.accessibleName() == name
+    assert part(window) == "header"
+
+
 def test_f6_goes_to_the_last_message_in_sight_with_a_ring(window: MainWindow) -> None:
     press(Qt.Key.Key_F6)
     assert message_at(window) == MESSAGES[3].text
