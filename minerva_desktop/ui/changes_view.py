@@ -41,7 +41,7 @@ class ChangesView(QScrollArea):
         self.setWidget(holder)
         for each in (holder, self.viewport()):
             each.setAutoFillBackground(False)  # the corners are round
-        icons.themes.changed.connect(self._text.restyle)
+        icons.themes.changed.connect(self._on_theme)
 
     def show_markdown(self, source: str) -> None:
         """Show ``source`` instead of what was there, bit by bit."""
@@ -57,9 +57,16 @@ class ChangesView(QScrollArea):
 
     @Slot()
     def _render_some(self) -> None:
-        if not self._source.render_some(SLICE_SECONDS):
+        if self._text.recolouring.has_work:
+            self._text.recolouring.work(SLICE_SECONDS)
+        elif not self._source.render_some(SLICE_SECONDS):
             self._timer.stop()
         self._fit()
+
+    @Slot()
+    def _on_theme(self) -> None:
+        self._text.restyle()
+        self._timer.start()
 
     @Slot()
     def _on_rows_requested(self) -> None:

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 from minerva_desktop.ui.chat_view.formula_runs import FormulaRuns, formulas_in
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.plain_stream import Update
-from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, reads_right_to_left
+from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run, grows, shape, table_shape
 from minerva_desktop.ui.chat_view.table_writer import TableWriter
 from minerva_desktop.ui.chat_view.text_formats import TextFormats, code_hang
 from minerva_desktop.ui.chat_view.text_measures import FORMULA_BOTTOM
@@ -100,6 +100,10 @@ class DocumentWriter:
         self.apply(Update(0, []))
         self._use(formats)
         self.apply(Update(0, rows))
+
+    def use_colours(self, formats: TextFormats) -> None:
+        """Write in ``formats`` from now on, which have other colours, and nothing else."""
+        self._formats = formats
 
     def set_wrapped(self, box: int, *, wraps: bool) -> None:
         """Whether long lines of box number ``box`` are wrapped, as they are at first, or go on."""
@@ -264,7 +268,7 @@ class DocumentWriter:
         old = self.rows[index]
         if row.kind is Kind.TABLE:
             return self._patch_cells(cursor, index, row)
-        if _shape(old) != _shape(row):
+        if shape(old) != shape(row):
             return False
         above = self.rows[index - 1] if index else None
         block = self.block(index)
@@ -281,7 +285,7 @@ class DocumentWriter:
     def _patch_cells(self, cursor: QTextCursor, index: int, row: Row) -> bool:
         """The same for a table's row. Above others its length must not decide where they are."""
         old = self.rows[index]
-        if _table_shape(old) != _table_shape(row):
+        if table_shape(old) != table_shape(row):
             return False
         if index < len(self.rows) - 1 and not self.tables.keeps_parts(index, row):
             return False
@@ -309,7 +313,7 @@ class DocumentWriter:
             place += self._formulas.length(before)
             same += 1
         rest = new[same:]
-        if same == len(old) - 1 and rest and _grows(old[same], rest[0]):
+        if same == len(old) - 1 and rest and grows(old[same], rest[0]):
             place += self._formulas.length(old[same])
             rest = (rest[0]._replace(text=rest[0].text[len(old[same].text) :]), *rest[1:])
         cursor.setPosition(place)
@@ -376,21 +380,6 @@ class DocumentWriter:
             cursor.insertText(f"{row.marker}\t", self._formats.marker())
         for run in row.runs:
             self._formulas.insert(cursor, run, self._formats.run(run, row))
-
-
-def _shape(row: Row) -> tuple[object, ...]:
-    """What a row cannot change without its block being made anew."""
-    rtl = reads_right_to_left(row.runs)
-    return row.kind, row.nest, row.marker, row.tight, row.first, row.level, rtl
-
-
-def _table_shape(row: Row) -> tuple[object, ...]:
-    return row.kind, row.nest, row.first, row.align, len(row.cells)
-
-
-def _grows(before: Run, after: Run) -> bool:
-    same_look = before[1:] == after[1:] and Mark.FORMULA not in before.mark
-    return same_look and after.text.startswith(before.text)
 
 
 def _remove_to_end(cursor: QTextCursor) -> None:

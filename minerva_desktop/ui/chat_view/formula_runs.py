@@ -68,10 +68,11 @@ class FormulaRuns:
 
     def insert(self, cursor: QTextCursor, run: Run, look: QTextCharFormat) -> None:
         """Write ``run``, with the look that text in its place has."""
-        if self.is_drawn(run):
-            cursor.insertText(OBJECT, self._painter.format(run.text, look, self.scale))
-        else:
-            cursor.insertText(run.text, look)
+        cursor.insertText(OBJECT if self.is_drawn(run) else run.text, self.look(run, look))
+
+    def look(self, run: Run, look: QTextCharFormat) -> QTextCharFormat:
+        """That of ``run`` in the document, where text has that ``look``."""
+        return self._painter.format(run.text, look, self.scale) if self.is_drawn(run) else look
 
 
 def formulas_in(rows: Iterable[Row]) -> Iterator[str]:

@@ -24,15 +24,21 @@ class LateRestyling:
     def __init__(self) -> None:
         self._undressed: set[MessageView] = set()  # they obey the style sheet before
         self._unstyled: dict[MessageView, None] = {}  # the nearest last
+        self._partly: dict[MessageView, None] = {}  # those in sight last
 
     @property
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
-        return bool(self._unstyled)
+        return bool(self._unstyled or self._partly)
 
-    def work(self) -> None:
-        """Restyle one view, the nearest first."""
-        self._restyle(self._unstyled.popitem()[0])
+    def work(self, seconds: float) -> None:
+        """Restyle one view, the nearest first, or of a long one what ``seconds`` are enough for."""
+        if self._partly:
+            view = next(reversed(self._partly))
+            if not view.recolour_some(seconds):
+                del self._partly[view]
+        else:
+            self._restyle(self._unstyled.popitem()[0])
 
     def set_aside(self, views: Iterable[MessageView], visible: QRect) -> set[MessageView]:
         """Another style sheet comes: the views that need not obey it before `restyle` is called,
@@ -57,12 +63,14 @@ class LateRestyling:
         """``view`` goes."""
         self._undressed.discard(view)
         self._unstyled.pop(view, None)
+        self._partly.pop(view, None)
 
     def _restyle(self, view: MessageView) -> None:
         if view in self._undressed:
             self._undressed.discard(view)
             dress_again(view)
         view.restyle()
+        self._partly[view] = None
 
 
 def _is_in(view: MessageView, visible: QRect) -> bool:

@@ -75,7 +75,7 @@ class MessageView(QWidget):
         self._body.setObjectName("messageText")
         self._body.whole_source = self.source
         self._body.shows_all = lambda: self.is_whole
-        self._body.ring_changed.connect(self._on_ring_changed)
+        self._body.ring_changed.connect(self.update)
         self._body.menu_requested.connect(self._on_menu_requested)
         self._body.edit_requested.connect(self._on_edit_requested)
         self._body.height_changed.connect(self._on_height_changed)
@@ -197,8 +197,7 @@ class MessageView(QWidget):
         shortcut.activated.connect(obey)
 
     def take_keyboard(self) -> None:
-        """Have it at the text; where there is none, as of an answer without a word, at the way to
-        the alternatives."""
+        """Have it at the text, or where there is none, at the way to the alternatives."""
         stops: list[QWidget] = [self._body]
         if self.navigator is not None and not self.source():
             stops[:0] = [button for button in self.navigator.buttons if button.isEnabled()]
@@ -237,6 +236,14 @@ class MessageView(QWidget):
         """Use the colours of the theme and the size of text in force."""
         self._body.restyle()
         self._fitted = (-1, 0)
+
+    def recolour_some(self, seconds: float) -> bool:
+        """Go on with what `restyle` left for about ``seconds``; whether something is left."""
+        bodies = self.findChildren(RichTextView)
+        late = [each.recolouring for each in bodies if each.recolouring.has_work]
+        if late:
+            late[0].work(seconds)
+        return any(each.has_work for each in late)
 
     def _show_fold(self) -> None:
         """Offer what is folded, if anything is."""
@@ -297,8 +304,7 @@ class MessageView(QWidget):
             self.setGeometry(left, top, width, height)
 
     def _navigator_width(self) -> int:
-        navigator = self.navigator
-        return 0 if navigator is None else navigator.width()
+        return 0 if self.navigator is None else self.navigator.width()
 
     def _place_row(self) -> None:
         if self._fitted[0] < 0:
@@ -356,10 +362,6 @@ class MessageView(QWidget):
             painter.drawRoundedRect(ring, radius, radius)
 
     # -- slots -------------------------------------------------------------------------------
-
-    @Slot()
-    def _on_ring_changed(self) -> None:
-        self.update()
 
     @Slot()
     def unfold(self) -> None:

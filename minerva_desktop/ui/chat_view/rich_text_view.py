@@ -18,7 +18,6 @@ from PySide6.QtGui import (
     QFocusEvent,
     QImage,
     QKeyEvent,
-    QKeySequence,
     QMouseEvent,
     QPainter,
     QTextCursor,
@@ -35,12 +34,14 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
 from minerva_desktop.ui.chat_view.row_html import html_of, html_pieces
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
 from minerva_desktop.ui.chat_view.row_text import is_table_folded
 from minerva_desktop.ui.chat_view.rows import Kind, Row
+from minerva_desktop.ui.chat_view.scroll_keys import SCROLL_KEYS
 from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.text_formats import SharedFormats, TextFormats
@@ -49,14 +50,6 @@ from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
-_SCROLL_KEYS = (
-    QKeySequence.StandardKey.MoveToNextPage,
-    QKeySequence.StandardKey.MoveToPreviousPage,
-    QKeySequence.StandardKey.MoveToStartOfLine,
-    QKeySequence.StandardKey.MoveToEndOfLine,
-    QKeySequence.StandardKey.MoveToStartOfDocument,
-    QKeySequence.StandardKey.MoveToEndOfDocument,
-)
 _STEPS = {
     Qt.Key.Key_Left.value: -1,
     Qt.Key.Key_Right.value: 1,
@@ -112,6 +105,7 @@ class RichTextView(SidewaysText):
         self.copy_markdown: Callable[[], None] | None = None
         self._writer = DocumentWriter(self.document(), self._formats_in_force())
         self._decorations = Decorations(self.document(), self._writer)
+        self.recolouring = Recolouring(self.document(), self._writer, self.visibleRegion)
         self._overlays = over = TextOverlays(
             icons, self, self._writer, self._decorations, can_save=can_save
         )
@@ -155,10 +149,13 @@ class RichTextView(SidewaysText):
         self._overlays.update(changed)
 
     def restyle(self) -> None:
-        """Use the colours of the theme and the size of text in force."""
-        with self._kept_selection():
-            self._writer.restyle(self._formats_in_force())
-            self._caret_to_start()
+        """Use the colours of the theme and the size of text in force; other colours at once only
+        where they are seen, for that `recolouring` does the rest."""
+        formats = self._formats_in_force()
+        if not self.recolouring.begin(formats):
+            with self._kept_selection():
+                self._writer.restyle(formats)
+                self._caret_to_start()
         self._overlays.restyle()
         self._found.restyle()
 
@@ -330,7 +327,7 @@ class RichTextView(SidewaysText):
         arrow = event.key() in {Qt.Key.Key_Up, Qt.Key.Key_Down}
         scrolls = event.key() == Qt.Key.Key_Space
         selects = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        if scrolls or (arrow and not selects) or any(map(event.matches, _SCROLL_KEYS)):
+        if scrolls or (arrow and not selects) or any(map(event.matches, SCROLL_KEYS)):
             event.ignore()
             return
         if self._message_key(event):

@@ -145,6 +145,23 @@ def reads_right_to_left(runs: tuple[Run, ...]) -> bool:
     return False
 
 
+def shape(row: Row) -> tuple[object, ...]:
+    """What a row cannot change without being written anew."""
+    rtl = reads_right_to_left(row.runs)
+    return row.kind, row.nest, row.marker, row.tight, row.first, row.level, rtl
+
+
+def table_shape(row: Row) -> tuple[object, ...]:
+    """The same of a table's row."""
+    return row.kind, row.nest, row.first, row.align, len(row.cells)
+
+
+def grows(before: Run, after: Run) -> bool:
+    """Whether ``after`` is ``before`` with more text behind it."""
+    same_look = before[1:] == after[1:] and Mark.FORMULA not in before.mark
+    return same_look and after.text.startswith(before.text)
+
+
 def merged(runs: list[Run]) -> tuple[Run, ...]:
     """``runs`` without empty ones and with neighbours of one look joined, so that equal text has
     equal runs however it was tokenised."""

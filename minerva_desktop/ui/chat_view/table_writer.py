@@ -83,6 +83,11 @@ class TableWriter:
         self._fill(part.table, line, row, formats)
         return part.table.cellAt(line, 0).firstCursorPosition().blockNumber()
 
+    def recolour(self, index: int, row: Row, formats: TextFormats) -> None:
+        """Use the colours of ``formats`` for the lines of ``row``, which is number ``index``."""
+        part = self._part_of(index)
+        _set_lines(part.table, index - part.begin, row, formats)
+
     def keeps_parts(self, index: int, row: Row) -> bool:
         """Whether each row stays in its part where number ``index`` becomes ``row``."""
         part = self._part_of(index)
@@ -190,16 +195,10 @@ class TableWriter:
 
     def _fill(self, table: QTextTable, line: int, row: Row, formats: TextFormats) -> None:
         """Write the cells of ``row`` into line number ``line`` of ``table``."""
-        n_columns = len(row.cells)
-        inner, last = (
-            cell_format(formats, n_columns, column, header=row.first)
-            for column in (0, n_columns - 1)
-        )
+        _set_lines(table, line, row, formats)
         blocks = {align: formats.cell_block(align) for align in set(row.align)}
         for column, runs in enumerate(row.cells):
-            cell = table.cellAt(line, column)
-            cell.setFormat(last if column == n_columns - 1 else inner)
-            cursor = cell.firstCursorPosition()
+            cursor = table.cellAt(line, column).firstCursorPosition()
             cursor.setBlockFormat(blocks[row.align[column]])
             for run in runs:
                 self._formulas.insert(cursor, run, formats.run(run, row, header=row.first))
@@ -207,6 +206,16 @@ class TableWriter:
 
 def _size(row: Row) -> int:
     return sum(len(run.text) for runs in row.cells for run in runs)
+
+
+def _set_lines(table: QTextTable, line: int, row: Row, formats: TextFormats) -> None:
+    """Give the cells of line number ``line`` of ``table`` the lines below them."""
+    last = len(row.cells) - 1
+    inner, outer = (
+        cell_format(formats, last + 1, column, header=row.first) for column in (0, last)
+    )
+    for column in range(last + 1):
+        table.cellAt(line, column).setFormat(outer if column == last else inner)
 
 
 def _set_bottom(table: QTextTable, margin: float) -> None:
