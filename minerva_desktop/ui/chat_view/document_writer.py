@@ -101,6 +101,13 @@ class DocumentWriter:
         self._use(formats)
         self.apply(Update(0, rows))
 
+    def fit_tables(self, width: float) -> None:
+        """The text is to be ``width`` px wide."""
+        cursor = QTextCursor(self._document)
+        cursor.beginEditBlock()  # or all is laid out for each table
+        self.tables.fit(width)
+        cursor.endEditBlock()
+
     def use_colours(self, formats: TextFormats) -> None:
         """Write in ``formats`` from now on, which have other colours, and nothing else."""
         self._formats = formats

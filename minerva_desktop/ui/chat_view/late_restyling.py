@@ -31,14 +31,17 @@ class LateRestyling:
         """Whether `work` would find something to do."""
         return bool(self._unstyled or self._partly)
 
-    def work(self, seconds: float) -> None:
-        """Restyle one view, the nearest first, or of a long one what ``seconds`` are enough for."""
+    def work(self, seconds: float, width: int) -> None:
+        """Restyle one view, the nearest first, and lay it out in ``width`` px; or of one with other
+        colours what ``seconds`` are enough for."""
         if self._partly:
             view = next(reversed(self._partly))
             if not view.recolour_some(seconds):
                 del self._partly[view]
         else:
-            self._restyle(self._unstyled.popitem()[0])
+            view, _ = self._unstyled.popitem()
+            self._restyle(view)
+            view.arrange(width)
 
     def set_aside(self, views: Iterable[MessageView], visible: QRect) -> set[MessageView]:
         """Another style sheet comes: the views that need not obey it before `restyle` is called,

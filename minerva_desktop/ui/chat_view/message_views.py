@@ -287,7 +287,7 @@ class MessageViews(QObject):
                 if not view.render_some(deadline - time.perf_counter()):
                     del self._unrendered[name]
             elif self._restyling.has_work:
-                self._restyling.work(deadline - time.perf_counter())
+                self._restyling.work(deadline - time.perf_counter(), self._layout.width)
             elif self._layout.has_work:
                 self._layout.work()
             else:

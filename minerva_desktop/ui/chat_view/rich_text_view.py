@@ -12,16 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QTextCursor,
-    QTextDocument,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QFrame, QWidget
@@ -39,9 +37,9 @@ from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
 from minerva_desktop.ui.chat_view.row_html import html_of, html_pieces
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
 from minerva_desktop.ui.chat_view.row_slices import selected_rows
-from minerva_desktop.ui.chat_view.row_text import is_table_folded
+from minerva_desktop.ui.chat_view.row_text import first_texts, is_table_folded
 from minerva_desktop.ui.chat_view.rows import Kind, Row
-from minerva_desktop.ui.chat_view.scroll_keys import SCROLL_KEYS
+from minerva_desktop.ui.chat_view.scroll_keys import SCROLL_KEYS, STEPS
 from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.text_formats import SharedFormats, TextFormats
@@ -49,13 +47,6 @@ from minerva_desktop.ui.chat_view.text_links import TextLinks
 from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
-
-_STEPS = {
-    Qt.Key.Key_Left.value: -1,
-    Qt.Key.Key_Right.value: 1,
-    Qt.Key.Key_Up.value: -1,
-    Qt.Key.Key_Down.value: 1,
-}
 
 
 class RichTextView(SidewaysText):
@@ -91,6 +82,7 @@ class RichTextView(SidewaysText):
         super().__init__(parent)
         self._icons = icons
         self._formats = formats
+        self._resized: TextFormats | None = None  # what the text is to be written in
         self._menu_link = ""
         self._keyboard = False
         self._drags = False  # the pointer, from where the selection begins
@@ -149,13 +141,10 @@ class RichTextView(SidewaysText):
         self._overlays.update(changed)
 
     def restyle(self) -> None:
-        """Use the colours of the theme and the size of text in force; other colours at once only
-        where they are seen, for that `recolouring` does the rest."""
+        """Use the colours of the theme and the size of text in force: other colours at once only
+        where they are seen, for `recolouring` does the rest; another size with the next `fit`."""
         formats = self._formats_in_force()
-        if not self.recolouring.begin(formats):
-            with self._kept_selection():
-                self._writer.restyle(formats)
-                self._caret_to_start()
+        self._resized = None if self.recolouring.begin(formats) else formats
         self._overlays.restyle()
         self._found.restyle()
 
@@ -165,8 +154,8 @@ class RichTextView(SidewaysText):
 
     @property
     def measures(self) -> TextMeasures:
-        """Those of the text as it is shown."""
-        return self._writer.formats.measures
+        """Those of the text as it is shown, or will be."""
+        return (self._resized or self._writer.formats).measures
 
     @contextmanager
     def _kept_selection(self) -> Iterator[None]:
@@ -187,11 +176,33 @@ class RichTextView(SidewaysText):
         cursor.setPosition(0)
         self.setTextCursor(cursor)
 
+    def _write_again(self, width: int) -> None:
+        """In the size in force, if that is another; at once in ``width`` px, or all would be laid
+        out twice."""
+        formats, self._resized = self._resized, None
+        if formats is None:
+            return
+        with self._kept_selection():
+            rows = list(self._writer.rows)
+            self._writer.apply(Update(0, []))
+            self._set_width(width)
+            self._writer.restyle(formats)
+            self._writer.apply(Update(0, rows))
+            self._caret_to_start()
+        self._overlays.restyle()
+        self._found.restyle()
+
+    def _set_width(self, width: int) -> None:
+        self.resize(width, self.height())  # of which Qt makes the width of the text, mostly
+        if self.document().textWidth() != width:
+            self.document().setTextWidth(width)
+
     def fit(self, width: int) -> int:
         """Lay the text out in ``width`` px; the height in px that it takes."""
-        if self.document().textWidth() != width:
-            self._writer.tables.fit(width)
-            self.document().setTextWidth(width)
+        self._write_again(width)
+        if (self.document().textWidth(), self.width()) != (width, width):
+            self._writer.fit_tables(width)
+            self._set_width(width)
             self._overlays.move_all()
         height = math.ceil(self.document().size().height())
         rows = self._writer.rows
@@ -203,18 +214,13 @@ class RichTextView(SidewaysText):
 
     def natural_width(self, limit: int) -> int:
         """The width in px, at most ``limit``, at which no line has to break."""
+        self._write_again(limit)
         self.document().setTextWidth(limit)
         return min(limit, math.ceil(self.document().idealWidth()) + 1)
 
     def plain_text(self, limit: int = sys.maxsize) -> str:
         """The text as it is read, without formats; the rows of its first ``limit`` characters."""
-        texts: list[str] = []
-        for row in self._writer.rows:
-            texts.append(row.text)
-            limit -= len(texts[-1]) + 1
-            if limit < 0:
-                break
-        return "\n".join(texts)
+        return "\n".join(first_texts(self._writer.rows, limit))
 
     @property
     def rows(self) -> list[Row]:
@@ -265,14 +271,6 @@ class RichTextView(SidewaysText):
 
     def paint_behind(self, painter: QPainter, exposed: QRectF) -> None:
         self._decorations.paint(painter, exposed, self._icons.theme, self.document().defaultFont())
-
-    def loadResource(self, kind: int, _name: QUrl | str) -> object:
-        """Nothing is ever loaded. An image has to be one: for None Qt opens the file itself."""
-        if kind == QTextDocument.ResourceType.ImageResource.value:
-            image = QImage(1, 1, QImage.Format.Format_ARGB32)
-            image.fill(Qt.GlobalColor.transparent)
-            return image
-        return ""
 
     def createMimeDataFromSelection(self) -> QMimeData:
         """Colours and fonts of a theme are no use elsewhere, tables and lists are. At the release
@@ -337,7 +335,7 @@ class RichTextView(SidewaysText):
         self.is_extending = selects
         super().keyPressEvent(event)
         self.is_extending = False
-        by = _STEPS.get(event.key(), 0) if selects else 0
+        by = STEPS.get(event.key(), 0) if selects else 0
         if by and self.textCursor().position() == before:
             self.left.emit(by, arrow)
         elif self.textCursor().hasSelection():

@@ -27,6 +27,16 @@ def text_pieces(rows: Sequence[Row]) -> Iterator[str]:
         above = row
 
 
+def first_texts(rows: Sequence[Row], limit: int) -> Iterator[str]:
+    """What ``rows`` say, as it is read, up to that with character number ``limit``."""
+    for row in rows:
+        text = row.text
+        yield text
+        limit -= len(text) + 1
+        if limit < 0:
+            break
+
+
 def is_table_folded(rows: Sequence[Row]) -> bool:
     """Whether a table of ``rows`` has more of them than are shown."""
     return any(run.link == ROWS_LINK for row in rows for run in row.runs)

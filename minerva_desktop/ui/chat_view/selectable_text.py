@@ -1,13 +1,13 @@
 """A text that is read, with what Qt's browser of texts lacks: to select in it without a person, to
-drag from it, and to say when the keyboard came to a link. Main thread.
+drag from it, to say when the keyboard came to a link, and to load nothing. Main thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QMimeData, QPointF, Qt, Signal
-from PySide6.QtGui import QDrag, QMouseEvent, QTextCursor
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl, Signal
+from PySide6.QtGui import QDrag, QImage, QMouseEvent, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QApplication, QTextBrowser, QWidget
 
 
@@ -20,6 +20,14 @@ class SelectableText(QTextBrowser):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._pressed_at = QPointF()  # on the screen
+
+    def loadResource(self, kind: int, _name: QUrl | str) -> object:
+        """Nothing is ever loaded. An image has to be one: for None Qt opens the file itself."""
+        if kind == QTextDocument.ResourceType.ImageResource.value:
+            image = QImage(1, 1, QImage.Format.Format_ARGB32)
+            image.fill(Qt.GlobalColor.transparent)
+            return image
+        return ""
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed_at = event.globalPosition()

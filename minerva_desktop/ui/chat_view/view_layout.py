@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class ViewLayout:
-    """Views in sight take another width at once, the others by `work`."""
+    """Views in sight take another ``width`` (px) at once, the others by `work`."""
 
     def __init__(self) -> None:
-        self._width = 0
+        self.width = 0
         self._late: list[MessageView] = []  # laid out for another width
         self._new: set[MessageView] = set()  # put above others, not at full height yet
 
@@ -30,7 +30,7 @@ class ViewLayout:
 
     def work(self) -> None:
         """Lay out one view that has another width still."""
-        self._late.pop().arrange(self._width)
+        self._late.pop().arrange(self.width)
 
     def add_above(self, view: MessageView) -> None:
         """``view`` comes above the others, and is still to be rendered."""
@@ -55,7 +55,7 @@ class ViewLayout:
         """Place ``views``, and ``mark``, at ``left``, ``y`` px, in ``width`` px; where the next
         thing goes. At the heights ``seen`` (px) a new width takes effect at once. ``unrendered``
         are the ids of messages whose views will still grow."""
-        self._width = width
+        self.width = width
         self._late.clear()
         cut = mark.first_id
         for view in views:
