@@ -173,9 +173,8 @@ class ChatSession:
         self.conversation.replace(answer)
         self._listener.on_answer_resumed(self, answer)
         await self._keeper.save_change(answer)
-        turns = await asyncio.to_thread(prompt)
-        turns += () if begun is None else (begun,)
-        self._start(answer, model_path, turns)
+        more = () if begun is None else (begun,)
+        self._start(answer, model_path, (*await asyncio.to_thread(prompt), *more))
 
     def enqueue(
         self, text: str, model_path: Path, files: Files = (), place: int | None = None
@@ -192,6 +191,11 @@ class ChatSession:
         if (queued := self._queue.take(queued_id)) is not None:
             self._listener.on_queue_changed(self)
         return queued
+
+    def move_queued(self, queued_id: str, by: int) -> None:
+        """Have a waiting message wait ``by`` places further on."""
+        if self._queue.move(queued_id, by):
+            self._listener.on_queue_changed(self)
 
     async def send_queued(self, reply_to: str | None = None) -> None:
         """Send the message that has waited longest, as `send` does, if there is one, nothing runs,

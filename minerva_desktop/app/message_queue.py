@@ -52,6 +52,19 @@ class MessageQueue:
                 return queued
         return None
 
+    def move(self, queued_id: str, by: int) -> bool:
+        """One waits ``by`` places further on, or as far as there are any; whether that is elsewhere
+        than before."""
+        ids = [queued.id for queued in self._items]
+        if queued_id not in ids:
+            return False
+        before = ids.index(queued_id)
+        after = max(0, min(before + by, len(ids) - 1))
+        self._items.insert(after, self._items.pop(before))
+        if after != before:
+            self._save_soon()
+        return after != before
+
     @property
     def first(self) -> QueuedMessage | None:
         """That which has waited longest; None when none waits."""

@@ -52,6 +52,7 @@ class MessageSender(QObject):
         composer.attachments.changed.connect(self._on_changed)
         composer.waiting.edit_requested.connect(self._on_edit_waiting)
         composer.waiting.remove_requested.connect(self._on_remove_waiting)
+        composer.waiting.move_requested.connect(self._on_move_waiting)
         composer.waiting.send_requested.connect(self._on_send_waiting)
 
     def begin(self) -> None:
@@ -158,6 +159,12 @@ class MessageSender(QObject):
         session = self._session()
         if session is not None:
             session.unqueue(queued_id)
+
+    @Slot(str, int)
+    def _on_move_waiting(self, queued_id: str, by: int) -> None:
+        session = self._session()
+        if session is not None:
+            session.move_queued(queued_id, by)
 
     @Slot()
     def _on_send_waiting(self) -> None:

@@ -56,7 +56,7 @@ _FIELD: Section = (
         (("Ctrl+Shift+A",), "attach files"),
         (("Ctrl+Shift+V",), "paste long text, not as a file"),
         (("Up",), "edit the last question (if empty)"),
-        (("Alt+Up", "Alt+Down"), "earlier messages of the chat"),
+        (("Alt+Up", "Alt+Down"), "earlier, or move waiting messages"),
     ),
 )
 _CHAT: Section = (

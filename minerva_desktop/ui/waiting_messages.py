@@ -1,15 +1,25 @@
 """The messages that wait until an answer is over, one below the other above the composer.
 
-Each can be taken back into the composer or thrown away. Where nothing is answered any more, because
-the last answer was stopped or failed, or the first has no room, *Send now* sends that. Main thread.
+Each can be taken back into the composer, thrown away, or moved before another. Where nothing is
+answered any more, because the last answer was stopped or failed, or the first has no room, *Send
+now* sends that. Main thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QContextMenuEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -21,24 +31,28 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.app.session_listener import QueuedMessage
-from minerva_desktop.ui.controls import ElidedLabel, icon_button, plain_tip
+from minerva_desktop.ui.controls import ElidedLabel, PopupMenu, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.tab_order import lead_to
 from minerva_desktop.ui.theme import GRID
 
 BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
+EDIT, REMOVE = "Edit this message", "Do not send this message"
+MOVE_KEYS = {"Alt+Up": -1, "Alt+Down": 1}
 NOT_WELL = "Not sent, because the answer before it did not end well."
 STOPPED = "Not sent, because you stopped the answer before it."
 NO_ROOM = "Not sent, because the chat with it is longer than the context."
 
 
 class WaitingMessages(QWidget):
-    """``edit_requested(id)``, ``remove_requested(id)`` and ``send_requested``: what was pressed.
+    """``edit_requested(id)``, ``remove_requested(id)`` and ``send_requested``: what was pressed;
+    ``move_requested(id, by)``: that one is to wait so many places further on.
     ``focus_left``: the button with the keyboard went."""
 
     edit_requested = Signal(str)
     remove_requested = Signal(str)
+    move_requested = Signal(str, int)
     send_requested = Signal()
     focus_left = Signal()
 
@@ -65,6 +79,10 @@ class WaitingMessages(QWidget):
         self._box.setSpacing(GRID)
         self._box.addWidget(self._more)
         self._box.addWidget(self._paused)
+        for keys, by in MOVE_KEYS.items():
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(partial(self._move_focused, by))
         self.hide()
 
     def _make_paused_line(self, send: QPushButton) -> QWidget:
@@ -88,12 +106,38 @@ class WaitingMessages(QWidget):
         self._why.setText(why)
         if (tuple(messages), is_paused) == (self._shown, self._is_paused):
             return
-        n_before = len(self._shown)
+        before = [message.id for message in self._shown]
         self._shown, self._is_paused = tuple(messages), is_paused
+        ids = [message.id for message in messages]
+        focused = self._focused if sorted(ids) == sorted(before) else None
         self._refresh()
-        if len(self._shown) > n_before:
-            said = QAccessibleAnnouncementEvent(self, self.accessibleName())
-            QAccessible.updateAccessibility(said)
+        if focused is not None and ids != before:
+            self._follow(*focused)
+        elif len(ids) > len(before):
+            self._say(self.accessibleName())
+
+    @property
+    def _focused(self) -> tuple[str, int] | None:
+        """The message and the number of its button that has the keyboard; None where none has."""
+        focused = QApplication.focusWidget()
+        for row in self._rows:
+            if focused in row.buttons:
+                return row.message_id, row.buttons.index(focused)
+        return None
+
+    def _follow(self, message_id: str, button: int) -> None:
+        """A message was moved whose button had the keyboard: that has it where it is now."""
+        place = next(at for at, each in enumerate(self._shown) if each.id == message_id)
+        self._say(f"Place {place + 1} of {len(self._shown)}")
+        if place < len(self._rows):
+            self._rows[place].buttons[button].setFocus(Qt.FocusReason.TabFocusReason)
+
+    def _say(self, words: str) -> None:
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
+
+    def _move_focused(self, by: int) -> None:
+        if (focused := self._focused) is not None:
+            self.move_requested.emit(focused[0], by)
 
     def set_max_shown(self, count: int) -> None:
         """Show at most so many of them, and at least one."""
@@ -108,8 +152,13 @@ class WaitingMessages(QWidget):
             row.hide()
             row.deleteLater()
         messages, shown = self._shown, self._shown[: self._max_shown]
-        self._rows = [_WaitingMessage(self._icons, each) for each in shown]
+        last = len(messages) - 1
+        self._rows = [
+            _WaitingMessage(self._icons, each, can_move={-1: place > 0, 1: place < last})
+            for place, each in enumerate(shown)
+        ]
         for place, row in enumerate(self._rows):
+            row.move_requested.connect(self.move_requested)
             row.edit_requested.connect(self.edit_requested)
             row.remove_requested.connect(self.remove_requested)
             self._box.insertWidget(place, row)
@@ -130,20 +179,25 @@ class WaitingMessages(QWidget):
 
 
 class _WaitingMessage(QFrame):
-    """One of them, on one line."""
+    """One of them, on one line. ``can_move``: up (-1) and down (1)."""
 
     edit_requested = Signal(str)
     remove_requested = Signal(str)
+    move_requested = Signal(str, int)
 
-    def __init__(self, icons: Icons, message: QueuedMessage) -> None:
+    def __init__(
+        self, icons: Icons, message: QueuedMessage, *, can_move: Mapping[int, bool]
+    ) -> None:
         super().__init__()
-        self._id = message.id
+        self.message_id = message.id
+        self._icons = icons
+        self._can_move = can_move
         self.setObjectName("waitingMessage")
         sign = _Sign(icons)
         text = ElidedLabel(_words(message))
-        edit = icon_button(icons, "edit", "Edit this message", size=BUTTON)
+        edit = icon_button(icons, "edit", EDIT, size=BUTTON)
         edit.clicked.connect(self._on_edit)
-        remove = icon_button(icons, "close", "Do not send this message", size=BUTTON)
+        remove = icon_button(icons, "close", REMOVE, size=BUTTON)
         remove.clicked.connect(self._on_remove)
         self.buttons = edit, remove
         edit.setToolTip(plain_tip("Take it back into the composer"))
@@ -156,13 +210,30 @@ class _WaitingMessage(QFrame):
         row.addWidget(edit)
         row.addWidget(remove)
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = PopupMenu(self)
+        menu.setObjectName("waitingMenu")
+        menu.addAction(self._icons.icon("edit", "muted"), EDIT).triggered.connect(self._on_edit)
+        signs = {-1: ("chevron-up", "Move up"), 1: ("chevron-down", "Move down")}
+        for keys, by in MOVE_KEYS.items():
+            icon, words = signs[by]
+            move = menu.addAction(self._icons.icon(icon, "muted"), words)
+            move.setShortcut(keys)
+            move.setShortcutVisibleInContextMenu(True)
+            move.setEnabled(self._can_move[by])
+            move.triggered.connect(partial(self.move_requested.emit, self.message_id, by))
+        menu.addSeparator()
+        remove = menu.addAction(self._icons.icon("close", "muted"), REMOVE)
+        remove.triggered.connect(self._on_remove)
+        menu.popup(event.globalPos())
+
     @Slot()
     def _on_edit(self) -> None:
-        self.edit_requested.emit(self._id)
+        self.edit_requested.emit(self.message_id)
 
     @Slot()
     def _on_remove(self) -> None:
-        self.remove_requested.emit(self._id)
+        self.remove_requested.emit(self.message_id)
 
 
 def _words(message: QueuedMessage) -> str:

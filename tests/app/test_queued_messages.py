@@ -39,6 +39,26 @@ async def test_what_waits_follows_its_answer_whatever_branch_is_shown(desk: Desk
     assert [turn.text for turn in desk.engine.started[-1].turns][1:] == ["One", "Eins", "Two"]
 
 
+async def test_what_is_moved_before_others_is_sent_before_them(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    for text in ("Two", "Three", "Four"):
+        session.enqueue(text, MODEL)
+    last = session.queued[2].id
+    session.move_queued(last, -1)
+    assert [queued.text for queued in session.queued] == ["Two", "Four", "Three"]
+    session.move_queued(last, -5)
+    session.move_queued(last, -1)  # it is the first
+    session.move_queued("gone", 1)
+    assert [queued.text for queued in session.queued] == ["Four", "Two", "Three"]
+    await desk.says(session, "Un")
+    await _until_started(desk, 2)
+    assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, "Four")
+    await session.close()
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.draft == "Two\n\nThree"
+
+
 async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("One", MODEL)

@@ -113,13 +113,18 @@ def test_a_message_that_was_thrown_away_comes_back_to_its_place(opened: OpenWind
     _queue(opened, "Third")
     waiting = opened.window.composer.waiting
     opened.until("queue", lambda: waiting.accessibleName() == "2 messages wait")
+    opened.window.activateWindow()
+    last = _buttons(waiting, "Do not send this message")[1]
+    last.setFocus()
+    QTest.keyClick(last, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)  # before the other
+    opened.until("the rows of before are gone", lambda: not last.isVisible())
     _buttons(waiting, "Do not send this message")[0].click()
     assert waiting.accessibleName() == "1 message waits"
     assert opened.notice == "The message is not sent"
     _press(opened, "Undo")
     opened.until("queue", lambda: waiting.accessibleName() == "2 messages wait")
     _buttons(waiting, "Edit this message")[0].click()
-    assert opened.window.composer.text == "Second"
+    assert opened.window.composer.text == "Third"
     opened.window.composer.clear()
     _stop(opened)
 

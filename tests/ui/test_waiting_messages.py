@@ -6,15 +6,28 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.waiting_messages import NOT_WELL, STOPPED, WaitingMessages
+from minerva_desktop.ui.waiting_messages import NOT_WELL, REMOVE, STOPPED, WaitingMessages
 from tests.ui.parts import part
+
+# What the offscreen platform says about popups.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
 MESSAGES = [QueuedMessage(f"id-{n}", f"Question {n}\nand more", Path("m.gguf")) for n in range(6)]
 
@@ -81,6 +94,44 @@ def test_the_person_sends_what_an_answer_that_failed_left(qtbot: QtBot, composer
     assert STOPPED in labels(waiting)
     with qtbot.waitSignal(waiting.send_requested):
         QTest.mouseClick(send, Qt.MouseButton.LeftButton)
+
+
+def test_the_keyboard_moves_one_and_stays_with_it(qtbot: QtBot, composer: Composer) -> None:
+    composer.activateWindow()
+    waiting = composer.waiting
+    waiting.show_messages(MESSAGES[:3], is_paused=False)
+    button = next(b for b in waiting.findChildren(QToolButton) if b.accessibleName() == REMOVE)
+    button.setFocus()
+    with qtbot.waitSignal(waiting.move_requested) as wanted:
+        QTest.keyClick(button, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    assert wanted.args == ["id-0", 1]
+    waiting.show_messages([MESSAGES[1], MESSAGES[0], MESSAGES[2]], is_paused=False)
+    focused = composer.window().focusWidget()
+    assert isinstance(focused, QToolButton)
+    assert focused.accessibleName() == REMOVE
+    with qtbot.waitSignal(waiting.move_requested) as wanted:
+        QTest.keyClick(focused, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    assert wanted.args == ["id-0", -1]
+
+
+def test_the_menu_of_one_moves_it(qtbot: QtBot, composer: Composer) -> None:
+    waiting = composer.waiting
+    waiting.show_messages(MESSAGES[:2], is_paused=False)
+    first = waiting.findChildren(QFrame, "waitingMessage")[0]
+    place = first.rect().center()
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, first.mapToGlobal(place))
+    QApplication.sendEvent(first, event)
+    menu = part(waiting, QMenu, "waitingMenu")
+    entries = {each.text(): each for each in menu.actions() if not each.isSeparator()}
+    assert [words for words, each in entries.items() if each.isEnabled()] == [
+        "Edit this message",
+        "Move down",
+        "Do not send this message",
+    ]
+    with qtbot.waitSignal(waiting.move_requested) as wanted:
+        entries["Move down"].trigger()
+    assert wanted.args == ["id-0", 1]
+    menu.close()
 
 
 def test_the_keyboard_is_not_lost_with_a_row(qtbot: QtBot, composer: Composer) -> None:
