@@ -23,6 +23,7 @@ from PySide6.QtCore import (  # noqa: E402
     QMessageLogContext,
     QPoint,
     QRect,
+    Qt,
     QtMsgType,
     qInstallMessageHandler,
 )
@@ -83,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--text-size", type=int, default=USUAL_TEXT_SIZE, help="percent (default: %(default)s)"
     )
+    parser.add_argument("--contrast", action="store_true", help="as who wants more has it")
     parser.add_argument("--only-scale", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [name for name in options.states if name not in names]
@@ -104,10 +106,14 @@ def _render(options: argparse.Namespace) -> int:
     app = QApplication(["minerva-desktop"])
     for theme in THEMES if options.theme == "both" else (options.theme,):
         themes = ThemeSource(app.styleHints(), THEMES[theme], options.text_size)
+        if options.contrast:  # which the offscreen platform never asks for
+            wish = app.styleHints().accessibility().contrastPreferenceChanged
+            wish.emit(Qt.ContrastPreference.HighContrast)
         icons = Icons(resources_dir() / "icons", themes)
         apply_theme(app, themes.theme)
         for name in options.states:
             size = "" if options.text_size == USUAL_TEXT_SIZE else f"-{options.text_size}"
+            size += "-contrast" if options.contrast else ""
             file = options.out / f"{name}-{theme}-{options.only_scale}x{size}.png"
             picture = _picture(screenshot_states.STATES[name], icons)
             if not picture.save(str(file)):

@@ -162,7 +162,7 @@ QLabel#textSizeMark {
 QToolButton#sendButton, QToolButton#stopButton { background: $accent; border-radius: 8px; }
 QToolButton#sendButton:hover, QToolButton#stopButton:hover { background: $accent_hover; }
 QToolButton#sendButton:focus, QToolButton#stopButton:focus { border: 2px solid $text; }
-QToolButton#sendButton:disabled { background: $selected; }
+QToolButton#sendButton:disabled { background: $off; }
 QPushButton#modelPicker { padding: 5px 10px; text-align: left; }
 QFrame#pickerPopup, QFrame#modelsPanel, QFrame#contextPanel, QFrame#tagEditor,
 QFrame#answerDetails, QFrame#snippetPopup {
@@ -242,7 +242,7 @@ def build_stylesheet(theme: Theme, font_px: int = MIN_FONT_PX) -> str:
     colours = {
         field: getattr(theme, field)
         for field in Theme.__dataclass_fields__
-        if field not in ("dark", "series", "code_style")
+        if field not in ("dark", "series", "code_style", "vivid")
     }
     derived = {
         "accent_hover": mix(theme.accent, theme.text, 0.15),
@@ -250,9 +250,10 @@ def build_stylesheet(theme: Theme, font_px: int = MIN_FONT_PX) -> str:
         "scroll": mix(theme.border, theme.muted, 0.3),
         "edge": mix(theme.border, theme.muted, 0.15),
         "handle": theme.selected if theme.dark else theme.surface,
-        "danger_edge": mix(theme.danger_surface, theme.danger, 0.35),
+        "danger_edge": mix(theme.danger_surface, theme.danger, 1 if theme.vivid else 0.35),
         "warning_surface": warning_surface(theme),
-        "warning_edge": mix(theme.window, theme.warning, 0.45),
+        "warning_edge": mix(theme.window, theme.warning, 1 if theme.vivid else 0.45),
+        "off": theme.hover if theme.vivid else theme.selected,
     }
     sizes = {
         "small": str(font_px - 1),

@@ -17,12 +17,18 @@ from minerva_desktop.ui.stylesheet import (
     mix,
     warning_surface,
 )
-from minerva_desktop.ui.theme import DARK, LIGHT, Theme, ThemeSource
+from minerva_desktop.ui.theme import DARK, LIGHT, VIVID_DARK, VIVID_LIGHT, Theme, ThemeSource
 
 READABLE = 4.5
 VISIBLE = 3.0  # what is seen and not read: focus rings, bars, dots
 
-PALETTES = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+WELL_READABLE = 7.0  # for those who want more contrast
+
+PALETTES = pytest.mark.parametrize(
+    "theme",
+    [LIGHT, DARK, VIVID_LIGHT, VIVID_DARK],
+    ids=["light", "dark", "vivid light", "vivid dark"],
+)
 
 
 def luminance(colour: str) -> float:
@@ -96,6 +102,20 @@ def test_marks_are_visible(theme: Theme) -> None:
     assert contrast(theme.muted, track) >= VISIBLE
 
 
+@pytest.mark.parametrize("theme", [VIVID_LIGHT, VIVID_DARK], ids=["light", "dark"])
+def test_who_wants_more_contrast_has_it(theme: Theme) -> None:
+    weak = {
+        what: round(contrast(fore, back), 2)
+        for what, fore, back in written_on(theme)
+        # What is selected has to differ from the rest, too.
+        if contrast(fore, back) < WELL_READABLE and not what.endswith("on selected")
+    }
+    assert weak == {}
+    grounds = (theme.window, theme.sidebar, theme.surface, theme.code)
+    for mark in (theme.border, theme.selected):
+        assert min(contrast(mark, ground) for ground in grounds) >= VISIBLE
+
+
 def test_contrast_is_computed_as_wcag_does() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
@@ -142,6 +162,21 @@ def test_the_system_is_followed_live(qtbot: QtBot, qapp: QApplication) -> None:
     with qtbot.assertNotEmitted(source.changed):
         source.set_choice(ThemeChoice.SYSTEM)
     assert source.choice is ThemeChoice.SYSTEM
+
+
+def test_the_systems_wish_for_contrast_is_followed_live(qtbot: QtBot, qapp: QApplication) -> None:
+    source, hints = ThemeSource(qapp.styleHints()), qapp.styleHints()
+    wish = hints.accessibility().contrastPreferenceChanged
+    with qtbot.waitSignal(source.changed) as change:
+        wish.emit(Qt.ContrastPreference.HighContrast)
+    assert change.args == [VIVID_LIGHT]
+    hints.colorSchemeChanged.emit(Qt.ColorScheme.Dark)
+    assert source.theme is VIVID_DARK
+    source.set_choice(ThemeChoice.LIGHT)  # the kind, not less contrast
+    assert source.theme is VIVID_LIGHT
+    with qtbot.waitSignal(source.changed) as change:
+        wish.emit(Qt.ContrastPreference.NoPreference)
+    assert change.args == [LIGHT]
 
 
 @pytest.mark.parametrize("look", ["", "link", "ghost", "primary"])

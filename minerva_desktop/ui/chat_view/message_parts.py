@@ -319,7 +319,7 @@ class Notice(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         edge = QColor(theme.danger)
-        edge.setAlphaF(0.4)
+        edge.setAlphaF(1.0 if theme.vivid else 0.4)
         painter.setPen(edge)
         painter.setBrush(QColor(theme.danger_surface))
         rect = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)

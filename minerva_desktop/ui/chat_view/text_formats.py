@@ -41,6 +41,7 @@ CODE_LEADING = 1.55
 HEADING_LEADING = 1.35
 MAX_HANG = 24  # characters
 MIN_CONTRAST = 4.5
+MORE_CONTRAST = 7.0  # for those who want it
 FORMULA_X_HEIGHT = 0.467  # of the size of the font that formulas are set in
 MAX_FORMULA_SCALE = 1.2
 MAX_SHARED = 4  # formats of a theme and a size: two themes, and quieter ones for thoughts
@@ -71,8 +72,8 @@ def _luminance(colour: QColor) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def readable(colour: QColor, background: QColor, text: QColor) -> QColor:
-    """``colour``, moved towards ``text`` until it can be read on ``background``."""
+def readable(colour: QColor, background: QColor, text: QColor, least: float) -> QColor:
+    """``colour``, moved towards ``text`` until it has the ``least`` contrast to ``background``."""
     for step in range(11):
         share = step / 10
         mixed = QColor.fromRgbF(
@@ -80,7 +81,7 @@ def readable(colour: QColor, background: QColor, text: QColor) -> QColor:
             colour.greenF() + (text.greenF() - colour.greenF()) * share,
             colour.blueF() + (text.blueF() - colour.blueF()) * share,
         )
-        if contrast(mixed, background) >= MIN_CONTRAST:
+        if contrast(mixed, background) >= least:
             return mixed
     return text
 
@@ -237,7 +238,8 @@ class TextFormats:
             made.setFontWeight(QFont.Weight.DemiBold)
         made.setFontItalic(style.italic)
         colour = QColor(style.colour) if style.colour else text
-        return readable(colour, QColor(self.theme.code), text)
+        least = MORE_CONTRAST if self.theme.vivid else MIN_CONTRAST
+        return readable(colour, QColor(self.theme.code), text, least)
 
 
 class SharedFormats:

@@ -12,7 +12,12 @@ from minerva_desktop.ui.chat_view.decorations import position_x
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run
-from minerva_desktop.ui.chat_view.text_formats import MIN_CONTRAST, TextFormats, contrast
+from minerva_desktop.ui.chat_view.text_formats import (
+    MIN_CONTRAST,
+    MORE_CONTRAST,
+    TextFormats,
+    contrast,
+)
 from minerva_desktop.ui.chat_view.text_measures import (
     BODY_PX,
     CODE_HEADER,
@@ -22,7 +27,7 @@ from minerva_desktop.ui.chat_view.text_measures import (
     SMALL_PX,
     TextMeasures,
 )
-from minerva_desktop.ui.theme import DARK, LIGHT, Theme
+from minerva_desktop.ui.theme import DARK, LIGHT, VIVID_DARK, VIVID_LIGHT, Theme
 from tests.ui.chat_view.markdown_pieces import FRAGMENTS, cut, rendered, updates
 
 
@@ -265,7 +270,7 @@ def test_all_of_a_text_grows_with_it(qapp: QApplication) -> None:
     assert places[1] == 2 * places[0]
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
+@pytest.mark.parametrize("theme", [LIGHT, DARK, VIVID_LIGHT, VIVID_DARK])
 def test_every_token_can_be_read(qapp: QApplication, theme: Theme) -> None:
     made = formats(qapp, theme)
     row = Row(Kind.CODE)
@@ -278,7 +283,8 @@ def test_every_token_can_be_read(qapp: QApplication, theme: Theme) -> None:
         "Generic.Error",
     ):
         colour = made.run(Run("x", token=token), row).foreground().color()
-        assert contrast(colour, QColor(theme.code)) >= MIN_CONTRAST, token
+        least = MORE_CONTRAST if theme.vivid else MIN_CONTRAST
+        assert contrast(colour, QColor(theme.code)) >= least, token
 
 
 @pytest.mark.parametrize(
