@@ -299,7 +299,7 @@ def estimate_options(
     split = options.tensor_split
     if not any(split):
         split = tuple(float(gpu.free_memory) for gpu in gpus)
-    shares = (*split, *[0.0] * len(gpus))
+    shares = zip(gpus, (*split, *[0.0] * len(gpus)), strict=False)
     # How the engine tells a model that makes embeddings (`engine.core.llama.LlamaModel.pooling`).
     is_embedding = f"{header.architecture}.pooling_type" in header.metadata
     trained = header.n_ctx_train or DEFAULT_N_CTX
@@ -319,7 +319,7 @@ def estimate_options(
         flash_attention=options.flash_attention is not FlashAttention.OFF,
         is_embedding=is_embedding,
         n_gpu_layers=options.n_gpu_layers,
-        gpus=tuple(GpuShare(gpu.name, share) for gpu, share in zip(gpus, shares, strict=False)),
+        gpus=tuple(GpuShare(gpu.name, share, gpu.process_bytes) for gpu, share in shares),
     )
 
 
@@ -380,6 +380,7 @@ def _engine_version() -> str:
 
 
 def _load_choice(model: Candidate, choice: Choice, chosen: LoadOptions) -> LoadChoice:
+    devices = choice.estimate.devices
     return LoadChoice(
         chosen,
         _needs(choice.estimate),
@@ -387,7 +388,7 @@ def _load_choice(model: Candidate, choice: Choice, chosen: LoadOptions) -> LoadC
         choice.reasons,
         notes=choice.notes,
         warnings=choice.warnings,
-        other_bytes=choice.estimate.other_bytes,
+        beside={each.device: each.other_bytes for each in devices},
         files=tuple(
             (state.size, state.modified_ns, inode)
             for state, inode in zip(model.whole.states, model.whole.inodes, strict=True)

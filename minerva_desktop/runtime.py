@@ -161,7 +161,8 @@ class Runtime:
     def _measure_memory(self, pids: list[int], known: DeviceList, placed: Needs) -> MemorySnapshot:
         if self._probe is None:
             # psutil takes 60 ms to import, which the window's start need not wait for.
-            from minerva_desktop.devices.memory import MemoryProbe, find_nvml
+            from minerva_desktop.devices.driver import find_nvml
+            from minerva_desktop.devices.memory import MemoryProbe
 
             self._probe = MemoryProbe(find_nvml())
         return self._probe.snapshot(pids, known, placed)

@@ -66,6 +66,7 @@ class Scripted:
     ) -> None:
         self.needs = dict(needs)
         self.holds_loads = self.holds_ends = False
+        self.beside: Needs = {}  # as in `LoadChoice`, of all of them
         self.choice_failure: type[Exception] | None = None
         self.choice_turns = 1  # of the loop, which a choice takes
         self.engine_kind = ScriptedEngine
@@ -123,7 +124,7 @@ class Scripted:
         if self.choice_failure is not None:
             raise self.choice_failure("nothing can be chosen")
         needs = self.needs.get(f"{path.name}, {options.n_ctx}", self.needs[path.name])
-        return LoadChoice(options, needs)
+        return LoadChoice(options, needs, beside=self.beside)
 
 
 async def _is_there(_path: Path) -> bool:

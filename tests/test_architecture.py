@@ -92,7 +92,7 @@ LATE_IMPORTS = {
     "__main__.py",  # each command loads its own half
     "chat/export_html.py",  # ziamath, with the first formula
     "digests.py",  # OpenSSL's library
-    "devices/memory.py",  # the NVIDIA library, where there is a driver
+    "devices/driver.py",  # the NVIDIA library, where there is a driver
     "engine/child.py",  # llama.cpp, once stdout is safe from it
     "engine/core/bindings.py",  # parts of the bindings, without the rest of their package
     "load_choice.py",  # what knows the versions of packages

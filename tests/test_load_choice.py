@@ -88,7 +88,7 @@ def test_with_room_all_is_as_wished(model_path: Path) -> None:
     assert (choice.fit, choice.reasons) == ("fits", ())
     assert (choice.options.n_ctx, choice.options.kv_type_k) == (8192, KvType.F16)
     assert choice.needs == model_needs(model_path, OPEN)
-    assert 20 * MB < choice.other_bytes < 40 * MB  # 49,152 tokens and as many merges
+    assert 20 * MB < choice.beside["CPU"] < 40 * MB  # 49,152 tokens and as many merges
 
 
 def test_what_gives_is_told_with_numbers(model_path: Path) -> None:

@@ -144,9 +144,10 @@ class _Appraiser:
         """Load it so, and note what it took, by device. Raises `OutOfMemory` where the budget does
         not allow it.
 
-        On a GPU these are llama.cpp's buffers. On the CPU it is what the child has grown by once it
-        has computed some tokens, with what only a long prompt would fill: the compute buffers, as
-        llama.cpp tells them, and the few per cent of `Estimator.later_bytes`.
+        On a GPU these are llama.cpp's buffers, with the process's context. On the CPU it is what
+        the child has grown by once it has computed some tokens, with what only a long prompt would
+        fill: the compute buffers, as llama.cpp tells them, and the few per cent of
+        `Estimator.later_bytes`.
         """
         if not self.forced:
             _check_fits(path, appraisal)
@@ -167,7 +168,10 @@ class _Appraiser:
         chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory))
         gpus = discrete_gpus(info.devices)
         await chooser.note_load(path, appraisal.options, gpus, info)
-        on_gpus = {share.device: share.n_bytes for share in info.shares}
+        beside = {each.device: each.other_bytes for each in appraisal.choice.estimate.devices}
+        on_gpus = {
+            share.device: share.n_bytes + beside.get(share.device, 0) for share in info.shares
+        }
         compute = info.compute_bytes - sum(share.compute_bytes for share in info.shares)
         filled = first_output_bytes(appraisal.header, appraisal.choice.options)
         later = max(compute - filled, 0) + appraisal.later_bytes

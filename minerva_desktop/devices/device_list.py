@@ -19,7 +19,8 @@ from minerva_desktop.devices.ledgers import NOTHING, DeviceLedgers, Needs, added
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A compute device as ggml lists it. ``kind`` is a `GpuDevice` value; memory in bytes.
     ``is_integrated``: a GPU whose memory is the system's. ``pci``: its address on the bus, such as
-    ``0000:c1:00.0``; empty where it has none or ggml does not tell."""
+    ``0000:c1:00.0``; empty where it has none or ggml does not tell. ``process_bytes``: what each
+    process that computes on it takes of it for its context (CUDA); 0 where nobody tells."""
 
     name: str
     description: str
@@ -28,6 +29,7 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
     free_memory: int
     is_integrated: bool = False
     pci: str = ""
+    process_bytes: int = 0
 
 
 class DeviceList(msgspec.Struct, frozen=True):
@@ -119,15 +121,15 @@ class GpuBudgets:
         moments at which our models held ``before`` and ``after``.
 
         Where models moved meanwhile, it is only known within bounds; what was known before counts,
-        if it lies between them, and else the nearest bound. The process that is asked counts as
-        another program: its context on the GPU, some hundred megabytes with CUDA, is about what the
-        next model's process will take beside the model.
+        if it lies between them, and else the nearest bound. The process that is asked has a context
+        on the GPU, which ends with it: where nobody tells how large that is, it counts as another
+        program's.
         """
         settled, moving = held_between(before, after)
         for gpu in gpus:
             if gpu.name not in self._ledgers.contexts:
                 self._ledgers.add(gpu.name, gpu.kind)
-            used = max(0, gpu.total_memory - gpu.free_memory)
+            used = max(0, gpu.total_memory - gpu.free_memory - gpu.process_bytes)
             most = max(0, used - settled.get(gpu.name, 0))
             least = max(0, most - moving.get(gpu.name, 0))
             known = self._others.get(gpu.name, most)

@@ -13,6 +13,8 @@ from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
 
 Maker = Literal["NVIDIA", "AMD", "Intel"]
+# An H200, the largest there is, takes 552 MB (**measured**, CUDA 13).
+MOST_CONTEXT_BYTES = 1024**3
 _KINDS: Mapping[GpuDevice, Maker] = MappingProxyType(
     {GpuDevice.CUDA: "NVIDIA", GpuDevice.ROCM: "AMD", GpuDevice.SYCL: "Intel"}
 )
@@ -43,6 +45,26 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     celsius: float | None = None
     pci: str = ""
     maker: Maker | None = None
+
+
+def with_process_bytes(
+    devices: Sequence[DeviceInfo], before: Sequence[GpuReading]
+) -> tuple[DeviceInfo, ...]:
+    """The ``devices`` as they told of themselves to a process that had used none, with what their
+    drivers had read ``before``: CUDA counts what is free once that process has its context."""
+    cuda = [device for device in devices if device.kind is GpuDevice.CUDA]
+    readings = match_readings(before, cuda)
+    return tuple(_with_process_bytes(device, readings.get(device.name)) for device in devices)
+
+
+def _with_process_bytes(device: DeviceInfo, before: GpuReading | None) -> DeviceInfo:
+    if before is None or before.used is None:
+        return device
+    context = before.total - before.used - device.free_memory
+    # Another program may have taken or given back memory in between.
+    if not 0 < context <= MOST_CONTEXT_BYTES:
+        return device
+    return msgspec.structs.replace(device, process_bytes=context)
 
 
 def joint_name(readings: Sequence[GpuReading]) -> str:

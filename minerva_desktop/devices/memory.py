@@ -7,13 +7,12 @@ whatever is missing ends in the system's numbers and a reason.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from minerva_desktop.devices.device_list import DeviceInfo, DeviceList, can_offload, discrete_gpus
-from minerva_desktop.devices.driver import DRIVER_SIGNS, NO_DRIVER, has_driver
+from minerva_desktop.devices.driver import NO_DRIVER
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.gpu_reading import GpuReading, joint_name, match_readings
 from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
@@ -157,20 +156,6 @@ class MemoryProbe:
         """Let go of the driver. May be called twice; `snapshot` then reports system memory."""
         if self._nvml:
             self._nvml.close()
-
-
-def find_nvml(signs: Iterable[str | Path] = DRIVER_SIGNS) -> NvmlProbe | None:
-    """The NVIDIA driver's probe; None when none of the files ``signs`` is there, at no cost.
-
-    The answer holds for as long as the app runs: a driver that is installed meanwhile is seen at
-    the next start. Engines that are running would not use it either.
-    """
-    if not has_driver(signs):
-        return None
-    # `pynvml` takes 0.1 s to import and 5 MB to keep: only who has the driver pays for it.
-    from minerva_desktop.devices.nvml import NvmlProbe
-
-    return NvmlProbe()
 
 
 def _gpu_part(gpu: DeviceInfo, reading: GpuReading | None, placed: Needs) -> MemoryPart:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -68,6 +69,8 @@ GRACE_SECONDS = 0.25  # the same for one whose time is over; its text so far may
 # A decode that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of
 # 512 tokens takes a large model minutes on a slow processor.
 MAX_STEP_SECONDS = 300.0
+# ggml ends the process when it gets no memory amid a step (ggml-cuda.cu, ``ggml_cuda_error``).
+_GPU_IS_FULL = re.compile(r"(?:CUDA|ROCm) error: (?:out of memory|.*allocation failed)")
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
 
@@ -365,9 +368,9 @@ class EngineConnection:
         words = self._child.last_words()
         if code == OTHER_VERSION and not self._fault:
             return app_replaced(words, self._model_name)
-        return EngineDied(self._death_sentence(code), detail=words)
+        return EngineDied(self._death_sentence(code, words), detail=words)
 
-    def _death_sentence(self, code: int) -> str:
+    def _death_sentence(self, code: int, words: str) -> str:
         name = self._model_name
         if self._fault:
             return f"The engine that ran {name} {self._fault} and was ended"
@@ -382,4 +385,9 @@ class EngineConnection:
             )
         elif code == ILLEGAL_INSTRUCTION:
             sentence += "; this llama.cpp is built for processors that can do more than this one"
+        elif _GPU_IS_FULL.search(words):
+            sentence += (
+                "; the memory of the GPU ran out: close what else uses it, or load the model with "
+                "fewer layers there or a smaller context"
+            )
         return sentence

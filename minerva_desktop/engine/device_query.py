@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from minerva_desktop.devices.device_list import (
     DeviceInfo,
     DeviceList,
@@ -91,10 +93,10 @@ class KnownDevices:
         self._next = None  # until a model changes, which may happen while this waits
         before = self._holdings()
         answer = await self._ask()
-        gpus = discrete_gpus(answer.devices or ())
         seconds: float | None = None
         if answer.devices is not None:
-            self._known = answer
+            self._known = DeviceList(self._remembered(answer.devices))
+            gpus = discrete_gpus(self._known.devices or ())
             self._budgets.learn(gpus, before, self._holdings())
             seconds = FRESH_SECONDS if gpus else None
         else:
@@ -102,6 +104,15 @@ class KnownDevices:
                 self._known = answer
             seconds = PATIENCE_SECONDS
         self._ask_in(seconds)
+
+    def _remembered(self, devices: tuple[DeviceInfo, ...]) -> tuple[DeviceInfo, ...]:
+        """``devices`` with what a context on them takes, where they told that once: a process that
+        had used them before it was asked cannot tell, and it does not change."""
+        known = {gpu.name: gpu.process_bytes for gpu in self._known.devices or ()}
+        return tuple(
+            msgspec.structs.replace(gpu, process_bytes=known.get(gpu.name, 0) or gpu.process_bytes)
+            for gpu in devices
+        )
 
     def _ask_in(self, seconds: float | None) -> None:
         if self._next is None and seconds is not None:

@@ -262,10 +262,11 @@ class Entries(Generic[EngineT]):
         entry.n_ctx_alone = choice.n_ctx_alone
         measured = info.weights_bytes + info.kv_bytes + info.compute_bytes
         if measured:
-            on_gpus = {share.device: share.n_bytes for share in info.shares}
+            beside = choice.beside
+            on_gpus = {s.device: s.n_bytes + beside.get(s.device, 0) for s in info.shares}
             # Beside a GPU, llama.cpp does not tell what the CPU keeps of a mapped file. What the
             # process takes beside that is not counted without a GPU, either.
-            estimated = max(0, choice.needs.get(CPU, 0) - choice.other_bytes)
+            estimated = max(0, choice.needs.get(CPU, 0) - beside.get(CPU, 0))
             on_cpu = estimated if on_gpus else measured
             self._ledgers.deallocate(entry.held)
             # Forced: it is in use, whatever the budget says.

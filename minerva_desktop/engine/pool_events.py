@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -30,11 +30,11 @@ class GoneCause(StrEnum):
 class LoadChoice:
     """How a model is best loaded: ``options`` with nothing left open, the memory that they take by
     device, how that fits (a `library.fit.Fit`), and a sentence for each thing that had to give;
-    ``notes`` are on what is more than wished, ``warnings`` on what to beware of. ``other_bytes`` of
-    the ``needs`` are what the process takes beside what `ContextInfo` tells: its vocabulary, and
-    buffers of its own. ``n_ctx_alone``: the context in tokens that it would get if no other model
-    held memory, where that is longer. ``files``: size in bytes, time of change in nanoseconds and
-    inode of each of the model's files, as they were then."""
+    ``notes`` are on what is more than wished, ``warnings`` on what to beware of. ``beside``: what
+    of the ``needs`` the process takes beside what `ContextInfo` tells: its vocabulary, buffers of
+    its own, its context on a GPU. ``n_ctx_alone``: the context in tokens that it would get if no
+    other model held memory, where that is longer. ``files``: size in bytes, time of change in
+    nanoseconds and inode of each of the model's files, as they were then."""
 
     options: LoadOptions
     needs: Needs
@@ -42,7 +42,7 @@ class LoadChoice:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    other_bytes: int = 0
+    beside: Needs = field(default_factory=dict)
     n_ctx_alone: int | None = None
     files: tuple[tuple[int, int, int], ...] = ()
 

@@ -20,10 +20,11 @@ KV_BLOCK_BYTES: MappingProxyType[str, int] = MappingProxyType({"f16": 64, "q8_0"
 @dataclass(frozen=True)
 class GpuShare:
     """A GPU by name, and its share of the offloaded layers by proportion: of the tensor split, or
-    of the free memory, as llama.cpp takes it."""
+    of the free memory, as llama.cpp takes it. ``process_bytes``: of a context on it."""
 
     device: str
     share: float
+    process_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ from minerva_desktop.library.layer_memory import (
 )
 from minerva_desktop.library.process_memory import (
     ADAPTER_TENSOR_BYTES,
+    GPU_WORK_BYTES,
     PROCESS_BYTES,
     process_bytes,
 )
@@ -96,7 +97,7 @@ class Reports(Protocol):
 
 class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What one device holds, in bytes. ``device``: ``CPU``, or the GPU's name. ``other_bytes``: the
-    vocabulary, and what the process needs beside the three."""
+    vocabulary, and what the process needs beside the three, such as a context on the GPU."""
 
     device: str
     weights_bytes: int
@@ -189,6 +190,9 @@ class Estimator:
                 for name, known in zip(names, weights, strict=True)
             ]
             kv = _scaled(kv, figures.kv_bytes)
+        for index, gpu in enumerate(options.gpus, start=1):
+            if gpu.process_bytes and weights[index] + kv[index] + compute[index]:
+                other[index] = gpu.process_bytes + GPU_WORK_BYTES
         return MemoryEstimate(
             tuple(
                 DeviceMemory(

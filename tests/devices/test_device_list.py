@@ -18,6 +18,7 @@ from minerva_desktop.devices.device_list import (
     use_gpus,
 )
 from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.gpu_reading import GpuReading, with_process_bytes
 from minerva_desktop.devices.ledgers import CPU, DeviceLedgers, Needs, cpu_ledgers
 
 GB = 10**9
@@ -155,3 +156,37 @@ def test_a_gpu_that_does_not_tell_its_memory_has_the_budget_that_was_said() -> N
     silent = msgspec.structs.replace(CUDA, total_memory=0, free_memory=0)
     use_gpus(ledgers, [silent], {silent.description: 3 * GB})
     assert ledgers.room()["CUDA0"] == 3 * GB
+
+
+def test_the_context_of_the_process_that_asks_is_no_other_programs(gpu: Gpu) -> None:
+    gpu.info = msgspec.structs.replace(gpu.info, process_bytes=GB)
+    gpu.ask(GB, Holdings())  # its context alone is there beside what others hold
+    assert gpu.available == 14 * GB
+
+
+def reading(*, used: int | None, pci: str = "") -> GpuReading:
+    return GpuReading(
+        name="NVIDIA Test",
+        total=24 * GB,
+        used=used,
+        used_by_engines=None,
+        pci=pci,
+        maker="NVIDIA",
+    )
+
+
+def test_what_a_context_takes_is_what_the_driver_had_free_before_it() -> None:
+    one = device("CUDA0", GpuDevice.CUDA, free=13 * GB + GB // 2)
+    fuller = msgspec.structs.replace(one, name="CUDA1", free_memory=2 * GB, pci="0000:02:00.0")
+    vulkan = device("Vulkan0", GpuDevice.VULKAN, free=13 * GB)
+    before = [reading(used=10 * GB), reading(used=21 * GB + GB // 4, pci="0000:02:00.0")]
+    told = with_process_bytes([one, fuller, vulkan, PROCESSOR], before)
+    assert [each.process_bytes for each in told] == [GB // 2, 3 * GB // 4, 0, 0]
+    assert with_process_bytes([one], []) == (one,)
+
+
+@pytest.mark.parametrize("used", [None, 8 * GB, 11 * GB])
+def test_what_cannot_be_a_context_is_none(used: int | None) -> None:
+    """The driver keeps quiet, or another program gave or took memory just then."""
+    gpu = device("CUDA0", GpuDevice.CUDA, free=13 * GB + GB // 2)
+    assert with_process_bytes([gpu], [reading(used=used)]) == (gpu,)

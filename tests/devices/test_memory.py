@@ -15,9 +15,10 @@ import pynvml
 import pytest
 
 from minerva_desktop.devices.device_list import DeviceInfo, DeviceList
+from minerva_desktop.devices.driver import find_nvml
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
-from minerva_desktop.devices.memory import UNASKED, MemoryProbe, find_nvml
+from minerva_desktop.devices.memory import UNASKED, MemoryProbe
 from minerva_desktop.devices.nvml import NvmlProbe
 from minerva_desktop.devices.sysfs import SysfsProbe
 from minerva_desktop.devices.system_memory import MemoryPart, system_memory
@@ -76,7 +77,7 @@ def test_the_real_probe_of_this_machine() -> None:
 
 WITHOUT_DRIVER = """
 import sys
-from minerva_desktop.devices.memory import find_nvml
+from minerva_desktop.devices.driver import find_nvml
 print(find_nvml([sys.argv[1]]), "pynvml" in sys.modules)
 """
 

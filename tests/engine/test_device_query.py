@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -162,3 +163,16 @@ async def test_a_model_that_changes_while_the_question_is_out_makes_it_be_asked_
     await asking
     await script.devices.ask()
     assert script.n_asked == 3
+
+
+async def test_what_a_context_takes_stays_known_though_a_later_process_cannot_tell() -> None:
+    script = Script()
+    first = msgspec.structs.replace(gpu(13 * GB), process_bytes=GB // 2)
+    script.answer = DeviceList((first,))
+    await script.devices.ask()
+    assert script.available == 13 * GB + GB // 2
+    script.answer = DeviceList((gpu(12 * GB),))  # of a process that had one when it was asked
+    script.devices.models_changed()
+    known = await script.devices.ask()
+    assert known.devices == (msgspec.structs.replace(gpu(12 * GB), process_bytes=GB // 2),)
+    assert script.available == 12 * GB + GB // 2

@@ -300,3 +300,10 @@ async def test_a_dead_engine_gives_its_memory_back(scripted: Scripted) -> None:
     scripted.engines[0][1].die()
     assert scripted.allocated == 0
     assert scripted.gone() == [("large", GoneCause.FAILED)]
+
+
+async def test_what_a_process_takes_of_a_gpu_beside_its_model_stays_counted() -> None:
+    scripted = Scripted({"a": {CPU: 10, GPU: 30}})
+    scripted.beside = {CPU: 4, GPU: 20}
+    await scripted.use(model("a"))
+    assert scripted.pool.held(model("a")) == {CPU: 6, GPU: 50}

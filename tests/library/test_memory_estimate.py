@@ -16,7 +16,7 @@ from minerva_desktop.library.gguf import (
     parse_header,
 )
 from minerva_desktop.library.memory_estimate import Companions, Estimator, Figures
-from minerva_desktop.library.process_memory import vocabulary_bytes
+from minerva_desktop.library.process_memory import GPU_WORK_BYTES, vocabulary_bytes
 from tests.library.gguf_writer import Tensor, Value, gguf_bytes
 
 F16 = 2  # bytes
@@ -351,3 +351,14 @@ def test_a_larger_vocabulary_takes_more() -> None:
     long = [f"{number:040}" for number in range(1000)]
     assert with_tokens("llama", long) == 160_872 + 3 * 1000 * 40
     assert with_tokens("t5", short) == 160_872 + 5 * 1000 * 34
+
+
+def test_a_gpu_that_is_used_has_the_context_of_the_process() -> None:
+    header, context = _header("llama"), 500_000_000
+    gpus = (GpuShare("GPU0", 1.0, context), GpuShare("GPU1", 0.0, context))
+    bare = replace(OPTIONS, gpus=(GpuShare("GPU0", 1.0), GpuShare("GPU1", 0.0)))
+    without = Estimator(header).estimate(bare).devices
+    cpu, used, idle = Estimator(header).estimate(replace(OPTIONS, gpus=gpus)).devices
+    assert used.other_bytes == context + GPU_WORK_BYTES
+    assert used.total_bytes == without[1].total_bytes + used.other_bytes
+    assert (cpu, idle.total_bytes) == (without[0], 0)

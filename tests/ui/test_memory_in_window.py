@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.devices import memory
+from minerva_desktop.devices import driver
 from minerva_desktop.devices.nvml import NvmlProbe
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
@@ -161,7 +161,7 @@ def test_a_gpu_that_this_build_cannot_use_is_told_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nvml = NvmlProbe(ScriptedNvml(Gpu(name="NVIDIA Test")))
-    monkeypatch.setattr(memory, "find_nvml", lambda: nvml)
+    monkeypatch.setattr(driver, "find_nvml", lambda: nvml)
     mine = tmp_path / "mine.gguf"
     shutil.copy(small_path, mine)
     with closing(OpenWindow(qtbot, dressed_app, catalog, [mine])) as opened:

@@ -11,7 +11,9 @@ import re
 from typing import Any
 
 from minerva_desktop.devices.device_list import DeviceInfo
+from minerva_desktop.devices.driver import find_nvml
 from minerva_desktop.devices.gpu_context import GpuDevice
+from minerva_desktop.devices.gpu_reading import with_process_bytes
 from minerva_desktop.engine.core.bindings import ggml, ggml_base, llama
 from minerva_desktop.engine.messages import EngineBuild
 
@@ -50,6 +52,16 @@ def list_devices() -> tuple[DeviceInfo, ...]:
     count = _function(ggml, "ggml_backend_dev_count", ctypes.c_size_t, [])()
     get = _function(ggml, "ggml_backend_dev_get", ctypes.c_void_p, [ctypes.c_size_t])
     return tuple(_describe(get(index)) for index in range(count))
+
+
+def list_fresh_devices() -> tuple[DeviceInfo, ...]:
+    """As `list_devices`, in a process that has used no GPU yet: with what using one takes."""
+    nvml = find_nvml()
+    if nvml is None:
+        return list_devices()
+    before = nvml.read(())
+    nvml.close()
+    return with_process_bytes(list_devices(), before)
 
 
 def engine_build() -> EngineBuild:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minerva_desktop.engine.core.abort_flag import AbortFlag
-from minerva_desktop.engine.core.backend_devices import engine_build, list_devices
+from minerva_desktop.engine.core.backend_devices import engine_build, list_fresh_devices
 from minerva_desktop.engine.core.desk import (
     Desk,
     Prepared,
@@ -167,7 +167,7 @@ class EngineLoop:
         if isinstance(request, Load):
             self._load(request)
         elif isinstance(request, ListDevices):
-            self._send(DevicesListed(list_devices(), engine_build()))
+            self._send(DevicesListed(list_fresh_devices(), engine_build()))
         elif isinstance(request, DryRun):
             self._send(self._dry_run(request))
         elif core is None:
