@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
@@ -125,9 +125,17 @@ class Machine:
             "memory_bytes": psutil.virtual_memory().total,
             "load_before": self.load_before,
             "load_after": _load(),
-            "versions": {name: version(name) for name in _VERSIONS},
+            "versions": {name: _version(name) for name in _VERSIONS},
             "build_flags": _build_flags(),
         }
+
+
+def _version(package: str) -> str:
+    """A machine that only computes may lack the window's libraries."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def publish(bench: str, figures: Sequence[Figure], facts: dict[str, object], folder: Path) -> Path:
