@@ -34,6 +34,7 @@ from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.copy_notices import CopyNotices
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
+from minerva_desktop.ui.first_exposure import first_exposure
 from minerva_desktop.ui.first_start import FirstStart
 from minerva_desktop.ui.garbage import MainThreadGarbage
 from minerva_desktop.ui.icons import Icons
@@ -226,6 +227,9 @@ class Application(QObject):
         self._presets.tell_problem()
         if self._files:
             self.open_files(self._files)
+        handle = self.window.windowHandle()
+        if handle is not None:
+            await first_exposure(handle)
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
         await self._open_chats()
