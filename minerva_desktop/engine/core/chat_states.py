@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Sequence
-from minerva_desktop.engine.core.slots import Slot, common_prefix
+from minerva_desktop.engine.core.slot import Slot, common_prefix
 from minerva_desktop.engine.core.snapshots import SnapshotStore
 
 # A chat is saved once the engine has been idle so long: who goes on at once, or regenerates an

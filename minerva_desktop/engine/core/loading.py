@@ -37,7 +37,8 @@ from minerva_desktop.engine.core.model_info import describe, physical_cores, usa
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
-from minerva_desktop.engine.core.slots import SlotTable, Variant
+from minerva_desktop.engine.core.slot import Variant
+from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.load_options import LoadOptions

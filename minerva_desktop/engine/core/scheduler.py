@@ -16,14 +16,8 @@ from dataclasses import dataclass
 
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slots import (
-    Growth,
-    Placement,
-    Slot,
-    SlotTable,
-    Variant,
-    common_prefix,
-)
+from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix
+from minerva_desktop.engine.core.slots import Placement, SlotTable
 from minerva_desktop.engine.core.speculation import PromptLookup
 
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.

@@ -12,7 +12,8 @@ from minerva_desktop.engine.core.llama import Decoded, LlamaContext
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slots import Placement, Slot
+from minerva_desktop.engine.core.slot import Slot
+from minerva_desktop.engine.core.slots import Placement
 from minerva_desktop.errors import InferenceError, OutOfMemory
 
 # What is moved for the sake of the same text, which takes 0.4 s: 4,096 tokens of a model with 8

@@ -13,9 +13,10 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from minerva_desktop.engine.core.cells import CellMap
+from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix, in_order
 
 # Tokens of a prefix for which it is shared: the system prompt that a template adds by itself has 25
 # with SmolLM2. (16 questions of 67 tokens at once on two cores: the last has its first token after
@@ -25,52 +26,6 @@ from minerva_desktop.engine.core.cells import CellMap
 # that was never shared.
 WORTH_SHARING = 16
 CELLS_STEP = 256  # llama_kv_cache::get_n_kv
-
-
-# The scale of each adapter that changes the model's weights.
-Variant = tuple[float, ...]
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """One sequence number. It holds ``tokens[: len(cells)]``, a cell of the cache for each.
-
-    ``variant``: with which adapters they were computed; others have no use for them. ``n_sound``:
-    how many tokens at most were computed with all before them and nothing else; what stands behind
-    a cut was computed after text that is gone, and nobody can build on it. ``n_steady``: how many
-    of the first tokens were computed as they always are, whatever ran beside them; who must not
-    depend on that builds on these alone. ``is_ordered``: False where ``cells`` do not lie in the
-    order of their tokens, though somebody wants that.
-    """
-
-    index: int
-    tokens: list[int] = field(default_factory=list)
-    cells: list[int] = field(default_factory=list)
-    busy: bool = False
-    used_at: int = 0
-    variant: Variant = ()
-    n_sound: int = sys.maxsize
-    n_steady: int = 0
-    is_ordered: bool = True
-
-    @property
-    def n_held(self) -> int:
-        """Tokens in the cache."""
-        return len(self.cells)
-
-    @property
-    def lies_in_order(self) -> bool:
-        """Whether ``cells`` lie in the order of their tokens, whoever wants that."""
-        return _in_order(self.cells)
-
-    @property
-    def is_in_one_piece(self) -> bool:
-        """Whether cells that lie in order have no others between them."""
-        return not self.cells or self.cells[-1] - self.cells[0] == self.n_held - 1
-
-
-# A slot, how many more of its tokens were computed, and whether steadily.
-Growth = tuple[Slot, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +154,7 @@ class SlotTable:
             slot.cells.extend(donor.cells[:length])
             slot.n_steady = min(donor.n_steady, length)
         slot.tokens, slot.busy, slot.variant = tokens, True, variant
-        slot.is_ordered = not steady or _in_order(slot.cells)
+        slot.is_ordered = not steady or in_order(slot.cells)
         self._count(self._busy_users, slot.cells)
         return placement
 
@@ -217,7 +172,7 @@ class SlotTable:
         for slot, count, is_steady in grown:
             own = cells[start : start + count]
             is_next = is_steady and slot.n_steady == slot.n_held
-            if is_next and slot.is_ordered and _in_order(slot.cells[-1:] + own):
+            if is_next and slot.is_ordered and in_order(slot.cells[-1:] + own):
                 slot.n_steady += count
             slot.cells.extend(own)
             self._busy_users.update(dict.fromkeys(own, 1))
@@ -247,7 +202,7 @@ class SlotTable:
         out_of_order = []
         for slot, count, _ in grown:
             own = slot.cells[-1:] + list(itertools.islice(cells, count))
-            if not (slot.is_ordered and _in_order(own)):
+            if not (slot.is_ordered and in_order(own)):
                 out_of_order.append(slot)
         return out_of_order
 
@@ -323,7 +278,7 @@ class SlotTable:
     def _goes_on_in_order(self, cells: list[int]) -> bool:
         """Whether ``cells`` lie in the order of their tokens, and the next one behind them."""
         return not cells or bool(
-            self._cells.n_free and cells[-1] < self._cells.next_free and _in_order(cells)
+            self._cells.n_free and cells[-1] < self._cells.next_free and in_order(cells)
         )
 
     def _put(self, slot: Slot, order: list[int], n_steady: int) -> None:
@@ -331,7 +286,7 @@ class SlotTable:
         self._cells.look_from_start()
         cells = self._cells.take(len(order))
         slot.cells[:] = [cell for _, cell in sorted(zip(order, cells, strict=True))]
-        slot.is_ordered = _in_order(slot.cells)
+        slot.is_ordered = in_order(slot.cells)
         slot.n_steady = n_steady
         self._count(self._busy_users, slot.cells)
 
@@ -359,20 +314,3 @@ class SlotTable:
                 users[cell] -= 1
             else:
                 del users[cell]
-
-
-def _in_order(cells: Sequence[int]) -> bool:
-    return all(one < later for one, later in itertools.pairwise(cells))
-
-
-def common_prefix(one: Sequence[int], other: Sequence[int], limit: int) -> int:
-    """How many of the first ``limit`` tokens are equal. Bisection over slices, which compare in C:
-    a prompt of 8,000 tokens takes microseconds."""
-    low, high = 0, min(limit, len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return max(low, 0)
