@@ -74,6 +74,7 @@ class ChatStates:
             return 0
         if not self._context.restore(slot.index, snapshot.path, snapshot.tokens):
             self._context.forget(slot.index)
+            scheduler.found_no_room()
             return 0
         self._context.forget(slot.index, length)
         scheduler.restored(sequence, length, min(length, snapshot.n_steady))

@@ -41,6 +41,7 @@ from minerva_desktop.engine.core.slot import Variant
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
+from minerva_desktop.engine.core.window_cells import WindowCells
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, os_reason
@@ -119,6 +120,13 @@ def _knows_cells(model: LlamaModel, context: LlamaContext, info: ContextInfo) ->
     return not model.has_window and context.can_shift and info.flash_attention
 
 
+def _window(model: LlamaModel, context: LlamaContext) -> WindowCells | None:
+    """The cells of the layers with a window, where it is known which these are."""
+    if model.is_recurrent or not context.n_window_cells:
+        return None
+    return WindowCells(context.n_window_cells, model.n_window)
+
+
 @dataclass(frozen=True)
 class _Loader:
     path: Path
@@ -159,11 +167,13 @@ class _Loader:
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
+        window = _window(model, context) if append_only else None
         slots = SlotTable(
             n_slots=plan.n_slots,
             n_cells=context.n_ctx,
             append_only=append_only,
-            n_movable=0 if append_only else _n_movable(context.n_ctx, info.kv_bytes),
+            n_movable=_n_movable(context.n_ctx, info.kv_bytes) if window or not append_only else 0,
+            window=window,
         )
         scheduler = Scheduler(
             slots,

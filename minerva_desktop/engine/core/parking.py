@@ -116,6 +116,7 @@ class Parking:
             return
         if not self._context.put_back(slot.index, best.state):
             self._context.forget(slot.index)
+            self._scheduler.found_no_room()
             return
         self._scheduler.restored(sequence, n_parked, best.n_steady)
         self._scheduler.reject(sequence, n_parked - length)

@@ -109,6 +109,8 @@ class SequenceCache:
             for chunk in company:
                 context.forget(chunk.slot.index, chunk.start + chunk.count)
             return rows
+        if decoded is Decoded.ABORTED:
+            self._scheduler.undone(chunks)
         self._roll_back(chunks)
         if decoded is Decoded.NO_ROOM:
             self._make_room()
@@ -157,6 +159,7 @@ class SequenceCache:
             if not self._context.put_back(slot.index, state):
                 self._context.forget(slot.index)
                 self._scheduler.lost(sequence)
+                self._scheduler.found_no_room()
                 return False
             self._scheduler.moved(sequence)
         return True
