@@ -33,8 +33,6 @@ _LOAD_MODES = {  # by use_mmap, use_mlock
     (False, True): llama.LLAMA_LOAD_MODE_MLOCK,
     (True, True): llama.LLAMA_LOAD_MODE_MMAP_MLOCK,
 }
-
-
 _MIN_COPIED_SHARE = 0.03  # what less of a file leaves behind is not worth the time
 
 
@@ -324,6 +322,10 @@ class LlamaContext:
     def forget(self, slot: int, from_position: int = 0) -> bool:
         """Drop a sequence's cells from a position on; False when the model cannot drop a part."""
         return bool(llama.llama_memory_seq_rm(self._memory, slot, from_position, -1))
+
+    def first_position(self, slot: int) -> int:
+        """Of a sequence's tokens that all layers have; -1 where there are none."""
+        return int(llama.llama_memory_seq_pos_min(self._memory, slot))
 
     def embedding(self, slot: int) -> list[float]:
         """The pooled embedding of a sequence of the last `decode`, as the model made it."""
