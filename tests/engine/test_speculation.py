@@ -184,16 +184,14 @@ async def test_a_sliding_window_that_others_were_given_is_computed_anew(
     sampling = SamplingParameters(temperature=0.0, max_tokens=4, top_logprobs=0, ignore_eos=True)
     prompts = [tuple(range(first, first + n)) for first, n in ((5, 100), (500, 600), (2000, 400))]
     turn = (*prompts[1][:n_common], 7, 8, 9)
-    found = []
-    for before in ((), prompts):
-        engine = await load(window_path, Speculation(n_draft=1))
-        for prompt in before:
-            await engine.generate(prompt, 1).text()
-        stream = engine.generate(turn, sampling=sampling)
-        done = await stream.wait_completion()
-        found.append([each.logprob for each in stream.logprobs])
-    assert done.timings.cached_tokens == n_cached
-    assert found[1] == pytest.approx(found[0], abs=0.005)
+    engines = [await load(window_path, Speculation(n_draft=1)) for _ in range(2)]
+    for prompt in prompts:
+        await engines[0].generate(prompt, 1).text()
+    used, fresh = [engine.generate(turn, sampling=sampling) for engine in engines]
+    assert (await used.wait_completion()).timings.cached_tokens == n_cached
+    await fresh.wait_completion()
+    expected = [each.logprob for each in fresh.logprobs]
+    assert [each.logprob for each in used.logprobs] == pytest.approx(expected, abs=0.005)
 
 
 async def test_a_draft_model_with_another_vocabulary_is_refused(

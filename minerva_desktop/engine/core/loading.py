@@ -108,23 +108,11 @@ def _check_template(path: Path, template: str) -> None:
         ) from error
 
 
-def _n_movable(n_ctx: int, kv_bytes: int) -> int:
-    """Of how many tokens a sequence is moved within the cache, by what one token takes."""
-    return MOST_MOVED_BYTES * n_ctx // max(kv_bytes, 1)
-
-
 def _knows_cells(model: LlamaModel, context: LlamaContext, info: ContextInfo) -> bool:
     """Whether the cache lies as `cells.CellMap` has it, and how a lone row is shared out to threads
     is known: a cache of a window alone lies otherwise, one that cannot shift cannot be looked
     through from its first cell on, and without flash attention nothing is shared out."""
     return not model.has_window and context.can_shift and info.flash_attention
-
-
-def _window(model: LlamaModel, context: LlamaContext) -> WindowCells | None:
-    """The cells of the layers with a window, where it is known which these are."""
-    if model.is_recurrent or not context.n_window_cells:
-        return None
-    return WindowCells(context.n_window_cells, model.n_window)
 
 
 @dataclass(frozen=True)
@@ -167,16 +155,8 @@ class _Loader:
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
-        window = _window(model, context) if append_only else None
-        slots = SlotTable(
-            n_slots=plan.n_slots,
-            n_cells=context.n_ctx,
-            append_only=append_only,
-            n_movable=_n_movable(context.n_ctx, info.kv_bytes) if window or not append_only else 0,
-            window=window,
-        )
         scheduler = Scheduler(
-            slots,
+            self._slots(context, info, plan.n_slots, append_only=append_only),
             n_batch=plan.n_batch,
             max_running=options.n_parallel,
             n_outputs=plan.params.n_outputs_max,
@@ -209,6 +189,21 @@ class _Loader:
             can_shift=context.can_shift and not append_only,
             knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
+        )
+
+    def _slots(
+        self, context: LlamaContext, info: ContextInfo, n_slots: int, *, append_only: bool
+    ) -> SlotTable:
+        n_movable = MOST_MOVED_BYTES * context.n_ctx // max(info.kv_bytes, 1)  # tokens on average
+        window = None
+        if append_only and context.n_window_cells and not self.model.is_recurrent:
+            window = WindowCells(context.n_window_cells, self.model.n_window)
+        return SlotTable(
+            n_slots=n_slots,
+            n_cells=context.n_ctx,
+            append_only=append_only,
+            n_movable=n_movable if window is not None or not append_only else 0,
+            window=window,
         )
 
     def _check_writes(self, context: LlamaContext, plan: ContextPlan) -> None:
