@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minerva_desktop.engine.core.slots import Slot, SlotTable, common_prefix
+from minerva_desktop.engine.core.slot import Slot, common_prefix
+from minerva_desktop.engine.core.slots import SlotTable
 
 CHAT = list(range(100))
 SYSTEM = CHAT[:60]

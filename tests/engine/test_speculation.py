@@ -175,6 +175,25 @@ async def test_a_sliding_window_takes_wrong_guesses_back(window_path: Path, load
     assert done.drafted_tokens > done.accepted_tokens > 0
 
 
+@pytest.mark.parametrize(("n_common", "n_cached"), [(100, 0), (400, 0), (590, 590)])
+async def test_a_sliding_window_that_others_were_given_is_computed_anew(
+    window_path: Path, load: Load, n_common: int, n_cached: int
+) -> None:
+    """The last prompt takes the place of the first, and more cells than that had: those that no
+    token at the end of the second looks at. One that goes on from amid that one would."""
+    sampling = SamplingParameters(temperature=0.0, max_tokens=4, top_logprobs=0, ignore_eos=True)
+    prompts = [tuple(range(first, first + n)) for first, n in ((5, 100), (500, 600), (2000, 400))]
+    turn = (*prompts[1][:n_common], 7, 8, 9)
+    engines = [await load(window_path, Speculation(n_draft=1)) for _ in range(2)]
+    for prompt in prompts:
+        await engines[0].generate(prompt, 1).text()
+    used, fresh = [engine.generate(turn, sampling=sampling) for engine in engines]
+    assert (await used.wait_completion()).timings.cached_tokens == n_cached
+    await fresh.wait_completion()
+    expected = [each.logprob for each in fresh.logprobs]
+    assert [each.logprob for each in used.logprobs] == pytest.approx(expected, abs=0.005)
+
+
 async def test_a_draft_model_with_another_vocabulary_is_refused(
     model_path: Path, gemma_path: Path
 ) -> None:

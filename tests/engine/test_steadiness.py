@@ -93,6 +93,50 @@ async def test_prompts_that_share_decodes_are_computed_as_alone(
     assert together == alone
 
 
+async def test_with_a_window_what_was_computed_before_changes_nothing(window_path: Path) -> None:
+    """To the last bit, one by one and four at once. What others leave behind takes most of the
+    cache, and llama.cpp goes round in that of the window, so that a sequence would come to lie in
+    two parts, the later one first."""
+    engine = LlamaEngine(window_path)
+    await engine.load(options=LoadOptions(n_ctx=768, n_threads=2, n_parallel=4))
+    sampling = SamplingParameters(seed=3, max_tokens=30, ignore_eos=True, top_logprobs=0)
+    prompts = [tuple(range(5 + 300 * i, 5 + 300 * i + 40 + 30 * i)) for i in range(4)]
+
+    async def answer(prompt: tuple[int, ...]) -> list[TokenLogprob]:
+        stream = engine.generate(prompt, sampling=sampling, cache_prompt=False)
+        await stream.wait_completion()
+        return list(stream.logprobs)
+
+    first = [await answer(prompt) for prompt in prompts]
+    for n_before in (350, 500):
+        await engine.generate(tuple(range(2000, 2000 + n_before)), 20).text()
+        again = [await answer(prompt) for prompt in prompts]
+        together = await asyncio.gather(*map(answer, prompts))
+        assert again == first
+        assert together == first
+    await engine.unload()
+    assert [len(scores) for scores in first] == [30] * 4
+
+
+async def test_with_a_window_a_next_turn_is_computed_as_anew(window_path: Path) -> None:
+    """To the last bit, and it reads only what is new."""
+    sampling = SamplingParameters(seed=3, max_tokens=30, ignore_eos=True, top_logprobs=0)
+    engines = [LlamaEngine(window_path) for _ in range(2)]
+    for engine in engines:
+        await engine.load(options=LoadOptions(n_ctx=768, n_threads=2))
+    await engines[0].generate(tuple(range(2000, 2500)), 20).text()
+    first = engines[0].generate(tuple(range(5, 305)), sampling=sampling)
+    await first.wait_completion()
+    turn = (*range(5, 305), *(each.token for each in first.logprobs), *range(3000, 3050))
+    streams = [engine.generate(turn, sampling=sampling) for engine in engines]
+    found = [(await stream.wait_completion()).timings.cached_tokens for stream in streams]
+    for engine in engines:
+        await engine.unload()
+    assert found == [329, 0]
+    assert len(streams[0].logprobs) == 30
+    assert streams[0].logprobs == streams[1].logprobs
+
+
 async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_path: Path) -> None:
     """ggml rearranges most formats for the CPU, Q4_K_M among them, but not the embedded model's.
     There are slots for all eight: what has a window cannot be moved out of holes."""

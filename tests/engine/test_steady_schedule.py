@@ -322,3 +322,14 @@ def test_nothing_is_guessed_amid_a_prompt_that_pauses_for_another() -> None:
         take_step(scheduler)
     (chunk,) = next(g for g in scheduler.schedule().groups if g[0].sequence is pausing)
     assert (chunk.tokens, chunk.has_company) == (prompt[286:287], True)
+
+
+def test_what_was_not_computed_has_no_cells() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=2)
+    for request_id in (1, 2):
+        scheduler.add(new_sequence(request_id, 40))
+    admit_all(scheduler)
+    (first, *_), *_ = scheduler.schedule().groups
+    scheduler.undone([first])
+    assert scheduler.n_used_cells == first.slot.n_held == 0
+    assert shape_of(take_step(scheduler)) == [(1, 0, 40), (2, 0, 40)]

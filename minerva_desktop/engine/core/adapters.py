@@ -14,7 +14,7 @@ from pathlib import Path
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
-from minerva_desktop.engine.core.slots import Variant
+from minerva_desktop.engine.core.slot import Variant
 from minerva_desktop.engine.load_options import LoraAdapter, check_lora_scale
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, ModelNotFound
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slots import Slot, SlotTable
+from minerva_desktop.engine.core.slot import Slot
+from minerva_desktop.engine.core.slots import SlotTable
 
 STEADY_ROWS = 63  # ggml takes tiles from 64 rows on (GGML_FA_TILE_Q)
 STEADY_GREEDY = 256  # tokens

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Sequence
-from minerva_desktop.engine.core.slots import Slot, common_prefix
+from minerva_desktop.engine.core.slot import Slot, common_prefix
 from minerva_desktop.engine.core.snapshots import SnapshotStore
 
 # A chat is saved once the engine has been idle so long: who goes on at once, or regenerates an
@@ -74,6 +74,7 @@ class ChatStates:
             return 0
         if not self._context.restore(slot.index, snapshot.path, snapshot.tokens):
             self._context.forget(slot.index)
+            scheduler.found_no_room()
             return 0
         self._context.forget(slot.index, length)
         scheduler.restored(sequence, length, min(length, snapshot.n_steady))

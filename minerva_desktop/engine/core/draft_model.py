@@ -14,7 +14,7 @@ from minerva_desktop.engine.core.llama import Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.engine.core.sequence import Sequence
-from minerva_desktop.engine.core.slots import common_prefix
+from minerva_desktop.engine.core.slot import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
 from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory

@@ -17,7 +17,7 @@ from typing import Any
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
-from minerva_desktop.engine.core.load_log import copied_share
+from minerva_desktop.engine.core.load_log import copied_share, window_cells
 from minerva_desktop.engine.core.model_parts import parts_there
 from minerva_desktop.engine.core.own_memory import give_back_copied, give_back_freed
 from minerva_desktop.engine.core.token_batch import TokenBatch
@@ -33,8 +33,6 @@ _LOAD_MODES = {  # by use_mmap, use_mlock
     (False, True): llama.LLAMA_LOAD_MODE_MLOCK,
     (True, True): llama.LLAMA_LOAD_MODE_MMAP_MLOCK,
 }
-
-
 _MIN_COPIED_SHARE = 0.03  # what less of a file leaves behind is not worth the time
 
 
@@ -203,7 +201,20 @@ class LlamaModel:
     @property
     def has_window(self) -> bool:
         """Whether some layers see the last tokens only (sliding-window attention)."""
-        return int(llama.llama_model_n_swa(self._handle)) > 0
+        return self.n_window > 0
+
+    @property
+    def n_window(self) -> int:
+        """How many tokens those layers see."""
+        return int(llama.llama_model_n_swa(self._handle))
+
+    @property
+    def has_plain_window(self) -> bool:
+        """Whether it slides on with each token, and llama.cpp can look for cells from the first one
+        on, which it does not where a token has several positions."""
+        rope = int(llama.llama_model_rope_type(self._handle))
+        is_chunked = self.metadata("general.architecture") == "llama4"
+        return self.has_window and not (is_chunked or rope & llama.LLAMA_ROPE_TYPE_MROPE)
 
     def _text(self, fill: Callable[[Any], Any]) -> str:
         buffer = ctypes.create_string_buffer(_TEXT_BYTES)
@@ -231,6 +242,8 @@ class LlamaContext:
         self._batch = TokenBatch(params.n_batch)
         self._n_embd = model.n_embd
         self.n_ctx = int(llama.llama_n_ctx(self._handle))  # tokens that the KV cache holds
+        # Cells of the layers with a plain window, where these have a cache of their own.
+        self.n_window_cells = window_cells(log.text()) if model.has_plain_window else 0
 
     @property
     def handle(self) -> Any:
@@ -310,6 +323,10 @@ class LlamaContext:
         """Drop a sequence's cells from a position on; False when the model cannot drop a part."""
         return bool(llama.llama_memory_seq_rm(self._memory, slot, from_position, -1))
 
+    def first_position(self, slot: int) -> int:
+        """Of a sequence's tokens that all layers have; -1 where there are none."""
+        return int(llama.llama_memory_seq_pos_min(self._memory, slot))
+
     def embedding(self, slot: int) -> list[float]:
         """The pooled embedding of a sequence of the last `decode`, as the model made it."""
         pointer = llama.llama_get_embeddings_seq(self._handle, slot)
@@ -352,7 +369,7 @@ class LlamaContext:
         """Let llama.cpp look for free cells from the first one on. It does so when it has moved
         tokens to other positions: here those of a sequence behind the end of the context, where
         there are none. What it then puts back lies in order, and not on both sides of its end."""
-        if self.can_shift:
+        if self.can_shift or self.n_window_cells:
             llama.llama_memory_seq_add(self._memory, 0, self.n_ctx, -1, 1)
 
     def save(self, slot: int, path: Path, tokens: Sequence[int]) -> int:

@@ -24,6 +24,7 @@ _LAYER_LINE = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,\s
 _CACHE_LINE = re.compile(r"kv_cache\w*: size\s*=\s*([\d.]+) MiB")
 _TURNED_LINE = re.compile(r"attn_rot_k = (\d)")
 _UNUSED_LINE = re.compile(r"model has unused tensor \S+ \(size = (\d+) bytes\)")
+_WINDOW_LINE = re.compile(r"kv_cache_iswa: creating     SWA KV cache, size = (\d+) cells")
 _FORMAT_LINE = re.compile(r"llama_model_loader: - type\s+(\S+):\s+\d+ tensors")
 _NO_FLASH = ("Flash Attention not supported", "flash_attn is not compatible")
 _NO_LOCK = ("failed to mlock", "mlock not supported", "failed to VirtualLock")
@@ -138,6 +139,13 @@ def can_turn_keys(log: str) -> bool:
     """Whether llama.cpp can turn quantised keys for other positions: where it has not spread their
     numbers over the head before (not for heads of 96, say), it dies of it (0.3.36)."""
     return set(_TURNED_LINE.findall(log)) == {"1"}
+
+
+def window_cells(log: str) -> int:
+    """Cells of the cache that layers with a sliding window have for themselves; 0 where there is no
+    such cache, or one of another kind."""
+    sizes = _WINDOW_LINE.findall(log)
+    return int(sizes[-1]) if sizes else 0
 
 
 def has_flash_attention(log: str) -> bool:

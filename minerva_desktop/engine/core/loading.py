@@ -37,9 +37,11 @@ from minerva_desktop.engine.core.model_info import describe, physical_cores, usa
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
-from minerva_desktop.engine.core.slots import SlotTable, Variant
+from minerva_desktop.engine.core.slot import Variant
+from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.snapshots import SnapshotStore, model_identity
 from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
+from minerva_desktop.engine.core.window_cells import WindowCells
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, os_reason
@@ -106,11 +108,6 @@ def _check_template(path: Path, template: str) -> None:
         ) from error
 
 
-def _n_movable(n_ctx: int, kv_bytes: int) -> int:
-    """Of how many tokens a sequence is moved within the cache, by what one token takes."""
-    return MOST_MOVED_BYTES * n_ctx // max(kv_bytes, 1)
-
-
 def _knows_cells(model: LlamaModel, context: LlamaContext, info: ContextInfo) -> bool:
     """Whether the cache lies as `cells.CellMap` has it, and how a lone row is shared out to threads
     is known: a cache of a window alone lies otherwise, one that cannot shift cannot be looked
@@ -158,14 +155,8 @@ class _Loader:
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
-        slots = SlotTable(
-            n_slots=plan.n_slots,
-            n_cells=context.n_ctx,
-            append_only=append_only,
-            n_movable=0 if append_only else _n_movable(context.n_ctx, info.kv_bytes),
-        )
         scheduler = Scheduler(
-            slots,
+            self._slots(context, info, plan.n_slots, append_only=append_only),
             n_batch=plan.n_batch,
             max_running=options.n_parallel,
             n_outputs=plan.params.n_outputs_max,
@@ -184,13 +175,35 @@ class _Loader:
             context,
             scheduler,
             msgspec.structs.replace(info, load_ms=(time.perf_counter() - started) * 1000.0),
-            cache=SequenceCache(context, scheduler, self.abort, parking, can_turn=can_turn),
+            cache=SequenceCache(
+                context,
+                scheduler,
+                self.abort,
+                parking,
+                can_turn=can_turn,
+                n_window=0 if append_only else model.n_window,
+            ),
             adapters=adapters,
             drafter=drafter,
             states=states,
             can_shift=context.can_shift and not append_only,
             knows_cells=knows_cells,
             steady_greedy=rows.greedy_tokens,
+        )
+
+    def _slots(
+        self, context: LlamaContext, info: ContextInfo, n_slots: int, *, append_only: bool
+    ) -> SlotTable:
+        n_movable = MOST_MOVED_BYTES * context.n_ctx // max(info.kv_bytes, 1)  # tokens on average
+        window = None
+        if append_only and context.n_window_cells and not self.model.is_recurrent:
+            window = WindowCells(context.n_window_cells, self.model.n_window)
+        return SlotTable(
+            n_slots=n_slots,
+            n_cells=context.n_ctx,
+            append_only=append_only,
+            n_movable=n_movable if window is not None or not append_only else 0,
+            window=window,
         )
 
     def _check_writes(self, context: LlamaContext, plan: ContextPlan) -> None:

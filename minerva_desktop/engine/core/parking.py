@@ -20,7 +20,8 @@ from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Sequence
-from minerva_desktop.engine.core.slots import WORTH_SHARING, Slot, Variant, common_prefix
+from minerva_desktop.engine.core.slot import Slot, Variant, common_prefix
+from minerva_desktop.engine.core.slots import WORTH_SHARING
 from minerva_desktop.engine.memory_messages import MOST_PARKED_BYTES
 
 
@@ -115,6 +116,7 @@ class Parking:
             return
         if not self._context.put_back(slot.index, best.state):
             self._context.forget(slot.index)
+            self._scheduler.found_no_room()
             return
         self._scheduler.restored(sequence, n_parked, best.n_steady)
         self._scheduler.reject(sequence, n_parked - length)

@@ -16,14 +16,8 @@ from dataclasses import dataclass
 
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slots import (
-    Growth,
-    Placement,
-    Slot,
-    SlotTable,
-    Variant,
-    common_prefix,
-)
+from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix
+from minerva_desktop.engine.core.slots import Placement, SlotTable
 from minerva_desktop.engine.core.speculation import PromptLookup
 
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
@@ -225,6 +219,12 @@ class Scheduler:
         """Note that ``chunks`` were decoded."""
         self._slots.extend_all(*self._growth(chunks))
 
+    def undone(self, chunks: list[Chunk]) -> None:
+        """Note that ``chunks`` got cells and were not computed, so that these are free again."""
+        self.advance(chunks)
+        for chunk in chunks:
+            self.reject(chunk.sequence, chunk.count)
+
     def passed(self, n_tokens: int) -> None:
         """Note that so many were decoded, and forgotten at once."""
         self._slots.extend_all([], n_tokens)
@@ -242,7 +242,7 @@ class Scheduler:
         """A steady sequence of which ``chunks`` would come to lie before what it has in the cache:
         then it would be summed up in another order, and round otherwise, than by itself."""
         steady = [chunk for chunk in chunks if chunk.is_steady]
-        if not steady or not (self._filler.keeps_company and self._slots.shares_running):
+        if not steady or not (self._filler.keeps_company and self._slots.knows_order):
             return None
         out_of_order = self._slots.misplaced(*self._growth(chunks))
         found = (chunk for chunk in steady if chunk.slot in out_of_order)
@@ -259,6 +259,10 @@ class Scheduler:
         if sequence.slot is not None:
             self._slots.fill(sequence.slot, n_tokens, n_steady)
             sequence.n_cached = n_tokens
+
+    def found_no_room(self) -> None:
+        """Note that the cache had no room for a copy that was to be put back."""
+        self._slots.look_from_start()
 
     def reject(self, sequence: Sequence, n_tokens: int) -> None:
         """The last ``n_tokens`` that were computed of a sequence are to be forgotten: wrong

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from minerva_desktop.engine.core.slots import Slot, Variant
+from minerva_desktop.engine.core.slot import Slot, Variant
 
 ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
 

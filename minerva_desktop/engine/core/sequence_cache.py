@@ -12,7 +12,8 @@ from minerva_desktop.engine.core.llama import Decoded, LlamaContext
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slots import Placement, Slot
+from minerva_desktop.engine.core.slot import Slot
+from minerva_desktop.engine.core.slots import Placement
 from minerva_desktop.errors import InferenceError, OutOfMemory
 
 # What is moved for the sake of the same text, which takes 0.4 s: 4,096 tokens of a model with 8
@@ -32,14 +33,17 @@ class SequenceCache:
         parking: Parking,
         *,
         can_turn: bool = True,
+        n_window: int = 0,
     ) -> None:
         """``parking``: where kept sequences may wait. ``can_turn``: keys can be turned for other
-        positions."""
+        positions. ``n_window``: where some layers look at so many tokens only, and sequences go on
+        from amid what they hold all the same."""
         self._context = context
         self._scheduler = scheduler
         self.parking = parking
         self._abort_flag = abort
         self._can_turn = can_turn
+        self._n_window = n_window
         self._decoding: list[Chunk] = []
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
@@ -71,8 +75,15 @@ class SequenceCache:
         if not self._context.forget(slot, placement.n_kept):
             self._context.forget(slot)
             self._scheduler.lost(sequence)
-        elif placement.donor is not None:
+            return
+        if placement.donor is not None:
             self._context.share(placement.donor.index, slot, placement.n_copied)
+        if self._n_window and placement.n_reused:
+            # llama.cpp gives others those cells of a window that no token at the end looks at.
+            first_seen = max(0, placement.n_reused + 1 - self._n_window)
+            if not 0 <= self._context.first_position(slot) <= first_seen:
+                self._context.forget(slot)
+                self._scheduler.lost(sequence)
 
     def decode(self, chunks: list[Chunk]) -> list[int] | None:
         """Compute ``chunks`` in one batch; the rows of their last tokens, None when nothing was
@@ -108,6 +119,8 @@ class SequenceCache:
             for chunk in company:
                 context.forget(chunk.slot.index, chunk.start + chunk.count)
             return rows
+        if decoded is Decoded.ABORTED:
+            self._scheduler.undone(chunks)
         self._roll_back(chunks)
         if decoded is Decoded.NO_ROOM:
             self._make_room()
@@ -156,6 +169,7 @@ class SequenceCache:
             if not self._context.put_back(slot.index, state):
                 self._context.forget(slot.index)
                 self._scheduler.lost(sequence)
+                self._scheduler.found_no_room()
                 return False
             self._scheduler.moved(sequence)
         return True

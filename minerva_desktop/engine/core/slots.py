@@ -13,9 +13,11 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from minerva_desktop.engine.core.cells import CellMap
+from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix, in_order
+from minerva_desktop.engine.core.window_cells import WindowCells
 
 # Tokens of a prefix for which it is shared: the system prompt that a template adds by itself has 25
 # with SmolLM2. (16 questions of 67 tokens at once on two cores: the last has its first token after
@@ -25,52 +27,6 @@ from minerva_desktop.engine.core.cells import CellMap
 # that was never shared.
 WORTH_SHARING = 16
 CELLS_STEP = 256  # llama_kv_cache::get_n_kv
-
-
-# The scale of each adapter that changes the model's weights.
-Variant = tuple[float, ...]
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """One sequence number. It holds ``tokens[: len(cells)]``, a cell of the cache for each.
-
-    ``variant``: with which adapters they were computed; others have no use for them. ``n_sound``:
-    how many tokens at most were computed with all before them and nothing else; what stands behind
-    a cut was computed after text that is gone, and nobody can build on it. ``n_steady``: how many
-    of the first tokens were computed as they always are, whatever ran beside them; who must not
-    depend on that builds on these alone. ``is_ordered``: False where ``cells`` do not lie in the
-    order of their tokens, though somebody wants that.
-    """
-
-    index: int
-    tokens: list[int] = field(default_factory=list)
-    cells: list[int] = field(default_factory=list)
-    busy: bool = False
-    used_at: int = 0
-    variant: Variant = ()
-    n_sound: int = sys.maxsize
-    n_steady: int = 0
-    is_ordered: bool = True
-
-    @property
-    def n_held(self) -> int:
-        """Tokens in the cache."""
-        return len(self.cells)
-
-    @property
-    def lies_in_order(self) -> bool:
-        """Whether ``cells`` lie in the order of their tokens, whoever wants that."""
-        return _in_order(self.cells)
-
-    @property
-    def is_in_one_piece(self) -> bool:
-        """Whether cells that lie in order have no others between them."""
-        return not self.cells or self.cells[-1] - self.cells[0] == self.n_held - 1
-
-
-# A slot, how many more of its tokens were computed, and whether steadily.
-Growth = tuple[Slot, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +53,24 @@ class SlotTable:
     ``append_only``: the model cannot forget the end of a sequence exactly (sliding window,
     recurrent and hybrid models), so a slot's tokens are of use only to what begins with them all.
     ``n_movable``: sequences of up to so many tokens are moved to other cells where theirs lie in
-    the wrong order.
+    the wrong order. ``window``: the cells of those layers that have others, where these are known.
     """
 
     def __init__(
-        self, *, n_slots: int, n_cells: int, append_only: bool = False, n_movable: int = 0
+        self,
+        *,
+        n_slots: int,
+        n_cells: int,
+        append_only: bool = False,
+        n_movable: int = 0,
+        window: WindowCells | None = None,
     ) -> None:
         self._slots = [Slot(index) for index in range(n_slots)]
         self._n_cells = n_cells
         self._append_only = append_only
         self._n_movable = n_movable
         self._cells = CellMap(n_cells)
+        self._window = window
         self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
 
@@ -123,8 +86,8 @@ class SlotTable:
 
     @property
     def n_spanned_cells(self) -> int:
-        """Cells up to the last that holds something."""
-        return self._cells.n_spanned
+        """Cells up to the last that holds something, in any layer."""
+        return max(self._cells.n_spanned, self._window.n_spanned if self._window else 0)
 
     @property
     def n_free_cells(self) -> int:
@@ -145,6 +108,11 @@ class SlotTable:
     def shares_running(self) -> bool:
         """Whether a request can build on one that goes on growing."""
         return not self._append_only
+
+    @property
+    def knows_order(self) -> bool:
+        """Whether it is known which sequences lie in the order of their tokens."""
+        return self._window is not None or not self._append_only
 
     def best_prefix(
         self, tokens: Sequence[int], variant: Variant = (), *, steady: bool = False
@@ -188,7 +156,7 @@ class SlotTable:
             donor, length = None, 0
         self._drop(slot, length if slot is donor else 0)
         fits = not steady or length <= self._n_movable
-        if donor is not None and not fits and not self._goes_on_in_order(donor.cells[:length]):
+        if donor is not None and not fits and not self._goes_on_in_order(donor, length):
             donor, length = None, 0
             self._drop(slot, 0)
         if slot is donor or donor is None:
@@ -198,8 +166,10 @@ class SlotTable:
             self._cells.share(donor.cells[:length])
             slot.cells.extend(donor.cells[:length])
             slot.n_steady = min(donor.n_steady, length)
+            if self._window is not None:
+                self._window.share(donor, slot)
         slot.tokens, slot.busy, slot.variant = tokens, True, variant
-        slot.is_ordered = not steady or _in_order(slot.cells)
+        slot.is_ordered = not steady or in_order(slot.cells)
         self._count(self._busy_users, slot.cells)
         return placement
 
@@ -208,16 +178,21 @@ class SlotTable:
         been taken out, in the order of their tokens. ``n_steady`` of them were computed steadily.
         """
         self._put(slot, list(range(count)), n_steady)
+        if self._window is not None:
+            self._window.put(slot, count)
 
     def extend_all(self, grown: Sequence[Growth], n_passing: int = 0) -> None:
         """Busy slots have grown by one batch; behind their tokens in it were ``n_passing`` that the
         cache has forgotten again."""
         cells = self._cells.take(sum(count for _, count, _ in grown) + n_passing)
+        out_of_order = self._misplaced_in_window(grown, n_passing)
+        if self._window is not None:
+            self._window.take(grown, n_passing)
         start = 0
         for slot, count, is_steady in grown:
             own = cells[start : start + count]
-            is_next = is_steady and slot.n_steady == slot.n_held
-            if is_next and slot.is_ordered and _in_order(slot.cells[-1:] + own):
+            is_next = is_steady and slot.n_steady == slot.n_held and slot not in out_of_order
+            if is_next and slot.is_ordered and in_order(slot.cells[-1:] + own):
                 slot.n_steady += count
             slot.cells.extend(own)
             self._busy_users.update(dict.fromkeys(own, 1))
@@ -244,10 +219,11 @@ class SlotTable:
         if n_tokens > self._cells.n_free:
             return []
         cells = iter(self._cells.next_cells(n_tokens))
+        in_window = self._misplaced_in_window(grown, n_passing)
         out_of_order = []
         for slot, count, _ in grown:
             own = slot.cells[-1:] + list(itertools.islice(cells, count))
-            if not (slot.is_ordered and _in_order(own)):
+            if slot in in_window or not (slot.is_ordered and in_order(own)):
                 out_of_order.append(slot)
         return out_of_order
 
@@ -260,6 +236,8 @@ class SlotTable:
         self._cells.let_go(slot.cells)
         slot.cells.clear()
         self._put(slot, order, slot.n_steady)
+        if self._window is not None:
+            self._window.move(slot)
 
     def shorten(self, slot: Slot, length: int) -> None:
         """A busy slot holds only its first ``length`` tokens from now on."""
@@ -270,6 +248,12 @@ class SlotTable:
     def is_shared(self, slot: Slot) -> bool:
         """Whether another slot holds some of this one's cells."""
         return any(self._cells.n_users(cell) > 1 for cell in slot.cells)
+
+    def look_from_start(self) -> None:
+        """llama.cpp has looked for free cells from the first one on, and taken none."""
+        self._cells.look_from_start()
+        if self._window is not None:
+            self._window.look_from_start()
 
     def cut(self, slot: Slot, start: int, count: int) -> None:
         """Forget ``count`` tokens of a busy slot from ``start`` on; those behind move up."""
@@ -320,18 +304,27 @@ class SlotTable:
         is_end = donor.cells[length] == self._cells.n_spanned - n_behind
         return donor if is_end or other.n_held else other
 
-    def _goes_on_in_order(self, cells: list[int]) -> bool:
-        """Whether ``cells`` lie in the order of their tokens, and the next one behind them."""
-        return not cells or bool(
-            self._cells.n_free and cells[-1] < self._cells.next_free and _in_order(cells)
-        )
+    def _goes_on_in_order(self, slot: Slot, length: int) -> bool:
+        """Whether the cells of a slot's first ``length`` tokens lie in their order, and the next
+        one behind them."""
+        cells = slot.cells[:length]
+        if not cells:
+            return True
+        if not self._cells.n_free or self._misplaced_in_window([(slot, 1, True)]):
+            return False
+        return cells[-1] < self._cells.next_free and in_order(cells)
+
+    def _misplaced_in_window(self, grown: Sequence[Growth], n_passing: int = 0) -> set[Slot]:
+        if self._window is None or not any(is_steady for _, _, is_steady in grown):
+            return set()
+        return self._window.misplaced(grown, n_passing)
 
     def _put(self, slot: Slot, order: list[int], n_steady: int) -> None:
         """Let ``slot`` have the first free cells for its tokens, which come in this ``order``."""
         self._cells.look_from_start()
         cells = self._cells.take(len(order))
         slot.cells[:] = [cell for _, cell in sorted(zip(order, cells, strict=True))]
-        slot.is_ordered = _in_order(slot.cells)
+        slot.is_ordered = in_order(slot.cells)
         slot.n_steady = n_steady
         self._count(self._busy_users, slot.cells)
 
@@ -343,6 +336,8 @@ class SlotTable:
     def _drop(self, slot: Slot, length: int) -> None:
         self._cells.let_go(slot.cells[length:])
         del slot.cells[length:]
+        if self._window is not None:
+            self._window.shorten(slot, length)
         slot.n_steady = min(slot.n_steady, length)
         if length <= slot.n_sound:
             slot.n_sound = sys.maxsize
@@ -359,20 +354,3 @@ class SlotTable:
                 users[cell] -= 1
             else:
                 del users[cell]
-
-
-def _in_order(cells: Sequence[int]) -> bool:
-    return all(one < later for one, later in itertools.pairwise(cells))
-
-
-def common_prefix(one: Sequence[int], other: Sequence[int], limit: int) -> int:
-    """How many of the first ``limit`` tokens are equal. Bisection over slices, which compare in C:
-    a prompt of 8,000 tokens takes microseconds."""
-    low, high = 0, min(limit, len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return max(low, 0)

@@ -23,7 +23,7 @@ import msgspec
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.model_parts import parts_there
-from minerva_desktop.engine.core.slots import Slot, Variant
+from minerva_desktop.engine.core.slot import Slot, Variant
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
 from minerva_desktop.engine.snapshot_files import SnapshotFiles
 from minerva_desktop.errors import InferenceError
