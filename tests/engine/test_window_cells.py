@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from minerva_desktop.engine.core.slot import Slot
 from minerva_desktop.engine.core.window_cells import WindowCells
 
@@ -59,10 +57,24 @@ def test_shared_cells_are_not_taken_though_nobody_looks_at_them() -> None:
     cells.take([(first, 2, True), (second, 2, True)])
     assert cells.misplaced([(first, 0, True), (second, 0, True)]) == set()
     assert cells.misplaced([(first, 1, True)]) == set()
-    with pytest.raises(ValueError, match="1 cells of 12"):
-        cells.take([(first, 1, True)])
     cells.shorten(second, 0)  # the four that only the first has, and no token looks at
     cells.take([(first, 6, True)])
+    assert cells.n_spanned == 12
+
+
+def test_where_llama_cpp_finds_more_room_nothing_is_known_any_more() -> None:
+    cells = WindowCells(12, n_window=4)
+    first, second, third = _slots(3)
+    cells.take([(first, 8, True)])
+    cells.share(first, second)
+    cells.take([(first, 2, True), (second, 2, True)])
+    cells.take([(third, 2, True)])
+    assert cells.n_spanned == 2
+    cells.share(first, third)
+    cells.move(first)
+    cells.shorten(second, 3)
+    cells.take([(first, 3, True), (second, 1, True)])
+    assert cells.n_spanned == 6
 
 
 def test_a_state_is_put_into_the_first_cells_that_may_be_taken() -> None:
