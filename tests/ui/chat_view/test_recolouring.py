@@ -131,3 +131,20 @@ def test_so_does_what_is_new_in_an_update(qtbot: QtBot, icons: Icons, themes: Th
     themes.set_choice(ThemeChoice.DARK)
     assert _colour(body.document().firstBlock()) == DARK.text
     qtbot.waitUntil(lambda: _colour(last) == DARK.text)
+
+
+def test_what_comes_into_sight_does_not_wait_for_the_rest_of_a_long_message(
+    qtbot: QtBot, view: ChatView, themes: ThemeSource
+) -> None:
+    themes.changed.connect(view.apply_theme)
+    first, long = question("Above"), answer("A *line*.\n\n" * 3_000)
+    view.set_messages([first, long])
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    above, below = view.message_view(first.id), view.message_view(long.id)
+    assert above is not None
+    assert below is not None
+    themes.set_choice(ThemeChoice.DARK)
+    view.verticalScrollBar().setValue(0)
+    qtbot.waitUntil(lambda: _colour(above.body.document().firstBlock()) == DARK.text)
+    qtbot.waitUntil(lambda: _colour(below.body.document().firstBlock()) == DARK.text)
+    assert below.body.recolouring.has_work
