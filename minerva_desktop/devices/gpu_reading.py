@@ -13,7 +13,7 @@ from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice
 
 Maker = Literal["NVIDIA", "AMD", "Intel"]
-# An H200, the largest there is, takes 552 MB (**measured**, CUDA 13).
+# More is another program's: a context takes 552 MB of an H200 (**measured**, CUDA 13).
 MOST_CONTEXT_BYTES = 1024**3
 _KINDS: Mapping[GpuDevice, Maker] = MappingProxyType(
     {GpuDevice.CUDA: "NVIDIA", GpuDevice.ROCM: "AMD", GpuDevice.SYCL: "Intel"}

@@ -1,8 +1,8 @@
 # ruff: noqa: N802, N815  The Protocols spell names as NVIDIA's library does.
 """Asks NVIDIA's driver (NVML, through `pynvml`) how much GPU memory is in use, and by whom.
 
-Used by `memory` alone, on its thread. Nothing here fails: no driver, a broken one or one that
-doesn't tell end in a reason, in words.
+`memory` asks on its thread, and an engine child before it uses a GPU. Nothing here fails: no
+driver, a broken one or one that doesn't tell end in a reason, in words.
 """
 
 from __future__ import annotations

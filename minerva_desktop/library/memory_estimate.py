@@ -134,11 +134,6 @@ class MemoryEstimate(msgspec.Struct, frozen=True):
         return sum(device.compute_bytes for device in self.devices)
 
     @property
-    def other_bytes(self) -> int:
-        """The vocabulary and what else the process needs."""
-        return sum(device.other_bytes for device in self.devices)
-
-    @property
     def total_bytes(self) -> int:
         """All of it."""
         return sum(device.total_bytes for device in self.devices)
@@ -226,7 +221,8 @@ class Estimator:
         """Of the CPU's bytes beside weights, cache and compute buffers, those that come only as a
         long prompt fills the context, with whole batches."""
         short = replace(options, n_ctx=FEW_TOKENS, n_batch=FEW_TOKENS)
-        return self.estimate(options).other_bytes - self.estimate(short).other_bytes
+        cpu, early = (self.estimate(each).devices[0] for each in (options, short))
+        return cpu.other_bytes - early.other_bytes
 
     def most_gpu_layers(self, options: EstimateOptions, budget_bytes: Mapping[str, int]) -> int:
         """The most layers (the output layer counts as one) that can be offloaded so that each

@@ -57,9 +57,8 @@ class ChangesView(QScrollArea):
 
     @Slot()
     def _render_some(self) -> None:
-        if self._text.recolouring.has_work:
-            self._text.recolouring.work(SLICE_SECONDS)
-        elif not self._source.render_some(SLICE_SECONDS):
+        is_late = self._text.recolour_some(SLICE_SECONDS)
+        if not is_late and not self._source.render_some(SLICE_SECONDS):
             self._timer.stop()
         self._fit()
 

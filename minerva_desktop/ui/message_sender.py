@@ -22,7 +22,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.new_chat_setup import is_new
 from minerva_desktop.ui.prompt_room import TOO_LONG, Asked, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
-from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_WELL, STOPPED
+from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_WELL, NOT_YET, STOPPED
 
 
 class MessageSender(QObject):
@@ -64,9 +64,10 @@ class MessageSender(QObject):
         goes where none does."""
         self._window.notifications.dismiss(TOO_LONG if session.is_answering else STILL_WRITING)
         leaf_id = session.conversation.active_leaf_id
-        leaf = None if leaf_id is None else session.conversation[leaf_id]
-        was_stopped = leaf is not None and leaf.state is MessageState.STOPPED
-        why = NO_ROOM if session.sending.lacks_room else STOPPED if was_stopped else NOT_WELL
+        end = None if leaf_id is None else session.conversation[leaf_id].state
+        ends: dict[MessageState | None, str]
+        ends = {MessageState.STOPPED: STOPPED, MessageState.COMPLETE: NOT_YET}
+        why = NO_ROOM if session.sending.lacks_room else ends.get(end, NOT_WELL)
         waiting = self._composer.waiting
         waiting.show_messages(session.queued, is_paused=session.is_paused, why=why)
 

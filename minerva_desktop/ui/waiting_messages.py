@@ -40,6 +40,7 @@ BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
 EDIT, REMOVE = "Edit this message", "Do not send this message"
 MOVE_KEYS = {"Alt+Up": -1, "Alt+Down": 1}
+NOT_YET = "Not sent yet."
 NOT_WELL = "Not sent, because the answer before it did not end well."
 STOPPED = "Not sent, because you stopped the answer before it."
 NO_ROOM = "Not sent, because the chat with it is longer than the context."

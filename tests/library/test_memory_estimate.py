@@ -362,3 +362,11 @@ def test_a_gpu_that_is_used_has_the_context_of_the_process() -> None:
     assert used.other_bytes == context + GPU_WORK_BYTES
     assert used.total_bytes == without[1].total_bytes + used.other_bytes
     assert (cpu, idle.total_bytes) == (without[0], 0)
+
+
+def test_what_a_long_prompt_fills_of_the_cpu_has_no_context_of_a_gpu() -> None:
+    """That is there for large batches alone, where all layers are on the CPU."""
+    options = replace(OPTIONS, n_gpu_layers=0, gpus=(GpuShare("GPU0", 1.0, 500_000_000),))
+    estimator = Estimator(_header("llama"))
+    assert estimator.estimate(options).devices[1].other_bytes > 500_000_000
+    assert 0 < estimator.later_bytes(options) == estimator.later_bytes(OPTIONS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.bounded_count import TokenCount
@@ -19,6 +19,7 @@ from minerva_desktop.errors import EngineDied
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
+from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_YET
 from tests.app.desk import DONE, MODEL
 from tests.ui.asked_bench import Bench, asked_bench, until
 
@@ -126,3 +127,17 @@ async def test_the_refusal_of_a_long_message_counts_as_the_meter_does(bench: Ben
     await bench.until_told(  # with two words of instructions, "One" and "Un"
         "with it the chat takes 404 tokens, 400 of them its own, and the context of Tiny has 300."
     )
+
+
+async def test_what_is_moved_before_what_lacks_room_waits_for_no_such_reason(bench: Bench) -> None:
+    session = bench.session
+    await session.send("Two", MODEL)
+    for text in ("w " * 400, "Three"):
+        session.enqueue(text, MODEL)
+    await bench.desk.says(session, "Zwei")
+    await until(lambda: session.is_paused)
+    for why in (NO_ROOM, NOT_YET, NO_ROOM):  # the answer before it ended well
+        bench.sender.show_waiting(session)
+        labels = bench.window.composer.waiting.findChildren(QLabel)
+        assert why in [label.text() for label in labels]
+        session.move_queued(session.queued[1].id, -1)

@@ -115,7 +115,7 @@ class ChatView(TranscriptArea):
         deadline = time.perf_counter() + OPENING_SECONDS
         filled = False
         while self._messages.has_work and not filled and time.perf_counter() < deadline:
-            self._messages.work(SLICE_SECONDS)
+            self._messages.work(SLICE_SECONDS, self.in_sight)
             self._arrange()
             # Where it was left in the middle of a message, more of that is needed below it.
             needed = 0 if self._goal is None else self.viewport().height()
@@ -255,7 +255,7 @@ class ChatView(TranscriptArea):
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
-        self._messages.work(SLICE_SECONDS)
+        self._messages.work(SLICE_SECONDS, self.in_sight)
         self._arrange()
         self._pace.flushed(started)
         if self._messages.has_work:

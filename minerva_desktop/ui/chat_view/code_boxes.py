@@ -19,6 +19,7 @@ from minerva_desktop.ui.chat_view.copy_button import SIZE
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.found_text import Match
+from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.text_measures import CODE_HEADER
 from minerva_desktop.ui.icons import Icons
@@ -92,6 +93,11 @@ class CodeBoxes(QObject):
         for sheet in self._sheets.values():
             sheet.restyle(self._writer.formats)
         self._placed_from = 0
+
+    @property
+    def recolourings(self) -> list[Recolouring]:
+        """Those of the code that is not wrapped."""
+        return [sheet.recolouring for sheet in self._sheets.values()]
 
     def move_all(self) -> None:
         """All boxes may have moved."""

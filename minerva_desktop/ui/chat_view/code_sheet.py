@@ -25,6 +25,7 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
+from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.selected_text import selected_text
 from minerva_desktop.ui.chat_view.text_formats import TextFormats
@@ -63,6 +64,8 @@ class CodeSheet(QTextEdit):
         self._has_ring = False
         self._writer = DocumentWriter(self.document(), formats)
         self._found = FoundMarks(self, self._writer, icons)
+        seen = self.viewport().visibleRegion  # which hides the sheet's own
+        self.recolouring = Recolouring(self.document(), self._writer, seen)
         self._current: Match | None = None
         option = self.document().defaultTextOption()
         option.setWrapMode(option.WrapMode.NoWrap)
@@ -97,13 +100,16 @@ class CodeSheet(QTextEdit):
         bar.setValue(bar.value() + (beyond or min(0, rect.left() - MARGIN)))
 
     def restyle(self, formats: TextFormats) -> None:
-        """Use other colours, or another size of text. The same letters stay at the left, and what
-        is selected stays so."""
+        """Use other colours, at once only where they are seen, for `recolouring` does the rest; or
+        another size of text. The same letters stay at the left, and what is selected stays so."""
+        self._paint_ground(formats)
+        if self.recolouring.begin(formats):
+            self._found.restyle()
+            return
         rows, bar = list(self._writer.rows), self.horizontalScrollBar()
         left = bar.value() / self._writer.formats.measures.code
         caret = self.textCursor()
         anchor, position = caret.anchor(), caret.position()
-        self._paint_ground(formats)
         self._writer.restyle(formats)
         self.show_rows(rows)
         caret.setPosition(anchor)

@@ -24,24 +24,26 @@ class LateRestyling:
     def __init__(self) -> None:
         self._undressed: set[MessageView] = set()  # they obey the style sheet before
         self._unstyled: dict[MessageView, None] = {}  # the nearest last
-        self._partly: dict[MessageView, None] = {}  # those in sight last
+        self._partly: dict[MessageView, None] = {}  # the next first
 
     @property
     def has_work(self) -> bool:
         """Whether `work` would find something to do."""
         return bool(self._unstyled or self._partly)
 
-    def work(self, seconds: float, width: int) -> None:
+    def work(self, seconds: float, width: int, visible: QRect) -> None:
         """Restyle one view, the nearest first, and lay it out in ``width`` px; or of one with other
-        colours what ``seconds`` are enough for."""
-        if self._partly:
-            view = next(reversed(self._partly))
-            if not view.recolour_some(seconds):
-                del self._partly[view]
-        else:
-            view, _ = self._unstyled.popitem()
+        colours what ``seconds`` are enough for. Those that are ``visible`` by now go before."""
+        waiting = (*reversed(self._unstyled), *self._partly)
+        view = next((each for each in waiting if _is_in(each, visible)), waiting[0])
+        if view in self._unstyled:
+            del self._unstyled[view]
             self._restyle(view)
             view.arrange(width)
+        else:
+            del self._partly[view]
+            if view.recolour_some(seconds):
+                self._partly[view] = None  # it is another's turn
 
     def set_aside(self, views: Iterable[MessageView], visible: QRect) -> set[MessageView]:
         """Another style sheet comes: the views that need not obey it before `restyle` is called,

@@ -239,11 +239,7 @@ class MessageView(QWidget):
 
     def recolour_some(self, seconds: float) -> bool:
         """Go on with what `restyle` left for about ``seconds``; whether something is left."""
-        bodies = self.findChildren(RichTextView)
-        late = [each.recolouring for each in bodies if each.recolouring.has_work]
-        if late:
-            late[0].work(seconds)
-        return any(each.has_work for each in late)
+        return any(each.recolour_some(seconds) for each in self.findChildren(RichTextView))
 
     def _show_fold(self) -> None:
         """Offer what is folded, if anything is."""

@@ -278,8 +278,8 @@ class MessageViews(QObject):
         late = self._restyling.has_work or self._layout.has_work
         return bool(self._unrendered) or late or self._stretch.next_missing() is not None
 
-    def work(self, seconds: float) -> None:
-        """Render, restyle and build views for about ``seconds``."""
+    def work(self, seconds: float, visible: QRect) -> None:
+        """Render, restyle and build views for about ``seconds``; ``visible`` is in sight, px."""
         deadline = time.perf_counter() + seconds
         while self.has_work:
             if self._unrendered:
@@ -287,7 +287,7 @@ class MessageViews(QObject):
                 if not view.render_some(deadline - time.perf_counter()):
                     del self._unrendered[name]
             elif self._restyling.has_work:
-                self._restyling.work(deadline - time.perf_counter(), self._layout.width)
+                self._restyling.work(deadline - time.perf_counter(), self._layout.width, visible)
             elif self._layout.has_work:
                 self._layout.work()
             else:

@@ -1,13 +1,13 @@
 """A text in the colours of another theme, in which nothing has another place: what is in sight at
 once, the rest in slices, for a long answer takes a second.
 
-`RichTextView` owns one. Main thread.
+`RichTextView` owns one, and so does a `CodeSheet`. Main thread.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QRegion, QTextCharFormat, QTextCursor, QTextDocument
@@ -108,6 +108,14 @@ class Recolouring:
         for run in runs:
             look = formulas.look(run, self._writer.formats.run(run, row, header=header))
             place = _colour(cursor, place, formulas.length(run), look)
+
+
+def work_some(recolourings: Iterable[Recolouring], seconds: float) -> bool:
+    """Go on with one of them for about ``seconds``; whether something is left."""
+    late = [each for each in recolourings if each.has_work]
+    if late:
+        late[0].work(seconds)
+    return any(each.has_work for each in late)
 
 
 def _colour(cursor: QTextCursor, place: int, length: int, look: QTextCharFormat) -> int:

@@ -32,7 +32,7 @@ from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.found_marks import FoundMarks
 from minerva_desktop.ui.chat_view.found_text import Match
 from minerva_desktop.ui.chat_view.plain_stream import Update
-from minerva_desktop.ui.chat_view.recolouring import Recolouring
+from minerva_desktop.ui.chat_view.recolouring import Recolouring, work_some
 from minerva_desktop.ui.chat_view.rich_data import copy_rich, rich_data
 from minerva_desktop.ui.chat_view.row_html import html_of, html_pieces
 from minerva_desktop.ui.chat_view.row_markdown import markdown_of
@@ -97,7 +97,7 @@ class RichTextView(SidewaysText):
         self.copy_markdown: Callable[[], None] | None = None
         self._writer = DocumentWriter(self.document(), self._formats_in_force())
         self._decorations = Decorations(self.document(), self._writer)
-        self.recolouring = Recolouring(self.document(), self._writer, self.visibleRegion)
+        self._recolouring = Recolouring(self.document(), self._writer, self.visibleRegion)
         self._overlays = over = TextOverlays(
             icons, self, self._writer, self._decorations, can_save=can_save
         )
@@ -142,11 +142,16 @@ class RichTextView(SidewaysText):
 
     def restyle(self) -> None:
         """Use the colours of the theme and the size of text in force: other colours at once only
-        where they are seen, for `recolouring` does the rest; another size with the next `fit`."""
+        where they are seen, for `recolour_some` does the rest; another size with the next `fit`."""
         formats = self._formats_in_force()
-        self._resized = None if self.recolouring.begin(formats) else formats
-        self._overlays.restyle()
-        self._found.restyle()
+        self._resized = None if self._recolouring.begin(formats) else formats
+        if self._resized is None:
+            self._overlays.restyle()
+            self._found.restyle()
+
+    def recolour_some(self, seconds: float) -> bool:
+        """Go on with what `restyle` left for about ``seconds``; whether something is left."""
+        return work_some((*self._overlays.recolourings, self._recolouring), seconds)
 
     def _formats_in_force(self) -> TextFormats:
         measures = TextMeasures(self._icons.themes.text_size.percent)
@@ -205,8 +210,7 @@ class RichTextView(SidewaysText):
             self._set_width(width)
             self._overlays.move_all()
         height = math.ceil(self.document().size().height())
-        rows = self._writer.rows
-        if rows and rows[-1].kind is Kind.CODE:
+        if (rows := self._writer.rows) and rows[-1].kind is Kind.CODE:
             height += self.measures.code_bottom
         self.resize(width, height)
         self._overlays.place()

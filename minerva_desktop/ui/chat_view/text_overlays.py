@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_view.code_boxes import CodeBoxes
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.found_text import Match
+from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.sideways_text import SidewaysText
 from minerva_desktop.ui.chat_view.wide_formulas import WideFormulas
 from minerva_desktop.ui.chat_view.wide_tables import WideTables
@@ -61,6 +62,11 @@ class TextOverlays(QObject):
         """The writer has other formats now."""
         self._boxes.restyle()
         self._formulas.update(0)
+
+    @property
+    def recolourings(self) -> list[Recolouring]:
+        """As those of `CodeBoxes`."""
+        return self._boxes.recolourings
 
     def move_all(self) -> None:
         """All may have moved."""

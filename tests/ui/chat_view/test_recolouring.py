@@ -13,13 +13,15 @@ from minerva_desktop.chat.message import Message
 from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.changes_view import ChangesView
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.code_bar import CodeBar
+from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
 from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.preloading import import_typesetting
 from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.icons import Icons
-from minerva_desktop.ui.theme import DARK, ThemeSource
+from minerva_desktop.ui.theme import DARK, LIGHT, ThemeSource
 from tests.ui.chat_view.markdown_pieces import FRAGMENTS, rendered
 from tests.ui.chat_view.messages import answer, question
 from tests.ui.chat_view.test_document_writer import (
@@ -131,3 +133,41 @@ def test_so_does_what_is_new_in_an_update(qtbot: QtBot, icons: Icons, themes: Th
     themes.set_choice(ThemeChoice.DARK)
     assert _colour(body.document().firstBlock()) == DARK.text
     qtbot.waitUntil(lambda: _colour(last) == DARK.text)
+
+
+def test_what_comes_into_sight_does_not_wait_for_the_rest_of_a_long_message(
+    qtbot: QtBot, view: ChatView, themes: ThemeSource
+) -> None:
+    themes.changed.connect(view.apply_theme)
+    first, long = question("Above"), answer("A *line*.\n\n" * 3_000)
+    view.set_messages([first, long])
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    above, below = view.message_view(first.id), view.message_view(long.id)
+    assert above is not None
+    assert below is not None
+    themes.set_choice(ThemeChoice.DARK)
+    view.verticalScrollBar().setValue(0)
+    for each in (above, below):
+        first_block = each.body.document().firstBlock()
+        assert _colour(first_block) == LIGHT.text
+        view.messages.work(0.0, view.in_sight)  # one step
+        assert _colour(first_block) == DARK.text
+
+
+def test_so_does_code_that_does_not_wrap(qtbot: QtBot, view: ChatView, themes: ThemeSource) -> None:
+    themes.changed.connect(view.apply_theme)
+    body = _shown(qtbot, view, answer("```\n" + "a line\n" * 600 + "```"))
+    body.findChildren(CodeBar)[0].wrap.click()
+    (sheet,) = body.findChildren(CodeSheet)
+    qtbot.waitUntil(lambda: not view.is_working())
+    caret = sheet.textCursor()
+    caret.setPosition(6, QTextCursor.MoveMode.KeepAnchor)
+    sheet.setTextCursor(caret)
+    document = sheet.document()
+    themes.set_choice(ThemeChoice.DARK)
+    assert _colour(document.lastBlock()) == DARK.text
+    assert _colour(document.firstBlock()) == LIGHT.text
+    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    blocks = map(document.findBlockByNumber, range(document.blockCount()))
+    assert set(map(_colour, blocks)) == {DARK.text}
+    assert sheet.textCursor().selectedText() == "a line"
