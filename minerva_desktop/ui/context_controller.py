@@ -45,6 +45,7 @@ STOP_SUMMARY = "context-stop-summary"
 AFTER_SUMMARY = "Older messages are being summarised: ask again once that is done."
 BEGIN_ANEW = "Begin a new chat"
 SHORTEN = "Shorten the message, begin a new chat"
+HAS_ROOM = "Your message has room now, and can be sent."
 LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offered now
 
 
@@ -288,6 +289,8 @@ class ContextController(QObject):
         if session is self._session():
             self._told = None  # more may be about to be sent by now: then that is told, too
             self._window.composer.focus_editor()
+            if offer.is_refusal and offer.then is None and is_current:
+                self._window.notifications.show_notice(Notice(NoticeKind.INFO, HAS_ROOM, key=LATER))
         if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
 

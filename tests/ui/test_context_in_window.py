@@ -162,6 +162,7 @@ def test_a_chat_that_outgrew_the_context_keeps_the_newest(opened: OpenWindow) ->
     _try_to_send(opened, "Which one do you like?")
     _click(opened, "Keep the newest")
     opened.until("cut", lambda: opened.window.chat_view.cut_mark.first_id is not None)
+    opened.until("what is next", lambda: opened.notice.endswith("and can be sent."))
     assert opened.window.composer.text == "Which one do you like?"
     opened.press(Qt.Key.Key_Return)
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)

@@ -121,7 +121,7 @@ def test_ctrl_z_takes_back_what_was_done_last(open_app: OpenApp) -> None:
         assert opened.notice == ""
         QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         opened.until("question", lambda: opened.transcript == "One\n\nUn\n\nTwo")
-        assert (opened.notice, composer.toPlainText()) == ("Undo: Message “Two” deleted", "Hi")
+        assert (opened.notice, composer.toPlainText()) == ("Undone: Message “Two” deleted", "Hi")
         for _ in range(3):
             QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert composer.toPlainText() == ""

@@ -335,4 +335,4 @@ def test_a_choice_in_a_chat_that_was_never_sent_cannot_be_undone_from_another(
     opened.until("the chat again", lambda: "Say one" in opened.transcript)
     opened.window.notifications.undo_last()
     opened.until("prompt", lambda: panel.values()[0] == "Be short.")
-    assert opened.notice == "Undo: “Teacher” replaced the settings of this chat."
+    assert opened.notice == "Undone: “Teacher” replaced the settings of this chat."

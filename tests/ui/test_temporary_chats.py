@@ -73,7 +73,7 @@ def test_one_that_was_left_can_be_had_back(opened: OpenWindow) -> None:
     editor = opened.part(MessageEdit, "composer")
     QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert "A secret" in opened.transcript
-    assert opened.notice == "Undo: The temporary chat is closed"
+    assert opened.notice == "Undone: The temporary chat is closed"
     opened.window.sidebar.new_chat.emit()
     opened.window.notifications.dismiss(LEFT)  # as it does by itself after a while
     QApplication.processEvents()
