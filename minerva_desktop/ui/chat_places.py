@@ -21,7 +21,7 @@ from minerva_desktop.ui.new_chat_setup import NewChatSetup, is_new
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.unsent_edits import UnsentEdits
 
-KEEP_MS = 500  # after the last key or step
+KEEP_MS = 500  # after the first key or step: who goes on without a rest is not to lose more
 
 
 class ChatPlaces(QObject):
@@ -58,7 +58,7 @@ class ChatPlaces(QObject):
         self._scroll_timer = self._make_timer(self._keep_scroll)
         self._composer.text_changed.connect(self._on_text_changed)
         self._composer.attachments.changed.connect(self._keep_draft)
-        self._view.scrolled.connect(self._scroll_timer.start)
+        self._view.scrolled.connect(self._on_scrolled)
         self._view.events.edit_changed.connect(self._on_edit_changed)
         window.stayed.connect(self._on_stayed)
 
@@ -174,14 +174,18 @@ class ChatPlaces(QObject):
     @Slot(str)
     def _on_text_changed(self, text: str) -> None:
         if text:
-            self._draft_timer.start()
+            _start(self._draft_timer)
         else:
             self._keep_draft()  # sent, as a rule: it must not come back after a crash
 
     @Slot()
+    def _on_scrolled(self) -> None:
+        _start(self._scroll_timer)
+
+    @Slot()
     def _on_edit_changed(self) -> None:
         if self._session is not None and self._edits.texts(self._session):
-            self._draft_timer.start()
+            _start(self._draft_timer)
         else:
             self._keep_draft()
 
@@ -205,3 +209,8 @@ class ChatPlaces(QObject):
         self._scroll_timer.stop()
         if self._session is not None:
             self._tasks.start(self._session.keep_scroll(self._view.scroll_position))
+
+
+def _start(timer: QTimer) -> None:
+    if not timer.isActive():
+        timer.start()

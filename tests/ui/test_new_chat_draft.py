@@ -46,6 +46,19 @@ def test_a_draft_of_a_new_chat_is_there_after_a_restart(
         opened.until("end", lambda: not opened.is_answering)
 
 
+def test_who_types_without_a_rest_has_a_draft_too(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        editor = opened.part(MessageEdit, "composer")
+
+        def is_kept_after_another_key() -> bool:
+            QTest.keyClick(editor, Qt.Key.Key_A)
+            return opened.settings.current.new_chat_draft != ""
+
+        opened.until("draft", is_kept_after_another_key)
+
+
 def _titles(opened: OpenWindow) -> list[str]:
     model = opened.part(QListView, "chatList").model()
     return [str(model.index(row, 0).data()) for row in range(model.rowCount())]

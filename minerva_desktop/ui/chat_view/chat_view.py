@@ -129,9 +129,8 @@ class ChatView(TranscriptArea):
 
     def append_message(self, message: Message, *, goes_there: bool = True) -> None:
         """Add a message at the end and go there; or only with who is there already."""
-        follows = goes_there or self._following
-        self._messages.append(message, shows_end=follows)
-        if follows:
+        self._messages.append(message, shows_end=goes_there or self._following)
+        if goes_there:
             self._follow()
         self._flush()
 
@@ -305,8 +304,9 @@ class ChatView(TranscriptArea):
         return None if place is None else place.as_scroll_position
 
     def _follow(self) -> None:
-        self._goal = None
-        self._following = True
+        was_away, self._goal, self._following = not self._following, None, True
+        if was_away:  # it is no step of the bar's
+            self.scrolled.emit()
 
     @Slot()
     def scroll_to_end(self) -> None:

@@ -104,7 +104,8 @@ def test_a_new_message_is_shown_at_the_end_wherever_one_was(
 ) -> None:
     view.set_messages(long_chat, ScrollPosition(long_chat[5_000].id))
     settle(qtbot, view)
-    view.append_message(question("What now?"))
+    with qtbot.waitSignal(view.scrolled):  # so that this place is kept, should the app be killed
+        view.append_message(question("What now?"))
     running = streaming()
     view.append_message(running)
     view.append_text(running.id, "This.")
