@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.settings import Settings
-from minerva_desktop.ui.chat_view.jump_button import JumpButton
+from minerva_desktop.settings import Settings, ThemeChoice
+from minerva_desktop.ui.chat_view.jump_button import MARGIN, JumpButton
 from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.chat_view.messages import answer
-from tests.ui.parts import part
+from tests.ui.parts import colour_at, part
+from tests.ui.test_theme import READABLE, VISIBLE, contrast
 
 
 @pytest.fixture
@@ -68,3 +69,26 @@ def test_the_keyboard_comes_to_it_from_the_composer(window: MainWindow) -> None:
     QApplication.processEvents()
     assert not button.isVisible()
     assert QApplication.focusWidget() is editor
+
+
+@pytest.mark.parametrize("choice", [ThemeChoice.LIGHT, ThemeChoice.DARK])
+@pytest.mark.parametrize("preference", Qt.ContrastPreference)
+def test_it_stands_off_from_a_box_of_code(
+    qtbot: QtBot,
+    icons: Icons,
+    qapp: QApplication,
+    choice: ThemeChoice,
+    preference: Qt.ContrastPreference,
+) -> None:
+    icons.themes.set_choice(choice)
+    qapp.styleHints().accessibility().contrastPreferenceChanged.emit(preference)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    button = JumpButton(icons, parent)
+    theme = icons.theme
+    assert (theme.dark, theme.vivid) == (choice is ThemeChoice.DARK, preference.value > 0)
+    edge = colour_at(button, QPoint(button.width() // 2, MARGIN))
+    for behind in (theme.code, theme.window, theme.bubble):
+        assert contrast(edge, behind) > VISIBLE
+    inside = colour_at(button, QPoint(button.width() // 2, MARGIN + 4))
+    assert contrast(theme.text, inside) > READABLE

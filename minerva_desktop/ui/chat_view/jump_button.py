@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt, Slot
-from PySide6.QtGui import QColor, QFocusEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFocusEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.stylesheet import mix
 from minerva_desktop.ui.theme import GRID
 
 DIAMETER = 36  # px
 MARGIN = 4  # px around it, for its shadow
 ICON = 18
+EDGE = 0.75  # of the way from a border's colour to a sign's
+HOVER = 0.1  # from the ground's to the text's
 
 
 class JumpButton(QAbstractButton):
@@ -68,9 +71,14 @@ class JumpButton(QAbstractButton):
         for spread in range(MARGIN, 0, -1):
             painter.setBrush(QColor(0, 0, 0, 8))
             painter.drawEllipse(circle.adjusted(-spread, 1 - spread, spread, spread))
-        painter.setPen(QColor(theme.accent if self.hasFocus() else theme.border))
-        painter.setBrush(QColor(theme.hover if self.underMouse() else theme.surface))
-        painter.drawEllipse(circle.adjusted(0.5, 0.5, -0.5, -0.5))
+        # It stands off from all that scrolls beneath: in the dark, boxes of code are as bright as
+        # surfaces are.
+        ground = theme.selected if theme.dark and not theme.vivid else theme.surface
+        edge = mix(theme.border, theme.muted, EDGE)
+        width = 2.0 if self.hasFocus() else 1.0
+        painter.setPen(QPen(QColor(theme.accent if self.hasFocus() else edge), width))
+        painter.setBrush(QColor(mix(ground, theme.text, HOVER) if self.underMouse() else ground))
+        painter.drawEllipse(circle.adjusted(width / 2, width / 2, -width / 2, -width / 2))
         inset = (DIAMETER - ICON) / 2
         icon = circle.adjusted(inset, inset, -inset, -inset)
         self._icons.paint(painter, "chevron-down", icon, "text")
