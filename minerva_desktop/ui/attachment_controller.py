@@ -32,7 +32,8 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
-TOLD = "attachments-told"  # of the last one: refused, or why it became a file
+TOLD = "attachments-told"  # of the last one that was refused
+TOO_LONG = "pasted-too-long"  # why the last one became a file
 TOO_MANY = f"a message takes {MAX_FILES} files at most"
 PASTED = "pasted"
 
@@ -54,11 +55,13 @@ class AttachmentController(QObject):
         self._tasks = tasks
         self._offers = Offers("attachments:", window.notifications, tasks)
         self._readings: dict[str, FileReading] = {}
+        self._too_long = ""  # the file that `TOO_LONG` is about
         composer, strip = self._composer, self._strip
         composer.attach_requested.connect(self._on_attach_requested)
         composer.files_pasted.connect(self.attach)
         composer.image_pasted.connect(self._on_image_pasted)
         composer.long_text_pasted.connect(self._on_long_text)
+        strip.changed.connect(self._on_changed)
         strip.cancelled.connect(self._on_cancelled)
         strip.removed.connect(self._on_removed)
         strip.opened.connect(self._on_opened)
@@ -176,7 +179,8 @@ class AttachmentController(QObject):
             else:
                 self._tell_refused([refusal(Path(part.name), TOO_MANY)], 1)
             return
-        self._window.notifications.dismiss(TOLD)  # what came before this was too long
+        for key in (TOLD, TOO_LONG):  # what came before this was too long
+            self._window.notifications.dismiss(key)
         item_id = self._strip.add(part)
         words = f"{len(text):,} characters were pasted as a file."
         if len(text) <= MAX_INLINE:
@@ -184,10 +188,17 @@ class AttachmentController(QObject):
             self._offers.do(words, "Put into the message", work, PASTED)
         else:
             words += f" The message itself takes {MAX_INLINE:,} at once."
+            self._too_long = item_id
             notices = self._window.notifications
-            notices.show_notice(Notice(NoticeKind.INFO, words, key=TOLD))
+            notices.show_notice(Notice(NoticeKind.INFO, words, key=TOO_LONG))
 
     # -- out -------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_changed(self) -> None:
+        if self._too_long and self._strip.item(self._too_long) is None:
+            self._too_long = ""
+            self._window.notifications.dismiss(TOO_LONG)
 
     @Slot()
     def _on_sent(self) -> None:

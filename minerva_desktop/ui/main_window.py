@@ -101,8 +101,6 @@ class MainWindow(QMainWindow):
         self.models_panel = ModelsPanel(icons, self)
         self.context_panel = ContextPanel(icons, self)
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
-        for toggle in (self.parameters.toggle_action, self.sidebar.toggle_action):
-            toggle.toggled.connect(self._keep_opened)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._finder: ChatFinder | None = None
@@ -304,14 +302,10 @@ class MainWindow(QMainWindow):
         self._made_room = made_room
 
     def _give_room_back(self) -> None:
+        """Whatever was opened and closed meanwhile: that was about a narrow window."""
         made_room, self._made_room = self._made_room, []
         for toggle in made_room:
             toggle.setChecked(True)
-
-    @Slot()
-    def _keep_opened(self) -> None:
-        """What is open in a narrow window is the person's again: closed by them, it stays so."""
-        self._made_room = [toggle for toggle in self._made_room if not toggle.isChecked()]
 
     def add_guard(self, must_stay: Callable[[], bool]) -> None:
         """``must_stay`` is asked before the window closes; where it returns True, it has said

@@ -123,6 +123,7 @@ QListView#chatList, QListView#searchResults { background: transparent; border: n
 QFrame#searchHints, QFrame#findBar {
   background: $surface; border: 1px solid $border; border-radius: 8px;
 }
+QFrame#findBar[focused="true"] { border-color: $accent; }
 QFrame#findBar QLineEdit { background: transparent; border: none; padding: 0px 4px; }
 QFrame#findBar QLineEdit[state="failed"] { color: $danger; }
 QLabel#findCount { color: $muted; font-size: ${small}px; }

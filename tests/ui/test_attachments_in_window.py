@@ -186,6 +186,9 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
         assert opened.notice == (
             "240,000 characters were pasted as a file. The message itself takes 200,000 at once."
         )
+        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert (names(opened), opened.notice) == (["Pasted text"], "")  # it goes with the file
+        QTest.keyClick(editor, Qt.Key.Key_V, both)
         QGuiApplication.clipboard().setText(text)
         editor.paste()
         assert opened.notice == "1,560 characters were pasted as a file."

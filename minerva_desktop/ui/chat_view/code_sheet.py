@@ -28,6 +28,7 @@ from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.selected_text import selected_text
+from minerva_desktop.ui.chat_view.sideways_bar import sideways_turn
 from minerva_desktop.ui.chat_view.text_formats import TextFormats
 from minerva_desktop.ui.icons import Icons
 
@@ -154,8 +155,6 @@ class CodeSheet(QTextEdit):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Sideways only: the transcript scrolls up and down."""
-        sideways = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-        if sideways or abs(event.angleDelta().x()) > abs(event.angleDelta().y()):
-            super().wheelEvent(event)
-        else:
-            event.ignore()
+        by, bar = sideways_turn(event), self.horizontalScrollBar()
+        event.setAccepted(bool(by) and bar.maximum() > 0)
+        bar.setValue(bar.value() - by)

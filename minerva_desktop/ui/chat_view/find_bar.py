@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
 
@@ -34,6 +34,7 @@ class FindBar(QFrame):
         self._edit.setAccessibleName("Find in this chat")
         self._edit.setFrame(False)
         self._edit.textChanged.connect(self.edited)
+        self._edit.installEventFilter(self)
         self._count = QLabel()
         self._count.setObjectName("findCount")
         self._count.setTextFormat(Qt.TextFormat.PlainText)
@@ -95,6 +96,13 @@ class FindBar(QFrame):
     @Slot()
     def _on_next(self) -> None:
         self.stepped.emit(1)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The frame shows that the field has the keyboard, as the composer's does."""
+        if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
+            self.setProperty("focused", event.type() is QEvent.Type.FocusIn)
+            self.style().polish(self)
+        return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         # The field leaves these to its parent.

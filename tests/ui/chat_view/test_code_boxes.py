@@ -103,23 +103,34 @@ def test_a_sheet_scrolls_sideways_and_leaves_the_rest_to_the_transcript(
     message = shown(qtbot, view)
     bars(message)[0].wrap.click()
     (sheet,) = sheets(message)
-    accepted: list[bool] = []
-    for turn in (QPoint(0, -120), QPoint(-120, 0)):
-        place = QPointF(sheet.rect().center())
-        event = QWheelEvent(
-            place,
-            QPointF(sheet.mapToGlobal(place)),
-            QPoint(),
-            turn,
-            Qt.MouseButton.NoButton,
-            Qt.KeyboardModifier.NoModifier,
-            Qt.ScrollPhase.NoScrollPhase,
-            False,
-        )
-        QApplication.sendEvent(sheet.viewport(), event)
-        accepted.append(event.isAccepted())
-    assert accepted == [False, True]  # what is not accepted goes to whatever is behind
-    assert sheet.horizontalScrollBar().value() > 0
+    bar, nothing, shift = (
+        sheet.horizontalScrollBar(),
+        Qt.KeyboardModifier.NoModifier,
+        Qt.KeyboardModifier.ShiftModifier,
+    )
+    # What is not accepted goes to whatever is behind.
+    assert (turn(sheet, QPoint(0, -120), nothing), bar.value()) == (False, 0)
+    assert (turn(sheet, QPoint(-120, 0), nothing), bar.value()) == (True, 120)
+    assert (turn(sheet, QPoint(0, -120), shift), bar.value()) == (True, 240)
+    assert (turn(sheet, QPoint(0, 240), shift), bar.value()) == (True, 0)
+    assert (turn(sheet, QPoint(0, 120), shift), bar.value()) == (True, 0)  # at its end, too
+
+
+def turn(sheet: CodeSheet, by: QPoint, keys: Qt.KeyboardModifier) -> bool:
+    """Whether the sheet took a turn of the wheel over it."""
+    place = QPointF(sheet.rect().center())
+    event = QWheelEvent(
+        place,
+        QPointF(sheet.mapToGlobal(place)),
+        QPoint(),
+        by,
+        Qt.MouseButton.NoButton,
+        keys,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(sheet.viewport(), event)
+    return event.isAccepted()
 
 
 def test_a_line_that_is_shown_as_several_is_copied_as_one(qtbot: QtBot, view: ChatView) -> None:

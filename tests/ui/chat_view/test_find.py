@@ -22,8 +22,10 @@ from minerva_desktop.ui.chat_view.find_bar import FindBar
 from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE, FOLD_ABOVE_LINES
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.theme import LIGHT
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.chat_view.test_formulas import settle, shown
+from tests.ui.parts import colour_at
 
 
 def marks(body: QTextEdit | None) -> list[str]:
@@ -129,6 +131,16 @@ def test_what_is_not_there_is_said(finding: Finding) -> None:
     assert finding.field.accessibleDescription() == "Not found"
     finding.field.clear()
     assert finding.count == ""
+
+
+def test_it_is_seen_that_the_field_has_the_keyboard(finding: Finding) -> None:
+    finding.open_chat(question("Hi"))
+    finding.look_for("Hi")
+    finding.until("1 of 1")
+    edge = QPoint(finding.bar.width() // 2, 0)
+    assert colour_at(finding.bar, edge) == LIGHT.accent
+    finding.press(Qt.Key.Key_Tab)
+    assert colour_at(finding.bar, edge) == LIGHT.border
 
 
 def test_escape_leaves_no_marks(finding: Finding, qtbot: QtBot) -> None:
