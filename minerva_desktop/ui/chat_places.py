@@ -127,6 +127,8 @@ class ChatPlaces(QObject):
         self._session, self._is_entering = session, False
         self._draft_timer.stop()
         self._scroll_timer.stop()
+        if self._edits.texts(session):
+            self._keep_draft()  # a chat that was put away has them in the transcript alone
 
     def keep_unsent(self) -> bool:
         """While no chat is open, what is written waits for the next new one, behind what waited
