@@ -25,6 +25,7 @@ from minerva_desktop.ui.late_dialogs import chat_finder
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.regenerate_menu import regenerate_menu, variants_of
+from minerva_desktop.ui.waiting_messages import EDITED
 
 NARROW = 700  # px
 LAKES = (
@@ -216,6 +217,16 @@ def waiting_messages(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def waiting_edit(stage: HasWindow) -> list[QWidget]:
+    """The first of two waiting messages is in the composer, to be changed; its turn has come."""
+    window = stage.window
+    _show(window, _chat())
+    messages = _waiting(2)
+    window.composer.waiting.show_messages(messages, is_paused=True, why=EDITED, edited=messages[0])
+    window.composer.set_text(messages[0].text)
+    return []
+
+
 def paused(stage: HasWindow) -> list[QWidget]:
     """Six wait, for the answer before them was stopped; a message was deleted."""
     window = stage.window
@@ -277,6 +288,7 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "regenerate": regenerate,
     "details": details,
     "editing": editing,
+    "waiting-edit": waiting_edit,
     "waiting-messages": waiting_messages,
     "paused": paused,
     "narrow-paused": narrow_paused,

@@ -17,6 +17,7 @@ import msgspec
 from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
+from minerva_desktop.app.queue_editing import QueueEditing
 from minerva_desktop.app.queue_sending import QueueSending
 from minerva_desktop.app.running_answer import STILL_WRITING, RunningAnswer, going_on
 from minerva_desktop.app.session_keeper import SessionKeeper
@@ -42,8 +43,8 @@ GONE = "This chat is not there any more"
 
 
 class ChatSession:
-    """At most one answer runs at a time; messages that were sent meanwhile wait for their turn,
-    of which ``sending`` knows. Nothing is begun in one that ``is_gone``: its chat was put away."""
+    """At most one answer runs at a time; messages that were sent meanwhile wait, as ``sending`` and
+    ``editing`` know. Nothing is begun in one that ``is_gone``: its chat was put away."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class ChatSession:
         self._answer: RunningAnswer | None = None
         self._queue = MessageQueue(conversation, keeper)
         self.sending = QueueSending(self._queue, listener)
+        self.editing = QueueEditing(self._queue, listener)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -180,8 +182,7 @@ class ChatSession:
         self, text: str, model_path: Path, files: Files = (), place: int | None = None
     ) -> None:
         """Send that once the running answer is over, as `send` does, behind what waits or at
-        ``place``. Raises `InvalidRequest` when there is nothing. An answer that was stopped or
-        failed leaves it waiting."""
+        ``place``, unless that fails or is stopped. Raises `InvalidRequest` for nothing."""
         require_content(text, files)
         self._queue.add(text, model_path, files, place)
         self._listener.on_queue_changed(self)
@@ -284,8 +285,7 @@ class ChatSession:
             await asyncio.wait([self._ending])
 
     async def close(self) -> None:
-        """Stop the answer, and return when all that was written is on disk. Messages that still
-        wait become the draft."""
+        """Stop the answer, have what waits become the draft, return when all of it is on disk."""
         self.sending.cancel()
         had_queue = bool(self._queue)
         await self._queue.become_draft()  # before an answer's end, which would send the next

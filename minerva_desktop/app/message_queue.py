@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class MessageQueue:
         self._conversation = conversation
         self._keeper = keeper
         self._items: list[QueuedMessage] = []
+        self._before: QueuedMessage | None = None  # what is being changed, as it was
         self._edits: tuple[str, ...] = ()
         self._saving: set[asyncio.Task[None]] = set()
         self._saved_files = conversation.draft_files
@@ -47,6 +49,8 @@ class MessageQueue:
         """One waits no longer; None when it did not wait."""
         for queued in self._items:
             if queued.id == queued_id:
+                if queued is self.edited:
+                    self._before = None
                 self._items.remove(queued)
                 self._save_soon()
                 return queued
@@ -70,6 +74,48 @@ class MessageQueue:
         """That which has waited longest; None when none waits."""
         return self._items[0] if self._items else None
 
+    # -- one that is being changed -----------------------------------------------------------
+
+    @property
+    def edited(self) -> QueuedMessage | None:
+        """The one that is being changed, as far as it has been; None where none is."""
+        if self._before is None:
+            return None
+        return next(each for each in self._items if each.id == self._before.id)
+
+    def begin_edit(self, queued_id: str) -> QueuedMessage | None:
+        """That one is being changed from now on, and no other; None when it does not wait."""
+        self._before = next((each for each in self._items if each.id == queued_id), None)
+        return self._before
+
+    def change_edited(self, text: str, files: Files) -> None:
+        """It says that now, or what it said before where that would be nothing."""
+        if self._before is not None:
+            is_blank = not text.strip() and not files
+            changed = replace(self._before, text=text, files=files)
+            self._put(self._before if is_blank else changed)
+
+    def end_edit(self, model_path: Path | None) -> None:
+        """It stays as it was changed, for that model, if there is one."""
+        edited, self._before = self.edited, None
+        if edited is not None and model_path is not None:
+            self._put(replace(edited, model_path=model_path))
+
+    def undo_edit(self) -> None:
+        """It is again what it was."""
+        if self._before is not None:
+            self._put(self._before)
+            self._before = None
+
+    def _put(self, new: QueuedMessage) -> None:
+        """In the place of the one with its id."""
+        at = [each.id for each in self._items].index(new.id)
+        if self._items[at] != new:
+            self._items[at] = new
+            self._save_soon()
+
+    # -- what is on disk ---------------------------------------------------------------------
+
     async def become_draft(self) -> None:
         """At the end of the session: nothing waits, all of it is the draft. What is being changed
         is kept by who shows it, from now on."""
@@ -78,6 +124,7 @@ class MessageQueue:
             self._conversation.draft = self._draft()
             self._conversation.draft_files = self._draft_files()
             self._items.clear()
+            self._before = None
             await self._begin_saving()
         if self._saving:
             await asyncio.wait(self._saving)

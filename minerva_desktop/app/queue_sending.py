@@ -26,6 +26,7 @@ class QueueSending:
         self._listener = listener
         self._counting: asyncio.Task[None] | None = None
         self._refused: QueuedMessage | None = None
+        self._held_behind: str | None = None  # where the first would be, were it not changed
         self.is_by_itself = False  # what is being sent follows an answer, and nobody asked just now
 
     @property
@@ -37,6 +38,12 @@ class QueueSending:
     def lacks_room(self) -> bool:
         """Whether the first that waits was found to have none."""
         return self._refused is not None and self._refused is self._queue.first
+
+    def was_due(self, session: ChatSession) -> bool:
+        """Whether the turn of the first came while it was being changed, and nothing has been shown
+        since behind what it was to follow."""
+        behind = self._held_behind
+        return behind is not None and behind == session.conversation.active_leaf_id
 
     async def send_first(self, session: ChatSession, reply_to: str | None) -> None:
         """Send the first that has room behind ``reply_to``, if nothing runs. What counting raises
@@ -88,14 +95,20 @@ class QueueSending:
     ) -> tuple[QueuedMessage, str | None] | None:
         """It does not wait any more then; and the message behind which it has room: ``reply_to``,
         or where that was deleted, the last that is shown. One that is taken away while it is
-        counted is not the first any more: then it is the next one's turn."""
+        counted is not the first any more: then it is the next one's turn. One that is being changed
+        holds up the rest."""
         conversation = session.conversation
+        self._held_behind = None
         while (queued := self._queue.first) is not None and not session.is_answering:
             if reply_to is None or reply_to not in conversation:
                 reply_to = conversation.active_leaf_id
+            if queued is self._queue.edited:
+                self._held_behind = reply_to
+                return None
             has_room = await self._listener.has_room(session, queued, reply_to)
             is_there = reply_to is None or reply_to in conversation
-            if queued is not self._queue.first or not is_there:
+            is_edited = queued is self._queue.edited
+            if queued is not self._queue.first or is_edited or not is_there:
                 continue
             self._refused = None if has_room else queued
             if not has_room or session.is_answering:

@@ -6,7 +6,8 @@ Main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
@@ -111,7 +112,10 @@ class ChatPlaces(QObject):
     def enter(self, session: ChatSession) -> None:
         """``session`` is shown now: its draft goes into the composer."""
         self.setup.enter(session)
+        edited = session.editing.message  # it was being changed when the chat was left
         draft, files = session.conversation.draft, session.conversation.draft_files
+        if edited is not None:
+            draft, files = edited.text, edited.files
         if is_new(session):
             draft, self._unsaved = draft or self._unsaved, ""
             files, self._unsaved_files = files or self._unsaved_files, ()
@@ -127,6 +131,8 @@ class ChatPlaces(QObject):
         self._session, self._is_entering = session, False
         self._draft_timer.stop()
         self._scroll_timer.stop()
+        if self._edits.texts(session):
+            self._keep_draft()  # a chat that was put away has them in the transcript alone
 
     def keep_unsent(self) -> bool:
         """While no chat is open, what is written waits for the next new one, behind what waited
@@ -150,7 +156,7 @@ class ChatPlaces(QObject):
             self._keep_new(self._session)
             if is_new(self._session):
                 await self._new_files.keep(self._composer.files)
-            await self._session.keep_draft(self._composer.text, self._composer.files)
+            await self._keep_written(self._session, None)
             await self._session.keep_scroll(self._view.scroll_position)
             self._edits.leave(self._session)
         if library is not None:
@@ -196,8 +202,19 @@ class ChatPlaces(QObject):
             self.keep_unsent()
             return
         self._keep_new(self._session)
-        text, files, edits = self._composer.text, self._composer.files, self._edits.texts
-        self._tasks.start(self._session.keep_draft(text, files, edits(self._session)))
+        edits = self._edits.texts(self._session)
+        self._tasks.start(self._keep_written(self._session, edits))
+
+    def _keep_written(
+        self, session: ChatSession, edits: tuple[str, ...] | None
+    ) -> Coroutine[Any, Any, None]:
+        """What stands in the composer is the chat's draft, or a waiting message that is being
+        changed: then the draft is as it was."""
+        text, files = self._composer.text, self._composer.files
+        if session.editing.message is not None:
+            session.editing.keep(text, files)
+            text, files = session.conversation.draft, session.conversation.draft_files
+        return session.keep_draft(text, files, edits)
 
     def _keep_new(self, session: ChatSession) -> None:
         if is_new(session):

@@ -51,7 +51,8 @@ class Composer(QWidget):
 
     ``submitted`` carries the text as typed and leaves it in place, for the receiver may refuse it;
     so does ``queued``, while an answer is generated. ``stop_requested`` comes from the Stop button
-    and from Esc at that time, ``edit_last_requested`` from ↑ in the empty field, and
+    and from Esc at that time, ``leave_requested`` from Esc where `set_leavable` says so first,
+    ``edit_last_requested`` from ↑ in the empty field, and
     ``history_wanted(-1)`` from Alt+↑. ``attach_requested`` comes from the paper clip;
     ``files_pasted``, ``image_pasted`` and ``long_text_pasted`` are those of `MessageEdit`.
     ``unfilled`` is asked before a message is sent: what it returns is said, and nothing sent.
@@ -60,6 +61,7 @@ class Composer(QWidget):
     submitted = Signal(str)
     queued = Signal(str)
     stop_requested = Signal()
+    leave_requested = Signal()
     edit_last_requested = Signal()
     history_wanted = Signal(int)
     attach_requested = Signal()
@@ -74,6 +76,7 @@ class Composer(QWidget):
         self._generating = False
         self.unfilled: Callable[[], str] = _nothing
         self._unfilled = ""  # what it returned, until the text changes or is sent
+        self._is_leavable = False  # Esc gives the waiting message up that is changed here
         self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
         self._text_size = icons.themes.text_size
@@ -118,7 +121,7 @@ class Composer(QWidget):
         self.attachments.resized.connect(self._fit_window)
         self._editor.textChanged.connect(self._on_text_changed)
         self._editor.send_pressed.connect(self.submit)
-        self._editor.stop_pressed.connect(self.stop_requested)
+        self._editor.stop_pressed.connect(self.escape)
         self._editor.focus_changed.connect(self._show_focus)
         self._editor.up_pressed.connect(self.edit_last_requested)
         self._editor.composed.connect(self._refresh_buttons)
@@ -213,6 +216,22 @@ class Composer(QWidget):
             self.show_hint(words)
         if moves_focus:
             self._editor.setFocus()
+
+    def set_leavable(self, is_leavable: bool) -> None:
+        """Whether what stands here is a waiting message that is changed: Esc gives that up then,
+        and stops nothing."""
+        if is_leavable != self._is_leavable:
+            self._is_leavable = is_leavable
+            self._refresh_buttons()
+
+    @Slot()
+    def escape(self) -> bool:
+        """Do what Esc does; whether there was something to be done."""
+        if self._is_leavable:
+            self.leave_requested.emit()
+        elif self._generating or self._held:
+            self.stop_requested.emit()
+        return self._is_leavable or self._generating or bool(self._held)
 
     def set_placeholder(self, text: str) -> None:
         """The text of the empty field, such as ``Message SmolLM2…``."""
@@ -336,7 +355,7 @@ class Composer(QWidget):
     @Slot()
     def _refresh_buttons(self) -> None:
         is_busy = self._generating or bool(self._held)
-        self._editor.stoppable = is_busy
+        self._editor.stoppable = is_busy or self._is_leavable
         self._send.setVisible(not is_busy)
         self._stop.setVisible(is_busy)
         self._offer_sending()

@@ -25,6 +25,7 @@ from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
+from minerva_desktop.ui.chat_view.message_editor import BUSY
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
@@ -227,8 +228,7 @@ class MessageActions(QObject):
         if session is None:
             return
         if session.is_answering:
-            words = "An answer is still being written. Stop it, or send your change after it."
-            notice = Notice(NoticeKind.INFO, words, key=STILL_WRITING)
+            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING)
             self._window.notifications.show_notice(notice)
             return
         self._window.notifications.dismiss(STILL_WRITING)

@@ -22,7 +22,8 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.new_chat_setup import is_new
 from minerva_desktop.ui.prompt_room import TOO_LONG, Asked, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
-from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_WELL, NOT_YET, STOPPED
+from minerva_desktop.ui.waiting_edit import WaitingEdit
+from minerva_desktop.ui.waiting_messages import EDITED, NO_ROOM, NOT_WELL, NOT_YET, STOPPED
 
 
 class MessageSender(QObject):
@@ -45,12 +46,12 @@ class MessageSender(QObject):
         self._tasks = tasks
         self._session = session
         self._begun = asyncio.Event()
+        self._edit = WaitingEdit(window.composer, models, tasks, session)
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
         composer.queued.connect(self._on_submitted)
         composer.text_changed.connect(self._on_changed)
         composer.attachments.changed.connect(self._on_changed)
-        composer.waiting.edit_requested.connect(self._on_edit_waiting)
         composer.waiting.remove_requested.connect(self._on_remove_waiting)
         composer.waiting.move_requested.connect(self._on_move_waiting)
         composer.waiting.send_requested.connect(self._on_send_waiting)
@@ -68,12 +69,20 @@ class MessageSender(QObject):
         ends: dict[MessageState | None, str]
         ends = {MessageState.STOPPED: STOPPED, MessageState.COMPLETE: NOT_YET}
         why = NO_ROOM if session.sending.lacks_room else ends.get(end, NOT_WELL)
-        waiting = self._composer.waiting
-        waiting.show_messages(session.queued, is_paused=session.is_paused, why=why)
+        if session.editing.is_first:
+            why = EDITED
+        edited = session.editing.message
+        self._composer.set_leavable(edited is not None)
+        self._composer.waiting.show_messages(
+            session.queued, is_paused=session.is_paused, why=why, edited=edited
+        )
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:
-        """It stays in the composer until it is known to fit."""
+        """It stays in the composer until it is known to fit. A waiting message that was changed is
+        counted when it is its turn."""
+        if self._edit.submit():
+            return
         files = self._composer.files
         asked = self._asked(text, files)
         if asked is not None and self._room.must_wait(asked):
@@ -146,19 +155,12 @@ class MessageSender(QObject):
     # -- messages that wait ------------------------------------------------------------------
 
     @Slot(str)
-    def _on_edit_waiting(self, queued_id: str) -> None:
-        session = self._session()
-        queued = None if session is None else session.unqueue(queued_id)
-        if queued is not None:
-            begun = self._composer.text
-            self._composer.attachments.put_back(queued.files)
-            self._composer.set_text(f"{queued.text}\n\n{begun}" if begun.strip() else queued.text)
-            self._composer.focus_editor()
-
-    @Slot(str)
     def _on_remove_waiting(self, queued_id: str) -> None:
         session = self._session()
         if session is not None:
+            edited = session.editing.message
+            if edited is not None and edited.id == queued_id:
+                self._edit.leave()  # the draft comes back
             session.unqueue(queued_id)
 
     @Slot(str, int)
@@ -170,7 +172,9 @@ class MessageSender(QObject):
     @Slot()
     def _on_send_waiting(self) -> None:
         session = self._session()
-        if session is not None:
+        if session is not None and session.editing.is_first:
+            self._composer.submit()  # as it is changed so far
+        elif session is not None:
             self._tasks.start(session.send_queued())
 
 

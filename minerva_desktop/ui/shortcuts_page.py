@@ -29,7 +29,7 @@ _ANYWHERE: Section = (
         (("Ctrl+,",), "settings"),
         (("Ctrl+Z",), "take back what was done last"),
         (("F6", "Shift+F6"), "next, previous part of the window"),
-        (("Esc",), "stop the answer; back to the message field"),
+        (("Esc",), "leave an edit, stop the answer; back to the message field"),
         (("Enter", "Space"), "press the button with the focus"),
         (("F1",), "about Minerva"),
         (("Ctrl+/",), "this list"),

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.errors import MinervaError
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.answer_marks import AnswerMarks
 from minerva_desktop.ui.chat_rows import Place
@@ -154,8 +155,12 @@ class SidebarController(QObject):
         library = self._listed.library
         if library is None:
             return
-        await library.trash(chat_ids)
-        left = self._leave(chat_ids)
+        left = self._leave(chat_ids)  # before what waits in it becomes its draft, behind which
+        try:  # the composer's text is kept
+            await library.trash(chat_ids)
+        except MinervaError:
+            await self._come_back(left)
+            raise
         to_open = chat_ids[0] if len(chat_ids) == 1 else left
 
         async def undo() -> None:

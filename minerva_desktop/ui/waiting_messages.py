@@ -1,8 +1,8 @@
 """The messages that wait until an answer is over, one below the other above the composer.
 
-Each can be taken back into the composer, thrown away, or moved before another. Where nothing is
-answered any more, because the last answer was stopped or failed, or the first has no room, *Send
-now* sends that. Main thread.
+Each can be changed in the composer, thrown away, or moved before another. Where nothing is answered
+any more, because the last answer was stopped or failed, or the first has no room, *Send now* sends
+that. Main thread.
 """
 
 from __future__ import annotations
@@ -39,16 +39,19 @@ from minerva_desktop.ui.theme import GRID
 BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
 EDIT, REMOVE = "Edit this message", "Do not send this message"
+LEAVE = "Leave this message as it was"
 MOVE_KEYS = {"Alt+Up": -1, "Alt+Down": 1}
 NOT_YET = "Not sent yet."
+EDITED = "Not sent while you edit it."
 NOT_WELL = "Not sent, because the answer before it did not end well."
 STOPPED = "Not sent, because you stopped the answer before it."
 NO_ROOM = "Not sent, because the chat with it is longer than the context."
 
 
 class WaitingMessages(QWidget):
-    """``edit_requested(id)``, ``remove_requested(id)`` and ``send_requested``: what was pressed;
-    ``move_requested(id, by)``: that one is to wait so many places further on.
+    """``edit_requested(id)``, ``remove_requested(id)`` and ``send_requested``: what was pressed,
+    the first also to leave the one that is edited; ``move_requested(id, by)``: that one is to wait
+    so many places further on.
     ``focus_left``: the button with the keyboard went."""
 
     edit_requested = Signal(str)
@@ -62,6 +65,7 @@ class WaitingMessages(QWidget):
         self._icons = icons
         self._shown: tuple[QueuedMessage, ...] = ()
         self._is_paused = False
+        self._edited: QueuedMessage | None = None
         self._max_shown = 1
         self._rows: list[_WaitingMessage] = []
         self.leads_to: QWidget | None = None  # what Tab leads to behind them
@@ -100,13 +104,20 @@ class WaitingMessages(QWidget):
         return line
 
     def show_messages(
-        self, messages: Sequence[QueuedMessage], *, is_paused: bool, why: str = NOT_WELL
+        self,
+        messages: Sequence[QueuedMessage],
+        *,
+        is_paused: bool,
+        why: str = NOT_WELL,
+        edited: QueuedMessage | None = None,
     ) -> None:
         """Show what waits, first in line first. ``is_paused``: for the person, not for an answer
-        that is being written; ``why`` says so."""
+        that is being written; ``why`` says so. ``edited``: the one that is in the composer."""
         self._why.setText(why)
-        if (tuple(messages), is_paused) == (self._shown, self._is_paused):
+        now = tuple(messages), is_paused, edited
+        if now == (self._shown, self._is_paused, self._edited):
             return
+        self._edited = edited
         before = [message.id for message in self._shown]
         self._shown, self._is_paused = tuple(messages), is_paused
         ids = [message.id for message in messages]
@@ -155,7 +166,12 @@ class WaitingMessages(QWidget):
         messages, shown = self._shown, self._shown[: self._max_shown]
         last = len(messages) - 1
         self._rows = [
-            _WaitingMessage(self._icons, each, can_move={-1: place > 0, 1: place < last})
+            _WaitingMessage(
+                self._icons,
+                each,
+                can_move={-1: place > 0, 1: place < last},
+                is_edited=each is self._edited,
+            )
             for place, each in enumerate(shown)
         ]
         for place, row in enumerate(self._rows):
@@ -180,14 +196,20 @@ class WaitingMessages(QWidget):
 
 
 class _WaitingMessage(QFrame):
-    """One of them, on one line. ``can_move``: up (-1) and down (1)."""
+    """One of them, on one line. ``can_move``: up (-1) and down (1). ``is_edited``: it is in the
+    composer, and its first button leaves it as it was."""
 
     edit_requested = Signal(str)
     remove_requested = Signal(str)
     move_requested = Signal(str, int)
 
     def __init__(
-        self, icons: Icons, message: QueuedMessage, *, can_move: Mapping[int, bool]
+        self,
+        icons: Icons,
+        message: QueuedMessage,
+        *,
+        can_move: Mapping[int, bool],
+        is_edited: bool,
     ) -> None:
         super().__init__()
         self.message_id = message.id
@@ -195,13 +217,20 @@ class _WaitingMessage(QFrame):
         self._can_move = can_move
         self.setObjectName("waitingMessage")
         sign = _Sign(icons)
-        text = ElidedLabel(_words(message))
-        edit = icon_button(icons, "edit", EDIT, size=BUTTON)
+        self._edit = ("reset", LEAVE) if is_edited else ("edit", EDIT)
+        text = ElidedLabel(f"Editing: {_words(message)}" if is_edited else _words(message))
+        if is_edited:
+            text.setProperty("look", "muted")
+        edit = icon_button(icons, *self._edit, size=BUTTON)
         edit.clicked.connect(self._on_edit)
         remove = icon_button(icons, "close", REMOVE, size=BUTTON)
         remove.clicked.connect(self._on_remove)
         self.buttons = edit, remove
-        edit.setToolTip(plain_tip("Take it back into the composer"))
+        edit.setToolTip(
+            plain_tip("Leave it as it was", "Esc")
+            if is_edited
+            else plain_tip("Edit it in the composer")
+        )
         row = QHBoxLayout(self)
         row.setContentsMargins(3 * GRID, GRID, GRID, GRID)
         row.setSpacing(GRID)
@@ -214,7 +243,8 @@ class _WaitingMessage(QFrame):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         menu = PopupMenu(self)
         menu.setObjectName("waitingMenu")
-        menu.addAction(self._icons.icon("edit", "muted"), EDIT).triggered.connect(self._on_edit)
+        icon, words = self._edit
+        menu.addAction(self._icons.icon(icon, "muted"), words).triggered.connect(self._on_edit)
         signs = {-1: ("chevron-up", "Move up"), 1: ("chevron-down", "Move down")}
         for keys, by in MOVE_KEYS.items():
             icon, words = signs[by]

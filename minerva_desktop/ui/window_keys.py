@@ -63,9 +63,7 @@ class WindowKeys(QObject):
         focused = QApplication.focusWidget()
         text, modifiers = event.text(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if event.key() == Qt.Key.Key_Escape:
-            if self._composer.is_generating:
-                self._composer.stop_requested.emit()
-            else:
+            if not self._composer.escape():
                 self._composer.focus_editor()
             return True
         if event.matches(QKeySequence.StandardKey.Undo):

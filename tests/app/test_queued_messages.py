@@ -211,6 +211,39 @@ async def test_what_waits_outlives_the_app(desk: Desk) -> None:
     assert stored.draft == "typed"
 
 
+@pytest.mark.parametrize("is_given_up", [False, True])
+async def test_what_is_edited_holds_up_the_rest(desk: Desk, *, is_given_up: bool) -> None:
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    await session.keep_draft("typed")
+    session.enqueue("Two", MODEL)
+    session.enqueue("Three", MODEL)
+    desk.listener.counts.clear()
+    await desk.says(session, "Un")
+    while desk.listener.counted != ["Two"]:
+        await asyncio.sleep(0)
+    assert not session.sending.was_due(session)
+    assert session.editing.begin(session, session.queued[0].id) is session.queued[0]
+    session.editing.keep("Deux", ())
+    desk.listener.counts.set()
+    while not session.is_paused:
+        await asyncio.sleep(0)
+    assert len(desk.engine.started) == 1
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.draft == "Deux\n\nThree\n\ntyped"
+    assert session.sending.was_due(session)
+    if is_given_up:
+        session.editing.give_up(session)
+    else:
+        session.editing.finish(session, MODEL)
+    await session.send_queued()
+    assert not session.sending.was_due(session)
+    sent = "Two" if is_given_up else "Deux"
+    assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, sent)
+    assert desk.listener.queued == ["Three"]
+    assert session.editing.message is None
+
+
 async def _until_started(desk: Desk, count: int) -> None:
     while len(desk.engine.started) < count:
         await desk.engine.changed.wait()

@@ -125,7 +125,7 @@ def test_a_message_that_was_thrown_away_comes_back_to_its_place(opened: OpenWind
     opened.until("queue", lambda: waiting.accessibleName() == "2 messages wait")
     _buttons(waiting, "Edit this message")[0].click()
     assert opened.window.composer.text == "Third"
-    opened.window.composer.clear()
+    opened.press(Qt.Key.Key_Escape)  # leaves it as it was
     _stop(opened)
 
 

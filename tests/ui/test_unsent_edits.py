@@ -9,7 +9,7 @@ import apsw
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QListView
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import FilePart
@@ -18,7 +18,15 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
-from tests.ui.test_message_actions import SHORT, answered, from_disk, on_disk, open_chat, remember
+from tests.ui.test_message_actions import (
+    SHORT,
+    answered,
+    from_disk,
+    on_disk,
+    open_chat,
+    remember,
+    undo,
+)
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -119,3 +127,25 @@ def test_one_of_a_temporary_chat_is_told(
         opened.window.notifications.action_triggered.emit("temporary-go-back")
         assert _editor(opened).toPlainText() == "A secret or two"
         opened.window.sidebar.new_chat.emit()
+
+
+def test_a_deleted_chat_comes_back_with_one_of_each(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    """It was in the editor and in the composer."""
+    river = make_conversation("River", "A River?", title="River")
+    river.draft = "And then?"
+    on_disk(river)
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "River", "A River?")
+        _type(opened, river.active_branch()[0].id, " or pond")
+        both = "River or pond\n\nAnd then?"
+        opened.until("what is changed on disk", lambda: _draft_on_disk(river.id) == both)
+        QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+        opened.until("notice", lambda: opened.notice == "Chat deleted")
+        assert _draft_on_disk(river.id) == "And then?"
+        undo(opened)
+        opened.until("chat", lambda: opened.window.composer.text == "And then?")
+        assert _editor(opened).toPlainText() == "River or pond"
+        opened.until("both on disk again", lambda: _draft_on_disk(river.id) == both)
+    assert from_disk(river.id).draft == both

@@ -24,6 +24,7 @@ REFUSED = (
     "{:,} characters were not pasted: it takes {:,} at once. Paste them into the message field "
     "below, where they become a file."
 )
+BUSY = "An answer is still being written. Stop it, or send your change after it."
 
 
 class MessageEditor(QFrame):
@@ -49,6 +50,7 @@ class MessageEditor(QFrame):
         """``can_be_blank``: files go with it, and are enough."""
         super().__init__(parent)
         self._can_be_blank = can_be_blank
+        self._is_busy = False
         self._fitting = True  # until `fit` was called
         self.setObjectName("messageEditor")
         self.setAccessibleName("Edit the message")
@@ -61,6 +63,7 @@ class MessageEditor(QFrame):
         self._given, self._given_shown = text, self._edit.toPlainText()
         self._cancel = _button("Cancel", "Esc", self)
         self._send = _button("Send", "Return" if enter_sends else "Ctrl+Return", self)
+        self._send_tip = self._send.toolTip()
         self._send.setProperty("look", "primary")
         self._edit.send_pressed.connect(self.submit)
         self._edit.stop_pressed.connect(self.cancelled)
@@ -110,16 +113,32 @@ class MessageEditor(QFrame):
         self._fitting = False
         return height
 
+    def set_busy(self, is_busy: bool) -> None:
+        """Whether an answer is being written: its button says then why it cannot be pressed."""
+        if is_busy != self._is_busy:
+            self._is_busy = is_busy
+            self._send.setToolTip(plain_tip(BUSY) if is_busy else self._send_tip)
+            self._send.setAccessibleDescription(BUSY if is_busy else "")
+            self._offer_sending()
+
     @Slot()
     def submit(self) -> None:
-        """Send it, unless it is blank."""
+        """Send it, unless it is blank. Also while an answer is being written: who presses Enter is
+        to hear that."""
         QGuiApplication.inputMethod().commit()
-        if self._send.isEnabled():
+        if self._has_content:
             self.submitted.emit(self.text)
+
+    @property
+    def _has_content(self) -> bool:
+        return self._can_be_blank or bool(self.text.strip())
+
+    def _offer_sending(self) -> None:
+        self._send.setEnabled(self._has_content and not self._is_busy)
 
     @Slot()
     def _on_text_changed(self) -> None:
-        self._send.setEnabled(self._can_be_blank or bool(self.text.strip()))
+        self._offer_sending()
         self.changed.emit()
 
     @Slot(int)

@@ -133,6 +133,9 @@ class MessageHands(QObject):
             if view is not None:
                 view.set_last(True)
         self._rows.set_last(view)
+        for each in self._views.values():
+            if isinstance(each, QuestionView):
+                each.set_busy(self._is_answering())
 
     def keep_in_sight(self, top: int) -> None:
         """The column is in sight from ``top`` px on: what of a text should stay in sight does."""
@@ -160,6 +163,7 @@ class MessageHands(QObject):
         text = self._edits.pop(message_id, view.source())
         limit = round(MAX_EDIT_SHARE * self._options.seen_height)
         view.begin_edit(text, enter_sends=self._options.enter_sends, max_height=limit)
+        view.set_busy(self._is_answering())
         self._rows.refresh()
         self._events.layout_changed.emit()
         return True

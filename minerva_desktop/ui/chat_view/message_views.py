@@ -186,7 +186,7 @@ class MessageViews(QObject):
         view = self._replace(message)
         if view is not None:
             view.finish(message)
-            self._mark_last()
+        self._mark_last()
 
     def resume(self, message: Message) -> None:
         """An answer that is already here goes on."""
@@ -196,7 +196,7 @@ class MessageViews(QObject):
             view.offer_help(AnswerHelp())
             view.go_on(message)
             view.show_author(self._options.model_names)  # another model may go on with it
-            self._mark_last()
+        self._mark_last()
 
     def _replace(self, message: Message) -> AnswerView | None:
         index = self._index(message.id)

@@ -101,6 +101,11 @@ class QuestionView(MessageView):
         editor.show()
         self._fitted = (-1, 0)
 
+    def set_busy(self, is_busy: bool) -> None:
+        """Whether an answer is being written, so that nothing else can be sent from the editor."""
+        if self._editor is not None:
+            self._editor.set_busy(is_busy)
+
     @property
     def editor_rect(self) -> QRect:
         """Where the editor with its buttons is, px of the column; empty where there is none."""

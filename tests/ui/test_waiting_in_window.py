@@ -1,0 +1,150 @@
+"""Messages that wait for an answer, in the whole window: none of them is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import apsw
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import app_paths
+from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, REMOVE
+from tests.ui.open_window import OpenWindow
+from tests.ui.test_message_actions import ENDLESS, remember, titles, undo
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+def _draft(chat_id: str) -> str:
+    """As it is on disk, beside the app that has the chats open."""
+    with closing(apsw.Connection(str(app_paths().database), apsw.SQLITE_OPEN_READONLY)) as chats:
+        return str(chats.execute("SELECT draft FROM conversations WHERE id = ?", (chat_id,)).get)
+
+
+@pytest.fixture
+def waiting(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> Iterator[OpenWindow]:
+    """An answer that runs on and on, two messages that wait for it, and half of a third."""
+    remember(ENDLESS)
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        opened.send("One")
+        opened.until("answer", lambda: opened.is_answering)
+        editor = opened.part(MessageEdit, "composer")
+        for text in ("Two", "Three"):
+            QTest.keyClicks(editor, text)
+            QTest.keyClick(editor, Qt.Key.Key_Return)
+            opened.until("place in the queue", lambda: opened.window.composer.text == "")
+        QTest.keyClicks(editor, "half")
+        yield opened
+
+
+def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
+    opened = waiting
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    opened.open_chat("One")
+    QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+    opened.until("notice", lambda: opened.notice == "Chat deleted")
+    assert opened.window.composer.text == ""
+    undo(opened)
+    opened.until("draft", lambda: opened.window.composer.text == "Two\n\nThree\n\nhalf")
+    assert not opened.is_answering
+
+
+def _press(opened: OpenWindow, name: str, at: int) -> None:
+    """Press a button of the waiting message at that place."""
+    rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]
+    rows.sort(key=lambda row: row.y())
+    buttons = rows[at].findChildren(QToolButton)
+    next(each for each in buttons if each.accessibleName() == name).click()
+
+
+def _waits(opened: OpenWindow) -> list[str]:
+    """What is said of each waiting message, from top to bottom."""
+    rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]
+    rows.sort(key=lambda row: row.y())
+    return [row.findChildren(QLabel)[0].text() for row in rows]
+
+
+def test_one_that_is_edited_keeps_its_place(waiting: OpenWindow) -> None:
+    opened = waiting
+    composer = opened.window.composer
+    _press(opened, EDIT, 0)
+    assert composer.text == "Two"
+    assert _waits(opened) == ["Editing: Two", "Three"]
+    editor = opened.part(MessageEdit, "composer")
+    QTest.keyClicks(editor, " and a half")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert _waits(opened) == ["Two and a half", "Three"]
+    assert composer.text == "half"
+    assert opened.is_answering
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(editor, "!")
+    _press(opened, EDIT, 1)  # what was typed of the first stays
+    assert _waits(opened) == ["Two and a half!", "Editing: Three"]
+    _press(opened, REMOVE, 1)
+    assert _waits(opened) == ["Two and a half!"]
+    assert composer.text == "half"
+
+
+def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> None:
+    opened = waiting
+    editor = opened.part(MessageEdit, "composer")
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(editor, " and a half")
+    opened.press(Qt.Key.Key_Escape)
+    assert _waits(opened) == ["Two", "Three"]
+    assert opened.window.composer.text == "half"
+    assert opened.is_answering
+    _press(opened, EDIT, 1)
+    _press(opened, LEAVE, 1)
+    assert _waits(opened) == ["Two", "Three"]
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end", lambda: not opened.is_answering)
+
+
+def test_undo_takes_none_away(waiting: OpenWindow) -> None:
+    opened = waiting
+    editor = opened.part(MessageEdit, "composer")
+    _press(opened, EDIT, 1)
+    for _ in range(3):
+        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert opened.window.composer.text == "Three"
+    QTest.keyClick(editor, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(editor, Qt.Key.Key_Delete)
+    QTest.keyClick(editor, Qt.Key.Key_Return)  # nothing is to be sent
+    opened.window.sidebar.new_chat.emit()
+    assert opened.window.composer.text == ""
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    opened.open_chat("One")
+    opened.until("message", lambda: opened.window.composer.text == "Three")
+    assert _waits(opened) == ["Two", "Editing: Three"]
+    QTest.keyClicks(editor, "s")
+    opened.press(Qt.Key.Key_Return)
+    assert _waits(opened) == ["Two", "Threes"]
+    assert opened.window.composer.text == "half"
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(editor, " o'clock")
+    chat_id = opened.settings.current.conversation_id or ""
+    opened.window.close()
+    opened.until("draft on disk", lambda: _draft(chat_id) == "Two o'clock\n\nThrees\n\nhalf")
+
+
+def test_what_was_edited_when_its_turn_came_is_sent_then(waiting: OpenWindow) -> None:
+    opened = waiting
+    _press(opened, EDIT, 0)
+    QTest.mouseClick(opened.part(QToolButton, "stopButton"), Qt.MouseButton.LeftButton)
+    opened.until("end", lambda: not opened.is_answering)
+    assert opened.part(QPushButton, "sendWaitingButton").isVisible()
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), " more")
+    opened.press(Qt.Key.Key_Return)
+    opened.until("message in the transcript", lambda: "Two more" in opened.transcript)
+    assert _waits(opened) == ["Three"]
+    assert opened.window.composer.text == "half"
