@@ -24,8 +24,15 @@ from minerva_desktop.commands.memory_arguments import (
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser
-from minerva_desktop.devices.device_list import discrete_gpus, system_kind, use_gpus
+from minerva_desktop.devices.device_list import (
+    DeviceList,
+    discrete_gpus,
+    system_kind,
+    use_gpus,
+)
+from minerva_desktop.devices.driver import find_nvml
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
+from minerva_desktop.devices.memory import MemoryProbe
 from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.engine import LlamaEngine
@@ -144,9 +151,9 @@ class _Appraiser:
         """Load it so, and note what it took, by device. Raises `OutOfMemory` where the budget does
         not allow it.
 
-        On a GPU these are llama.cpp's buffers, with the process's context. On the CPU it is what
-        the child has grown by once it has computed some tokens, with what only a long prompt would
-        fill: the compute buffers, as llama.cpp tells them, and the few per cent of
+        On a GPU it is what its driver tells of the child, or else llama.cpp's buffers. On the CPU
+        it is what the child has grown by once it has computed some tokens, with what only a long
+        prompt would fill: the compute buffers, as llama.cpp tells them, and the few per cent of
         `Estimator.later_bytes`.
         """
         if not self.forced:
@@ -162,16 +169,13 @@ class _Appraiser:
             info = await engine.load(options=appraisal.options)
             await _compute_tokens(engine, info)
             grown = _resident(engine.pid) - before
+            on_gpus = _on_gpus(engine.pid, info)
         finally:
             await engine.unload()
             await spare.close()
         chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory))
         gpus = discrete_gpus(info.devices)
         await chooser.note_load(path, appraisal.options, gpus, info)
-        beside = {each.device: each.other_bytes for each in appraisal.choice.estimate.devices}
-        on_gpus = {
-            share.device: share.n_bytes + beside.get(share.device, 0) for share in info.shares
-        }
         compute = info.compute_bytes - sum(share.compute_bytes for share in info.shares)
         filled = first_output_bytes(appraisal.header, appraisal.choice.options)
         later = max(compute - filled, 0) + appraisal.later_bytes
@@ -196,6 +200,14 @@ async def _compute_tokens(engine: LlamaEngine, info: ContextInfo) -> None:
         # Of several tokens, for a draft model has nothing to do before the second.
         greedy = SamplingParameters(temperature=0.0)
         await engine.generate("Once upon a time", N_TOKENS, sampling=greedy).text()
+
+
+def _on_gpus(pid: int | None, info: ContextInfo) -> dict[str, int]:
+    """Bytes of each GPU that holds some of the model, as `MemoryProbe` has them."""
+    placed = {share.device: share.n_bytes for share in info.shares}
+    with MemoryProbe(find_nvml()) as probe:
+        read = probe.snapshot([] if pid is None else [pid], DeviceList(info.devices), placed)
+    return placed | {gpu.device: gpu.used_by_models for gpu in read.gpus if gpu.device in placed}
 
 
 def _resident(pid: int | None) -> int:
