@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import qasync
-from PySide6.QtCore import QObject, Qt, QTimer, Slot
-from PySide6.QtWidgets import QApplication, QLabel, QToolButton
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QWidget
 
 from minerva_desktop.app.answer_reader import ContentDelta
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
@@ -151,6 +151,28 @@ class ScriptedEngine:
         worker.answer_finished.emit(answer_id, done)
 
 
+class FirstPicture(QObject):
+    """Notes when a window has painted what it was waited for; ``painted`` has the time. One who
+    looked every millisecond would keep the threads that work for it waiting, and one who waited for
+    a turn of the loop would come after what the app does next."""
+
+    def __init__(self, window: QWidget, is_there: Callable[[], bool]) -> None:
+        super().__init__(window)
+        self._window = window
+        self._is_there = is_there
+        self.painted: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - as Qt has it
+        """Qt paints a window in answer to an update request."""
+        if event.type() is not QEvent.Type.UpdateRequest or not self._is_there():
+            return super().eventFilter(watched, event)
+        self._window.removeEventFilter(self)
+        self._window.event(event)
+        self.painted.set_result(time.perf_counter())
+        return True
+
+
 class BenchWindow:
     """The app with a person in front of it who types and clicks."""
 
@@ -205,20 +227,12 @@ class BenchWindow:
                 raise TimeoutError("the window did not get there")
             await asyncio.sleep(look_ms / 1000.0)
 
-    async def until_shown(self, words: str) -> None:
-        """Until the transcript says ``words``, looked at whenever it changes: one who looked every
-        millisecond would keep the threads that work for it waiting. Raises `TimeoutError`."""
-        found = self.loop.create_future()
-
-        def look() -> None:
-            if words in self.shown_text and not found.done():
-                found.set_result(None)
-
-        self.window.chat_view.arranged.connect(look)
-        try:
-            await asyncio.wait_for(found, WAIT_SECONDS)
-        finally:
-            self.window.chat_view.arranged.disconnect(look)
+    async def until_painted(self, words: str) -> float:
+        """Wait for the first picture of the window in which the transcript says ``words``; when
+        that was painted, by `time.perf_counter`. Raises `TimeoutError`."""
+        picture = FirstPicture(self.window, lambda: words in self.shown_text)
+        await asyncio.wait_for(picture.painted, WAIT_SECONDS)
+        return picture.painted.result()
 
     def send(self, text: str) -> None:
         """Put a message into the composer and press Send."""
