@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 import apsw
 import msgspec
@@ -29,6 +30,7 @@ from minerva_desktop.store import message_rows
 from minerva_desktop.store.message_rows import (
     COLUMNS,
     Row,
+    Samplings,
     clean_or_none,
     json_of,
     message_of,
@@ -160,7 +162,8 @@ def load(connection: apsw.Connection, conversation_id: str) -> Conversation:
     """A conversation with all its messages. One that replies to what is not there, which is damage
     that nothing else may have met, replies to the message before it. Raises `StoreError`."""
     conversation, active_leaf_id = _without_messages(connection, conversation_id)
-    messages = map(message_of, connection.execute(SELECT_MESSAGES, (conversation_id,)))
+    rows = connection.execute(SELECT_MESSAGES, (conversation_id,))
+    messages = map(message_of, rows, repeat(Samplings(connection)))
     conversation.fill(_with_parents(messages, conversation_id), active_leaf_id)
     return conversation
 

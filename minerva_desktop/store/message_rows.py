@@ -41,9 +41,9 @@ FIRST_CHARACTERS = 16  # of a text, in which the mark of an old thought is looke
 
 # What `message_of` makes a message of.
 COLUMNS = """
-    id, parent_id, role, created_at, text, state, messages.model, completion, error, parts,
-    (SELECT parameters FROM samplings WHERE samplings.id = sampling_id)
+    id, parent_id, role, created_at, text, state, model, completion, error, parts, sampling_id
 """
+SELECT_SAMPLING = "SELECT parameters FROM samplings WHERE id = ?"
 INSERT_SAMPLING = "INSERT OR IGNORE INTO samplings (parameters) VALUES (?)"
 INSERT_MESSAGE = """
     INSERT INTO messages (id, conversation_id, parent_id, role, created_at,
@@ -153,7 +153,21 @@ def update(connection: apsw.Connection, content: Row, message_id: str) -> None:
     change_one(connection, UPDATE_MESSAGE, (*content, message_id))
 
 
-def message_of(row: Row) -> Message:
+class Samplings(dict[int | None, SamplingParameters | None]):
+    """What messages were asked with, by its number in ``connection``'s database, each read when it
+    is first asked for: the answers of a chat share theirs."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__({None: None})
+        self._connection = connection
+
+    def __missing__(self, number: int | None) -> SamplingParameters | None:
+        json = self._connection.execute(SELECT_SAMPLING, (number,)).get
+        self[number] = sampling = sampling_of(json)
+        return sampling
+
+
+def message_of(row: Row, samplings: Samplings) -> Message:
     """The message that the `COLUMNS` of a row hold. What makes no sense in it, after a damage of
     the file, costs itself alone."""
     id_, parent_id, role, created_at, text, state, model, completion, error, parts, sampling = row
@@ -166,7 +180,7 @@ def message_of(row: Row) -> Message:
         created_at=created_at,
         parts=parsed(parts, tuple[Part, ...]) or () if parts else (),
         model=model,
-        sampling=sampling_of(sampling),
+        sampling=samplings[sampling],
         completion=parsed(completion, Completion) if completion else None,
         error=error,
     )

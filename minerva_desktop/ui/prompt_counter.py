@@ -74,7 +74,7 @@ class PromptCounter(QObject):
     @Slot()
     def _on_changed(self) -> None:
         composer = self._window.composer
-        if not composer.attachments.items and not composer.text:
+        if composer.is_empty and not composer.attachments.items:
             composer.show_hint("")  # at once: sent, as a rule
         self.count_soon()
 
