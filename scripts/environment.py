@@ -29,6 +29,7 @@ import build_progress
 import system_packages
 from environment_state import (
     ENGINE,
+    UNPACKER,
     Profile,
     Project,
     engine_flags,
@@ -119,6 +120,7 @@ def _set_up(project: Project, profile: Profile) -> None:
         _require_compiler()
     _install_packages(project, uv, profile)
     _install_app(project, uv)
+    _run(project, unpack_command(project), "unpacking the modules of Qt's bindings")
     tag = python_tag(project)
     if tag is None:
         raise SetupError(f"{project.python} doesn't run. {project.log} says what was done.")
@@ -171,6 +173,11 @@ def _install_packages(project: Project, uv: Path, profile: Profile) -> None:
         engine.write_text(locked_block(lock.read_text(encoding="utf-8"), ENGINE), encoding="utf-8")
         _install(project, uv, ["--offline", "--no-deps", "--require-hashes", "-r", str(engine)])
     _install(project, uv, wanted, doing="installing the packages")
+
+
+def unpack_command(project: Project) -> list[str]:
+    """What has the environment's Python unpack the modules that Shiboken carries."""
+    return [str(project.python), str(UNPACKER)]
 
 
 def _install_app(project: Project, uv: Path) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ENGINE = "llama-cpp-python"
+# What an environment's Python runs once all packages are in.
+UNPACKER = Path(__file__).with_name("unpack_shiboken.py")
 
 
 class Profile(enum.Enum):
@@ -116,6 +118,7 @@ def digest(project: Project, profile: Profile, tag: str) -> str:
         project.lock("requirements-uv.lock"),
         project.lock("requirements-build.lock"),
         project.lock(Profile.RUN.value),
+        UNPACKER,
     ]
     if profile is Profile.TEST:
         files.append(project.lock(Profile.TEST.value))

@@ -17,7 +17,15 @@ from pathlib import Path
 
 import build_progress
 import system_packages
-from environment_state import ENGINE, Project, locked_block, python_tag, wanted_engine_flags
+from environment_state import (
+    ENGINE,
+    UNPACKER,
+    Project,
+    locked_block,
+    python_tag,
+    wanted_engine_flags,
+)
+from release_run import run_step
 
 LOCKS = ("requirements.lock", "requirements-release.lock")
 # ggml's parts become libraries that are chosen when the app runs: one per level of x86-64 (or
@@ -75,6 +83,8 @@ def ensure(project: ReleaseProject) -> None:
     # As in the set-up: what uv has it takes from its cache, and asks nobody.
     if not _install(project, uv, ["--offline", *settings, *locks], is_last=False):
         _install(project, uv, [*settings, *locks], is_last=True)
+    log = project.build / "pyinstaller.log"
+    run_step("Unpacking the modules of Qt's bindings", environment.unpack_command(project), log)
     project.stamp.write_text(json.dumps({"digest": digest}), encoding="utf-8")
 
 
@@ -131,6 +141,7 @@ def _install(project: Project, uv: Path, what: Sequence[str], *, is_last: bool) 
 
 def _digest(project: ReleaseProject) -> str:
     total = hashlib.sha256(engine_flags(project).encode())
+    total.update(UNPACKER.read_bytes())
     for name in (*LOCKS, "requirements-build.lock"):
         total.update(project.lock(name).read_bytes())
     return total.hexdigest()

@@ -1,6 +1,8 @@
 """The set-up behind scripts/run.py and scripts/test.py: everything but installing itself."""
 
+import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 
 import environment
 import environment_state
+import unpack_shiboken
 from environment_state import Profile, Project
 from minerva_desktop.__main__ import main
 
@@ -264,3 +267,50 @@ def test_a_clean_clone_tells_its_help_and_version_without_any_set_up(
     with pytest.raises(SystemExit):
         main([argument])
     assert told.stdout == capsys.readouterr().out
+
+
+# ---- what Shiboken carries -------------------------------------------------------------------
+
+TELL_WHERE = """
+import linecache
+from minerva_desktop.ui.import_scan import stop_import_scan
+stop_import_scan()
+import wave
+import shibokensupport.signature.parser as parser
+from PySide6.QtCore import QPoint
+try:
+    QPoint("a")
+except TypeError as error:
+    print(parser.__file__, parser.__cached__, sep="\\n")
+    print("xpos: int" in str(error), any(name.endswith("wave.py") for name in linecache.cache))
+"""
+
+
+def test_the_modules_of_qts_bindings_are_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec("shiboken6")
+    assert found is not None
+    assert found.origin is not None
+    package = tmp_path / "shiboken6"
+    shutil.copytree(Path(found.origin).parent, package)
+    unpacked = package / unpack_shiboken.FOLDER
+    unpacked.mkdir(exist_ok=True)
+    (unpacked / "of_another_version.py").touch()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(ROOT))))
+    subprocess.run([sys.executable, environment_state.UNPACKER], check=True)
+    assert not (unpacked / "of_another_version.py").exists()
+    told = subprocess.run(
+        [sys.executable, "-c", TELL_WHERE], capture_output=True, text=True, check=True
+    )
+    source, bytecode, works = told.stdout.splitlines()
+    assert Path(source).is_relative_to(unpacked)
+    assert Path(bytecode).read_bytes()[4:8] == b"\x01\0\0\0"  # by hash, which nobody checks
+    assert works == "True False"
+
+
+def test_the_app_runs_from_an_environment_with_them() -> None:
+    found = importlib.util.find_spec("shiboken6")
+    assert found is not None
+    assert found.origin is not None
+    assert list((Path(found.origin).parent / unpack_shiboken.FOLDER).rglob("*.pyc"))

@@ -50,6 +50,24 @@ def test_the_icons_and_the_model_go_in_and_the_picture_for_the_readme_does_not()
     assert folder == contents.MODEL_PACKAGE
 
 
+def test_the_modules_of_qts_bindings_go_in_with_their_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    cached = tmp_path / contents.BINDING_MODULES / "support" / "__pycache__"
+    cached.mkdir(parents=True)
+    (source := cached.parent / "feature.py").touch()
+    with pytest.raises(FileNotFoundError, match="no compiled modules"):
+        contents.binding_modules(tmp_path)
+    (bytecode := cached / "feature.cpython-311.pyc").touch()
+    assert contents.binding_modules(tmp_path) == [
+        (bytecode, "shiboken6/files.dir/support/__pycache__"),
+        (source, "shiboken6/files.dir/support"),
+    ]
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert contents.binding_modules(tmp_path) == []
+
+
 def test_a_missing_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="0 models"):
         contents.model_data(tmp_path)
