@@ -11,11 +11,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop import __version__
 from minerva_desktop.devices.device_list import DeviceInfo
@@ -65,8 +65,7 @@ _KV_TYPES: MappingProxyType[KvType, KvTypeName] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A model that is to be loaded with ``options``, as its files and those beside it are now:
     ``reports`` are what is known of such loads, ``gpus`` (`discrete_gpus`) get the layers."""
 

@@ -8,9 +8,9 @@ import re
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import platformdirs
 
 from minerva_desktop.errors import StoreError
@@ -23,8 +23,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile("\0([0-9a-f]{4})")
 
 
-@dataclass(frozen=True, slots=True)
-class AppPaths:
+class AppPaths(msgspec.Struct, frozen=True):
     """The folders and files of one user. Made by `app_paths`; any thread."""
 
     data: Path

@@ -3,9 +3,9 @@ load options of a model, and the settings. Used by `screenshot_states`. Main thr
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QTableView
 
 import screenshot_samples as samples

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from minerva_desktop.app.loaded_models import HeldMemory, LoadedModel, TimeToLive
 from minerva_desktop.app.memory import DeviceReading, MemoryReading

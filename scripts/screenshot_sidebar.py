@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import replace
 from PySide6.QtCore import QItemSelectionModel
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
@@ -43,7 +43,7 @@ def folders(stage: HasWindow) -> list[QWidget]:
     """Pinned chats, folders of which one is closed, and days."""
     rows = chat_rows(_placed(), FOLDERS, ["work"], now=samples.NOW)
     warm = frozenset(chat.id for chat in _placed()[::2])
-    stage.window.sidebar.set_rows(dataclasses.replace(rows, warm=warm))
+    stage.window.sidebar.set_rows(msgspec.structs.replace(rows, warm=warm))
     stage.window.sidebar.set_current(samples.OPEN_CHAT)
     return []
 

@@ -6,8 +6,9 @@ Main thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from msgspec.structs import replace
 from PySide6.QtWidgets import QWidget
 
 import screenshot_samples as samples

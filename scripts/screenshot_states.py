@@ -6,9 +6,9 @@ dialog) to paint over the main window. Main thread.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from PySide6.QtWidgets import QApplication, QWidget
 
 import screenshot_about

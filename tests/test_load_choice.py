@@ -8,11 +8,11 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from minerva_desktop.devices.device_list import DeviceInfo
 from minerva_desktop.devices.gpu_context import GpuDevice

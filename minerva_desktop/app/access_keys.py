@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.api_keys import KeyFile
 
 
-@dataclass(frozen=True, slots=True)
-class AccessKey:
+class AccessKey(msgspec.Struct, frozen=True):
     """A key that is kept: its name, its last characters, and when it was made (Unix time in
     seconds)."""
 

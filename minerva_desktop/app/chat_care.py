@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+import msgspec
 
 from minerva_desktop.store.backup_files import Backup, BackupReason
 from minerva_desktop.store.chat_store import ChatStore
@@ -26,8 +27,7 @@ _WHY = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeptCopy:
+class KeptCopy(msgspec.Struct, frozen=True):
     """A copy of all chats. ``created_at`` is Unix time in seconds, ``why`` says why it was made."""
 
     path: Path
@@ -36,8 +36,7 @@ class KeptCopy:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class SavingTrouble:
+class SavingTrouble(msgspec.Struct, frozen=True):
     """What there is to say while changes wait for the disk."""
 
     text: str

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from minerva_desktop.app.chat_growth import ChatGrowth
 from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of, n_bytes_of
 from minerva_desktop.chat.conversation import Folder, clean_name
@@ -43,8 +45,7 @@ class ImportReport:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class ImportProgress:
+class ImportProgress(msgspec.Struct, frozen=True):
     """``n_chats`` have been looked at, which takes ``n_bytes`` of the ``of_bytes`` of all files."""
 
     n_chats: int

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.store.search import SearchPlace
@@ -17,8 +19,7 @@ MAX_HITS = 1000  # beyond, it helps more to say more
 Marks = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundMessage:
+class FoundMessage(msgspec.Struct, frozen=True):
     """A message in which the words are. ``text`` is a piece of it on one line, ``marks`` are the
     ranges (start, end) in that which match; ``time`` is when it was written, Unix time in
     seconds."""

@@ -13,8 +13,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
+
+import msgspec
 
 from minerva_desktop.app.folder_files import DATABASE_MAGIC, MAX_DEPTH, MAX_FILES, files_below
 from minerva_desktop.chat.import_values import FindAsset
@@ -33,8 +34,7 @@ _FILE_ID = re.compile(r"file[-_][0-9A-Za-z]+")
 ReadFile = Callable[[int], bytes]  # up to so many bytes; raises `ChatFileError`
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(msgspec.Struct, frozen=True):
     """A JSON file that may hold chats. ``name``: its name without folders; ``n_bytes``: its size,
     unpacked; ``find`` gives attachments that lie beside it."""
 

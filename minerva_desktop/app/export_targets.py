@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+
+import msgspec
 
 from minerva_desktop.chat.conversation import ConversationSummary
 from minerva_desktop.chat.export_names import file_stem
@@ -43,8 +44,7 @@ _BY_SUFFIX = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ExportTarget:
+class ExportTarget(msgspec.Struct, frozen=True):
     """Where chats go: into one file, or as several into a folder or a zip archive."""
 
     path: Path

@@ -7,9 +7,10 @@ engine calls back the session's ``on_…`` methods on the session's thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -17,8 +18,7 @@ from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.engine.pool_entries import Patience
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRequest:
+class AnswerRequest(msgspec.Struct, frozen=True):
     """What to answer; ``answer_id`` is the id of the message that the answer becomes.
 
     ``snapshot`` names the chat whose state the engine may keep on disk; None keeps it off disk.

@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.devices.ledgers import CPU, Needs
 from minerva_desktop.engine.messages import ContextInfo
@@ -20,8 +22,7 @@ from minerva_desktop.engine.pool_events import PooledEngine
 SPEED_SECONDS = 3.0  # how far back "now" reaches; less jumps about, more is stale
 
 
-@dataclass(frozen=True, slots=True)
-class TimeToLive:
+class TimeToLive(msgspec.Struct, frozen=True):
     """After how many idle ``seconds`` a model is unloaded (None: never), and whether that
     ``is_own``: chosen for this model instead of holding for all of them."""
 
@@ -29,8 +30,7 @@ class TimeToLive:
     is_own: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HeldMemory:
+class HeldMemory(msgspec.Struct, frozen=True):
     """What a model holds of the memory of one ``device`` (its ledger's name), in bytes."""
 
     device: str
@@ -44,8 +44,7 @@ class HeldMemory:
         return self.weights_bytes + self.kv_bytes + self.compute_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
+class LoadedModel(msgspec.Struct, frozen=True):
     """One loaded model. ``held``: what it holds of each memory, as llama.cpp measured it.
     ``tokens_per_second`` is None while it generates nothing. ``n_ctx`` in tokens; of ``n_layers``
     (the output layer counts as one) ``n_gpu_layers`` are on GPUs. ``reasons`` are sentences on what

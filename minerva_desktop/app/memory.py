@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.devices.ledgers import CPU, NOTHING, Needs
@@ -14,8 +15,7 @@ if TYPE_CHECKING:  # it brings psutil, which would make the window's start slowe
 MEMORY, RAM, GPU = "Memory", "RAM", "GPU"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceReading:
+class DeviceReading(msgspec.Struct, frozen=True):
     """One memory that models may be in. Bytes; None where nothing is known. ``device`` is its
     ledger's name, empty where that is not known; ``name`` and ``short`` are for people: ``NVIDIA
     RTX 4090``, ``GPU 1``. ``budget`` is what models may take of it, and ``detail`` are lines on
@@ -42,8 +42,7 @@ class DeviceReading:
         return "Python and libraries" if self.device == CPU else "driver and libraries"
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryReading:
+class MemoryReading(msgspec.Struct, frozen=True):
     """A moment of all memory that models may be in: the system's, then that of each GPU with its
     own. ``unused_gpu``: why a GPU of this machine is not used though models run, with what to
     install."""

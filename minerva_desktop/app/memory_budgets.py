@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from minerva_desktop.devices.device_list import DeviceList, budget_keys, discrete_gpus
 from minerva_desktop.devices.gpu_context import GpuDevice, default_budget
@@ -18,8 +19,7 @@ if TYPE_CHECKING:  # it brings psutil, which would make the window's start slowe
 GB = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceBudget:
+class DeviceBudget(msgspec.Struct, frozen=True):
     """A memory of ``total`` bytes (0: unknown) of which models may take ``automatic`` bytes, unless
     the settings say otherwise: those of a GPU by the first of its ``keys`` that they know. The
     system's memory has none."""
@@ -35,8 +35,7 @@ class DeviceBudget:
         return f"of {format_bytes(self.total)}" if self.total else "its size is not known"
 
 
-@dataclass(frozen=True, slots=True)
-class GpuMemories:
+class GpuMemories(msgspec.Struct, frozen=True):
     """The ``budgets`` of the GPUs with memory of their own; ``problem`` says why they are not
     known, in a sentence, and is empty where they are."""
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage

@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -56,8 +55,7 @@ class ModelPhase(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelState:
+class ModelState(msgspec.Struct, frozen=True):
     """A change of one model. ``fraction`` 0.0 to 1.0 while loading, ``n_ctx`` in tokens once
     ready (``n_ctx_alone``: what it would be had no other model held memory, where that is more),
     with ``reasons``, sentences on what had to give for it to fit and on what to beware of,
@@ -80,23 +78,20 @@ class ModelState:
     n_freed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryGivenBack:
+class MemoryGivenBack(msgspec.Struct, frozen=True):
     """Models gave memory back that other programs need, and stay loaded; ``text`` says so."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class AddOutcome:
+class AddOutcome(msgspec.Struct, frozen=True):
     """What became of files that were dropped: the models, and a reason for each that is none."""
 
     added: tuple[ModelFile, ...]
     refused: tuple[MinervaError, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnTemplate:
+class OwnTemplate(msgspec.Struct, frozen=True):
     """A model's chat template, and whether its file brings that: else it is ChatML."""
 
     text: str
@@ -114,8 +109,7 @@ _FIT_LABELS: MappingProxyType[Fit, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFit:
+class ModelFit(msgspec.Struct, frozen=True):
     """How a model that is not loaded would fit: with a context of ``n_ctx`` tokens it takes
     ``n_bytes``, and the models ``unloads`` go for it. ``reasons`` are sentences on what had to
     give, or on what does not fit; ``notes`` on what is more than usual, ``warnings`` on what to

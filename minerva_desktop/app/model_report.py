@@ -6,8 +6,9 @@ Prints to stdout; called on the main thread.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from minerva_desktop.app.terminal_output import print_json, print_line, print_table
 from minerva_desktop.devices.ledgers import DeviceLedgers
@@ -31,8 +32,7 @@ _FITS = MappingProxyType(
 _HEAD = ("MEMORY", "WEIGHTS", "KV CACHE", "COMPUTE", "OTHER", "TOTAL")
 
 
-@dataclass(frozen=True)
-class Appraisal:
+class Appraisal(msgspec.Struct, frozen=True):
     """A model, and how it is best loaded: ``choice`` and the ``options`` that it makes, with the
     room that the ``ledgers`` have. ``largest_n_ctx`` tokens (see `Estimator.largest_n_ctx`) and
     ``most_gpu_layers`` are what fits at most with the other options as they are. ``later_bytes``:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.app.access_keys import AccessKeys
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -15,8 +16,7 @@ from minerva_desktop.paths import AppPaths
 from minerva_desktop.settings import SettingsFile
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """``open_chats`` raises `StoreError` when the chats cannot be opened."""
 
     paths: AppPaths

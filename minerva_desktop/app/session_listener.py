@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from minerva_desktop.app.chat_care import SavingTrouble
 from minerva_desktop.chat.message import Message
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from minerva_desktop.app.chat_session import ChatSession
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedMessage:
+class QueuedMessage(msgspec.Struct, frozen=True):
     """A message that waits until the running answer is over."""
 
     id: str

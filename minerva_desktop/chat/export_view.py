@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.conversation import Conversation
@@ -31,8 +32,7 @@ _ENDINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A message of the active branch: who speaks, the model and the time of it, and what has to be
     said about how it ended, if anything."""
 

@@ -17,7 +17,6 @@ mohamed-chs/convoviz (pull request 49: numbered files, titles that are null), at
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -69,8 +68,7 @@ def chats_of_chatgpt(
     return outcomes(records, read)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """What a node hands on to its children: the message that they reply to, thoughts for the answer
     that comes, the last call of a tool, and a time."""
 

@@ -19,8 +19,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from minerva_desktop.chat.import_attachments import Attachments
 from minerva_desktop.chat.import_values import list_of, number_of, object_of, text_of
@@ -42,8 +43,7 @@ _MARKS = re.compile("\ue200[^\ue201]{0,2000}\ue201|[\ue200-\ue206]")
 _POINTER = re.compile(r"^(?:file-service|sediment)://")
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """A message's role, words and parts. ``is_thought``: it belongs to the answer that follows;
     ``recap_ms``: it only says how long the thoughts before it took."""
 

@@ -7,7 +7,6 @@ cannot be read costs itself alone, and a large file is never in memory as object
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
@@ -35,13 +34,12 @@ class ChatFormat(StrEnum):
     LM_STUDIO = "LM Studio"
 
 
-@dataclass(frozen=True, slots=True)
-class ChatDocument:
+class ChatDocument(msgspec.Struct, frozen=True):
     """A file that was recognised: its chats unread, and what else is around them."""
 
     format: ChatFormat
     records: tuple[msgspec.Raw, ...]
-    whole: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    whole: Mapping[str, msgspec.Raw] = {}
 
 
 def recognised(data: bytes) -> ChatDocument | None:

@@ -6,7 +6,6 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,20 +28,18 @@ _HIGH_AND_LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _PAIR_OR_HALF = re.compile(rb"(" + _HIGH_AND_LOW + rb")|\\u[0-9a-fA-F]{4}")
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedChat:
+class ImportedChat(msgspec.Struct, frozen=True):
     """A chat whose ids are the same at each import. ``folder``: that it was in; ``blobs``: its
     images by their SHA-256; ``n_missing`` attachments are not in the export, or neither text nor
     image."""
 
     conversation: Conversation
     folder: Folder | None = None
-    blobs: Mapping[str, bytes] = field(default_factory=dict)
+    blobs: Mapping[str, bytes] = {}
     n_missing: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableChat:
+class UnreadableChat(msgspec.Struct, frozen=True):
     """A chat that could not be read: ``name`` says which, ``reason`` what is wrong with it.
     ``is_empty``: that is no more than that nothing was said in it."""
 

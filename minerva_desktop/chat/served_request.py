@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 GRACE_SECONDS = 10.0  # for requests that run when a person stops the endpoint
 SOON_SECONDS = 0.25  # a stop that takes no longer is not spoken of
@@ -23,8 +24,7 @@ class RequestState(StrEnum):
     STOPPED = "stopped"  # with the endpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRecord:
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One request at one moment.
 
     ``number`` is ours and unique, ``request_id`` may be the client's choice. ``dialect`` is the

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -112,8 +111,7 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclass(frozen=True)
-class _Appraiser:
+class _Appraiser(msgspec.Struct, frozen=True):
     settings: Settings
     paths: AppPaths
     forced: bool  # load beyond the budget, too

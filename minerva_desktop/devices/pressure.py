@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from minerva_desktop.devices.ledgers import CPU
 from minerva_desktop.units import format_bytes
@@ -17,8 +18,7 @@ SHORT_BYTES = 1 << 30
 CALM_LOOKS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
+class Shortage(msgspec.Struct, frozen=True):
     """The memory of a ``device`` (its ledger's name) is short; ``why`` is half a sentence for the
     person: who holds it, and how much is left."""
 

@@ -11,9 +11,10 @@ what grammars demand; the parser takes any, or none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
+
+import msgspec
 
 from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
 
@@ -29,8 +30,7 @@ class Shape(Enum):
     CODE = auto()  # the name, then its arguments in parentheses, as in a line of Python
 
 
-@dataclass(frozen=True, slots=True)
-class CallSyntax:
+class CallSyntax(msgspec.Struct, frozen=True):
     """One family's way to write calls.
 
     ``section`` stands around all of them, ``sections_alike`` are other spellings of its beginning,
@@ -72,8 +72,7 @@ class CallSyntax:
         return "" if not start or start[0] in _AMBIGUOUS_STARTS else start[0]
 
 
-@dataclass(frozen=True, slots=True)
-class ThoughtMarks:
+class ThoughtMarks(msgspec.Struct, frozen=True):
     """What stands before and behind a train of thought; ``space``: what models write between the
     opening and its first word."""
 

@@ -12,8 +12,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from minerva_desktop.devices.ledgers import Needs
 from minerva_desktop.engine.load_options import LoadOptions
@@ -26,8 +27,7 @@ class GoneCause(StrEnum):
     PRESSURE = "pressure"  # other programs need the memory
 
 
-@dataclass(frozen=True, slots=True)
-class LoadChoice:
+class LoadChoice(msgspec.Struct, frozen=True):
     """How a model is best loaded: ``options`` with nothing left open, the memory that they take by
     device, how that fits (a `library.fit.Fit`), and a sentence for each thing that had to give;
     ``notes`` are on what is more than wished, ``warnings`` on what to beware of. ``beside``: what
@@ -42,13 +42,12 @@ class LoadChoice:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    beside: Needs = field(default_factory=dict)
+    beside: Needs = {}
     n_ctx_alone: int | None = None
     files: tuple[tuple[int, int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
+class LoadPlan(msgspec.Struct, frozen=True):
     """What loading a model takes: with which options, and which idle models go for it, freeing
     ``n_freed`` bytes. ``missing`` by device says what the budgets lack even then; empty: it fits.
     """
@@ -60,24 +59,21 @@ class LoadPlan:
     missing: Needs
 
 
-@dataclass(frozen=True, slots=True)
-class ModelLoading:
+class ModelLoading(msgspec.Struct, frozen=True):
     """A load goes on; ``fraction`` 0.0 to 1.0."""
 
     path: Path
     fraction: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unloaded:
+class Unloaded(msgspec.Struct, frozen=True):
     """A model that went for another one, and the bytes that this freed on all devices together."""
 
     path: Path
     n_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModelReady:
+class ModelReady(msgspec.Struct, frozen=True):
     """A model is loaded as ``choice`` says, in process ``pid``; ``unloaded`` went for it.
     ``is_back``: again as it was, for what it had gone for could not be loaded. ``seconds`` that
     the load took from when it had its memory."""
@@ -91,8 +87,7 @@ class ModelReady:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ModelGone:
+class ModelGone(msgspec.Struct, frozen=True):
     """A model is no longer loaded (or failed to); ``error`` says why if nobody asked for it, and
     ``room_for`` names the model that took its place. ``n_freed``: bytes that it held."""
 
@@ -103,8 +98,7 @@ class ModelGone:
     n_freed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryTrimmed:
+class MemoryTrimmed(msgspec.Struct, frozen=True):
     """The processes of the models ``paths`` gave back ``n_bytes`` of the system's memory that only
     made their next answers quicker; ``why`` is half a sentence on who needs it."""
 

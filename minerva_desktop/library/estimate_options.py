@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+import msgspec
 
 KvTypeName = Literal["f16", "q8_0", "q4_0"]
 
@@ -17,8 +18,7 @@ KV_BLOCK = 32  # numbers
 KV_BLOCK_BYTES: MappingProxyType[str, int] = MappingProxyType({"f16": 64, "q8_0": 34, "q4_0": 18})
 
 
-@dataclass(frozen=True)
-class GpuShare:
+class GpuShare(msgspec.Struct, frozen=True):
     """A GPU by name, and its share of the offloaded layers by proportion: of the tensor split, or
     of the free memory, as llama.cpp takes it. ``process_bytes``: of a context on it."""
 
@@ -27,8 +27,7 @@ class GpuShare:
     process_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class EstimateOptions:
+class EstimateOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The load options that decide about memory.
 
     ``n_ctx`` and ``n_batch`` in tokens. ``n_seq_max`` sequences may be kept, ``n_parallel`` of

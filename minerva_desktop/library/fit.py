@@ -12,8 +12,10 @@ other half stays for a second model; and each further token costs time, too, onc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.library.estimate_options import CELL_STEP, EstimateOptions, padded_cells
 from minerva_desktop.library.layer_memory import can_quantise_cache
@@ -37,8 +39,7 @@ class Fit(StrEnum):
     WONT_FIT = "wont_fit"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Free:
+class Free(msgspec.Struct, frozen=True, kw_only=True):
     """Which options are ours to choose; the others were asked for."""
 
     n_ctx: bool = True
@@ -46,8 +47,7 @@ class Free:
     n_gpu_layers: bool = True
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Options, the memory that they take, and ``reasons``: a sentence for each that is not as
     wished, for what does not fit, and for what would. ``notes`` are sentences on what is more than
     wished, ``warnings`` on what to beware of."""

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.library.estimate_options import (
     CELL_STEP,
@@ -66,8 +66,7 @@ _INPUT = (
 )
 
 
-@dataclass(frozen=True)
-class Companions:
+class Companions(msgspec.Struct, frozen=True):
     """What is loaded beside a model: LoRA adapters, and a small model that guesses ahead."""
 
     adapters: tuple[GgufHeader, ...] = ()

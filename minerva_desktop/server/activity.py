@@ -12,9 +12,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.chat.completion import Timings
 from minerva_desktop.chat.served_request import RequestRecord, RequestState
@@ -161,8 +163,7 @@ class ActiveRequest:
         return (generated_tokens - before) / (now - since) if now > since else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
+class _Finished(msgspec.Struct, frozen=True):
     record: RequestRecord
     prompt: Prompt | None
     body_bytes: int

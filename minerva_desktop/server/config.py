@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.caller_names import browser_origin, check_host
@@ -14,8 +15,7 @@ from minerva_desktop.errors import InvalidRequest
 DEFAULT_PORT = 8427
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionLimits:
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a connection may cost. Times in seconds.
 
     ``head_s``: until a request's head is there, from its first byte (or from the connection).
@@ -38,8 +38,7 @@ class ConnectionLimits:
     max_connections: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointConfig:
+class EndpointConfig(msgspec.Struct, frozen=True):
     """Settings of one endpoint; a value, usable on any thread.
 
     ``port`` 0 takes any free one. ``api_keys`` empty: no key is asked for, which only loopback

@@ -15,9 +15,9 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 
 import uvicorn
+from msgspec.structs import replace
 
 from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.errors import EndpointError

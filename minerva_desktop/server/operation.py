@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -15,8 +14,7 @@ from minerva_desktop.server.errors import ErrorBody
 EVENT_STREAM = "text/event-stream"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One route.
 
     ``path`` and ``methods`` are the route's own, the first method is the one that is described.
@@ -41,7 +39,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     error: type[msgspec.Struct] = ErrorBody
     is_open: bool = False
-    example: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    example: Mapping[str, Any] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     python: str = ""
 
     @property

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.message import ChatTurn
@@ -118,8 +119,7 @@ class Pool(Protocol):
         when it was loaded; None where that is no longer than the one that it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerContext:
+class ServerContext(msgspec.Struct, frozen=True):
     """What the routes of one endpoint share. ``activity`` outlives the endpoint's stop."""
 
     pool: Pool
@@ -129,5 +129,5 @@ class ServerContext:
     activity: Activity
     metrics: Metrics
     key_ring: KeyRing
-    bodies: BodyReader = field(default_factory=BodyReader)
-    files: FileReader = field(default_factory=FileReader)
+    bodies: BodyReader = msgspec.field(default_factory=BodyReader)
+    files: FileReader = msgspec.field(default_factory=FileReader)

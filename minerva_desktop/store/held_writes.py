@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeVar
 
 import apsw
+import msgspec
 
 Result = TypeVar("Result")
 
 Change = Callable[[apsw.Connection], object]
 
 
-@dataclass(frozen=True)
-class _Held:
+class _Held(msgspec.Struct, frozen=True):
     change: Change
     key: Hashable | None
 

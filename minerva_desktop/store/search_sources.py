@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import apsw
+import msgspec
 
 from minerva_desktop.store.search_index import (
     CHUNK_BITS,
@@ -51,8 +51,7 @@ SELECT_ROWS = "SELECT row FROM messages WHERE conversation_id = ? AND row >= ? A
 COUNT_ROWS = "SELECT max(seq) FROM messages WHERE conversation_id = ?"
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A message that may match; ``row`` is its place in the order of time."""
 
     row: int
@@ -63,8 +62,7 @@ class Candidate:
     text: str  # and the names of its files
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """The chats that the filters of folder, tag and pin leave; None: all. ``is_narrow``: they hold
     so few messages that these are read one by one."""
 

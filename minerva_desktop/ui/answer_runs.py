@@ -9,9 +9,10 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from minerva_desktop.app.answer_words import crowded
 from minerva_desktop.app.generation import AnswerRequest
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerEvents:
+class AnswerEvents(msgspec.Struct, frozen=True):
     """Whom to tell what of an answer, by its id: the models that it waits for (none: no longer),
     that its model is ready, how many tokens came and what they say, how many of how many prompt
     tokens are processed, the end."""

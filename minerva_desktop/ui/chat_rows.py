@@ -13,6 +13,8 @@ from datetime import datetime, time, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+import msgspec
+
 from minerva_desktop.app.trash_care import TRASH_SECONDS
 from minerva_desktop.chat.conversation import ConversationSummary, Folder
 
@@ -30,8 +32,7 @@ class Place(Enum):
     TRASH = "Trash"
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(msgspec.Struct, frozen=True):
     """A line above a group of chats."""
 
     text: str
@@ -51,8 +52,7 @@ class FolderRow:
 Row = Heading | FolderRow | ConversationSummary
 
 
-@dataclass(frozen=True, slots=True)
-class ChatMarks:
+class ChatMarks(msgspec.Struct, frozen=True):
     """The ids of chats that are being answered, and of those with an answer that nobody has
     seen."""
 
@@ -60,15 +60,14 @@ class ChatMarks:
     unread: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class ListRows:
+class ListRows(msgspec.Struct, frozen=True):
     """All rows of a list. ``row_of`` finds those of chats and folders by id; ``warm`` are the ids
     of chats that go on at once, because what a model had computed of them is on disk."""
 
     place: Place = Place.CHATS
     rows: Sequence[Row] = ()
     folders: Sequence[Folder] = ()
-    row_of: dict[str, int] = field(default_factory=dict)
+    row_of: dict[str, int] = {}
     warm: Collection[str] = frozenset()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.answer_words import model_name
@@ -49,8 +49,7 @@ HAS_ROOM = "Your message has room now, and can be sent."
 LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offered now
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(msgspec.Struct, frozen=True):
     """A cut that was offered for the model at ``path`` before anything was sent, or, with None,
     that there is none that helps. ``shown`` are the messages of the branch that it was offered for.
     ``then`` is done after it; None: a person does it. ``is_refusal``: something was asked and not

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal, Slot
 
 from minerva_desktop.app.chat_library import ChatLibrary

@@ -6,9 +6,9 @@ Glue between the widgets of `MainWindow` and `EngineWorker`. Main thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive

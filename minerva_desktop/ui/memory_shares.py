@@ -6,8 +6,8 @@ Made by `memory_controller`. Pure values, any thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter, QPainterPath
 
@@ -24,8 +24,7 @@ MARK_WIDTH = 1.5  # px, of the budget's mark
 MARK_OVERHANG = 2.0  # px, above and below the bar
 
 
-@dataclass(frozen=True, slots=True)
-class ModelShare:
+class ModelShare(msgspec.Struct, frozen=True):
     """A loaded model and its place in the palette; it holds ``held`` of one memory."""
 
     model: LoadedModel
@@ -42,8 +41,7 @@ class ModelShare:
         return theme.series[self.slot % len(theme.series)]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceShares:
+class DeviceShares(msgspec.Struct, frozen=True):
     """A memory, and what each of the loaded models holds of it (which may be nothing)."""
 
     reading: DeviceReading

@@ -6,9 +6,10 @@ Used by `model_picker` only. Main thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
+from msgspec.structs import replace
 from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
@@ -43,8 +44,7 @@ FitTone = Literal["success", "warning", "danger"]
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(frozen=True, slots=True)
-class PickerFit:
+class PickerFit(msgspec.Struct, frozen=True):
     """How a model would fit into the memory: the badge, its numbers in sentences, and the names of
     the models that would go for it."""
 
@@ -59,8 +59,7 @@ class PickerFit:
         return f"Loading it unloads {' and '.join(self.unloads)}" if self.unloads else ""
 
 
-@dataclass(frozen=True, slots=True)
-class PickerItem:
+class PickerItem(msgspec.Struct, frozen=True):
     """One model. ``path`` is a `path_text`; ``size_bytes`` and ``n_ctx`` (tokens) are None while
     unknown; ``problem`` is why it cannot be used, in words, and ``note`` what became of the file of
     one that is loaded; ``makes_embeddings``: it cannot chat; ``lacks_template``: it

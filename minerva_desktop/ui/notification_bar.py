@@ -6,9 +6,9 @@ ones it covers come back when it is gone. Text is always plain text. Main thread
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QAccessible,
@@ -57,16 +57,14 @@ class NoticeKind(Enum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeAction:
+class NoticeAction(msgspec.Struct, frozen=True):
     """A button. ``callback_id`` is what ``action_triggered`` carries."""
 
     label: str
     callback_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """What to say. A notice replaces an earlier one with the same ``key`` (by default its
     sentence), so that a repeated error does not pile up. ``stays``: until it is replaced or
     dismissed, also where it is no problem: it tells how something goes on, or what happened by

@@ -4,8 +4,7 @@ thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
@@ -26,8 +25,7 @@ FIELD_WIDTH = 22 * GRID
 OPTIONAL_WIDTH = 30 * GRID
 
 
-@dataclass(frozen=True, slots=True)
-class SliderRange:
+class SliderRange(msgspec.Struct, frozen=True):
     """One number of `SamplingParameters`: what may be typed, and what the slider covers."""
 
     field: str

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QIcon, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -36,8 +36,7 @@ class _Wish(Enum):
     EXPORT_ALL = "export all"
 
 
-@dataclass(frozen=True, slots=True)
-class PresetState:
+class PresetState(msgspec.Struct, frozen=True):
     """What the row shows. ``current`` is the preset in force; where there is none, ``base`` is the
     one that the fields were changed from, and ``is_defaults`` says that they are as at the first
     start. ``model`` is the chosen model's name, ``by_default`` the preset of its new chats."""

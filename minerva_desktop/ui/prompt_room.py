@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from minerva_desktop.app.bounded_count import TokenCount, count_up_to
@@ -43,8 +44,7 @@ MOST_LOOKED_AT = 200  # messages: under 1 ms
 HOLD_MS = 150  # that counting takes without anything being said of it
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What is about to be asked of the model at ``path``: ``branch`` of the session's chat, and
     behind it ``text`` with ``files``, or the message that ``edited`` is to become, if any. ``then``
     is done once that fits; None: a person does it. ``is_whole`` False: what of the chat there will
@@ -79,16 +79,14 @@ class Asked:
         return last_cut(self.session.conversation.cuts, ids)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(msgspec.Struct, frozen=True):
     """Whether it fits is being counted, of which ``words`` say what it is about."""
 
     count: asyncio.Task[bool]
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outgrown:
+class Outgrown(msgspec.Struct, frozen=True):
     """``asked`` takes ``used`` tokens, which a context of ``n_ctx`` has not, and nothing was
     sent: not ``draft``, the message, if there is one."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
@@ -33,24 +33,21 @@ NEAR_END = 3  # screens; nearer to the end than that, more is wanted
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
+class MessageRow(msgspec.Struct, frozen=True):
     """A message that was found, in its chat."""
 
     chat_id: str
     message: FoundMessage
 
 
-@dataclass(frozen=True, slots=True)
-class MoreRow:
+class MoreRow(msgspec.Struct, frozen=True):
     """Stands for ``n`` more messages of a chat."""
 
     chat_id: str
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class NoteRow:
+class NoteRow(msgspec.Struct, frozen=True):
     """A sentence at the end."""
 
     text: str

@@ -7,8 +7,8 @@ Main thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import (
@@ -44,8 +44,7 @@ HINT = (
 NO_SNIPPETS = "No snippets yet. A snippet is a text that you send often, under a short name."
 
 
-@dataclass(frozen=True, slots=True)
-class SnippetStore:
+class SnippetStore(msgspec.Struct, frozen=True):
     """Where the dialog finds and keeps them; ``save`` says whether they are kept."""
 
     library: Callable[[], PromptLibrary]

@@ -242,7 +242,7 @@ def build_stylesheet(theme: Theme, font_px: int = MIN_FONT_PX) -> str:
     """The application's style sheet. ``font_px`` is the base text's height in px."""
     colours = {
         field: getattr(theme, field)
-        for field in Theme.__dataclass_fields__
+        for field in Theme.__struct_fields__
         if field not in ("dark", "series", "code_style", "vivid")
     }
     derived = {

@@ -9,8 +9,7 @@ thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QStyleHints
 
@@ -22,8 +21,7 @@ MIDDLE = 128  # of the lightness of colours, which has 255 steps
 MORE = "HighContrast"  # of Qt's contrast preferences, which older ones lack
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(msgspec.Struct, frozen=True):
     """One palette. Values are ``#rrggbb``."""
 
     dark: bool

@@ -4,13 +4,13 @@ that notice is gone. Main thread."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_STEPS = 100  # beyond, the oldest is forgotten
 
 
-@dataclass(frozen=True, slots=True)
-class UndoStep:
+class UndoStep(msgspec.Struct, frozen=True):
     """``text`` says what was done, ``callback_id`` undoes it, and ``identity`` is its notice's;
     ``revision`` is how often the message that is written had been changed by then."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from minerva_desktop.app.model_actions import ModelPhase, ModelState, model_fit, model_state
 from minerva_desktop.engine.load_options import LoadOptions

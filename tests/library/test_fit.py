@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from minerva_desktop.library.estimate_options import EstimateOptions, GpuShare
 from minerva_desktop.library.fit import (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -187,7 +186,7 @@ def test_tidings_stay_while_their_details_are_read(
 
 def test_a_last_chance_stays_longer(qtbot: QtBot, window: QWidget, icons: Icons) -> None:
     bar = make_bar(window, icons, auto_hide_ms=30)
-    bar.show_notice(dataclasses.replace(UNDO, is_last_chance=True))
+    bar.show_notice(msgspec.structs.replace(UNDO, is_last_chance=True))
     with qtbot.assertNotEmitted(bar.closed, wait=90):
         pass
     with qtbot.waitSignal(bar.closed, timeout=1000):

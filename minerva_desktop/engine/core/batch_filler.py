@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Slot
 from minerva_desktop.engine.core.slots import SlotTable
@@ -28,8 +30,7 @@ WORTH_JOINING = 31  # rows for prompts beside those that decode
 WORTH_MAKING_WAY = 16  # tokens of an answer
 
 
-@dataclass(frozen=True, slots=True)
-class SteadyRows:
+class SteadyRows(msgspec.Struct, frozen=True):
     """How many rows that decode ggml computes as it computes each alone, with its company.
 
     At most ``most`` are in one decode, and a lone row needs no company in up to ``lone_cells``

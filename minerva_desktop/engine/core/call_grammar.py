@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from minerva_desktop.chat.tools import ChatOptions, Tool, schema_field, tool_schema
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
@@ -45,8 +46,7 @@ _GRAMMAR_PIECE = re.compile(
 _BREAK = r'("\n" "\n"?)?'  # behind a train of thought
 
 
-@dataclass(frozen=True, slots=True)
-class StartedCall:
+class StartedCall(msgspec.Struct, frozen=True):
     """What has to follow once a model wrote ``trigger``. ``is_last``: the answer ends with it."""
 
     trigger: str

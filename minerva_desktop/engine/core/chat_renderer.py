@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -47,8 +46,7 @@ _FUNCTIONS = "functions"  # a JSON text, without which Firefunction's template i
 _SWITCHES = ("enable_thinking", "thinking")  # Qwen's and most others' name; Granite's, DeepSeek's
 
 
-@dataclass(frozen=True, slots=True)
-class _Abilities:
+class _Abilities(msgspec.Struct, frozen=True):
     """What a template does by itself, and how it wants a turn that only calls."""
 
     lists_tools: bool

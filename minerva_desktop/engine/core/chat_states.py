@@ -6,7 +6,8 @@ Between `snapshots` (files) and the scheduler (slots). Engine child, main thread
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.engine.core.llama import LlamaContext
 from minerva_desktop.engine.core.scheduler import Scheduler
@@ -22,8 +23,7 @@ BYTES_PER_SECOND = 20_000_000
 WORTH_RESTORING = 128  # tokens more than the cache still has
 
 
-@dataclass(frozen=True, slots=True)
-class _Unsaved:
+class _Unsaved(msgspec.Struct, frozen=True):
     slot: Slot
     used_at: int
 

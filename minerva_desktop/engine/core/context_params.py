@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -52,8 +51,7 @@ _ROPE_NUMBERS = {
 }
 
 
-@dataclass(frozen=True)
-class ContextPlan:
+class ContextPlan(msgspec.Struct, frozen=True):
     """The context that a model is loaded with, or would be: ``params`` for llama.cpp, made of
     lengths in tokens. ``n_slots`` sequences may be kept, with ``n_draft`` guessed tokens each."""
 

@@ -18,10 +18,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -67,8 +67,7 @@ LONG_CHARACTERS = 200_000  # of a request: about 0.1 s
 QUESTION_CHARACTERS = (20_000, 400_000)
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedGeneration:
+class PreparedGeneration(msgspec.Struct, frozen=True):
     """A checked request with the tokens of its prompt and the grammar that it has to follow.
 
     ``stop``: the strings that end it, those that the request did not ask for too. None do where a
@@ -84,8 +83,7 @@ class PreparedGeneration:
     on_start: Callable[[], None] | None = None  # called when it waits no longer
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedEmbedding:
+class PreparedEmbedding(msgspec.Struct, frozen=True):
     """A checked request with the tokens of each input."""
 
     request: Embed

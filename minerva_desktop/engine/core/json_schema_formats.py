@@ -6,12 +6,12 @@ hosts are ASCII. So a model cannot write what a strict reader refuses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Format:
+
+class Format(msgspec.Struct, frozen=True):
     """``body`` is the GBNF; its texts have ``shortest`` to ``longest`` characters (None: no
     bound)."""
 

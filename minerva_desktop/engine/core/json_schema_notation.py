@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from minerva_desktop.engine.core.json_schema_objects import ObjectRules
 from minerva_desktop.engine.core.json_schema_values import Schema, string_expression
 
 
-@dataclass(frozen=True, slots=True)
-class Notation:
+class Notation(msgspec.Struct, frozen=True):
     """One spelling. Numbers, constants but for texts, and brackets are those of JSON in all.
 
     ``any_value`` and ``any_object`` are names of rules; ``string`` gives the expression of a string

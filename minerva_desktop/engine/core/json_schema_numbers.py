@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+
+import msgspec
 
 from minerva_desktop.engine.core.json_schema_text import integers, literal, one_of
 from minerva_desktop.engine.core.json_schema_values import (
@@ -31,8 +32,7 @@ _INT32 = 2**31
 _ENDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(msgspec.Struct, frozen=True):
     """From ``low`` to ``high``; an open end does not belong to it."""
 
     low: Decimal

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.engine.core.grammar import check_readings
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS, STEPS
@@ -32,8 +33,7 @@ class CostlyPattern(InvalidRequest):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One of a choice: ``write`` gives its expression; of the kinds in ``firsts`` (None: any) is
     what it begins with; ``shortest`` is what the function of that name gives."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, SteadyRows
 from minerva_desktop.engine.memory_messages import DeviceShare, LayerPlacement

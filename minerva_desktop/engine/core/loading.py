@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -115,8 +114,7 @@ def _knows_cells(model: LlamaModel, context: LlamaContext, info: ContextInfo) ->
     return not model.has_window and context.can_shift and info.flash_attention
 
 
-@dataclass(frozen=True)
-class _Loader:
+class _Loader(msgspec.Struct, frozen=True):
     path: Path
     model: LlamaModel
     options: LoadOptions

@@ -13,8 +13,9 @@ says how much of the memory for models is left for them. Engine child, main thre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.llama import LlamaContext
@@ -25,8 +26,7 @@ from minerva_desktop.engine.core.slots import WORTH_SHARING
 from minerva_desktop.engine.memory_messages import MOST_PARKED_BYTES
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Parked:
+class _Parked(msgspec.Struct, frozen=True, eq=False):
     """The state of ``tokens``, computed with ``variant``, the first ``n_steady`` steadily."""
 
     tokens: list[int]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.message import ChatTurn, Role, without_oldest
@@ -31,8 +31,7 @@ _LONGEST_CHARACTER = 4  # bytes, and so tokens
 ANSWER_ROOM = 4  # a truncated prompt leaves a fourth of the context for the answer
 
 
-@dataclass(frozen=True, slots=True)
-class Templates:
+class Templates(msgspec.Struct, frozen=True):
     """The chat templates of a GGUF, as far as it brings them, and what they are for."""
 
     chat: str | None
@@ -40,8 +39,7 @@ class Templates:
     answer_format: AnswerFormat
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """Token ids, and how many turns were left out to make them fit.
 
     ``opening`` is the end of the prompt where the answer's text begins with it: the mark of a

@@ -13,7 +13,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.engine.core.cells import CellMap
 from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix, in_order
@@ -29,8 +30,7 @@ WORTH_SHARING = 16
 CELLS_STEP = 256  # llama_kv_cache::get_n_kv
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """A slot taken for a request, and what has to happen in the cache before it is used.
 
     The slot keeps its first ``n_kept`` tokens; then ``n_copied`` are shared from ``donor``.

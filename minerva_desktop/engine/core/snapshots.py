@@ -14,7 +14,6 @@ import shutil
 import struct
 import zlib
 from array import array
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,8 +42,7 @@ _PIECE_BYTES = 1 << 20
 _N_SAMPLES, _SAMPLE_BYTES = 256, 4096  # of a model file, for its identity
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A file and the tokens whose state it holds, the first ``n_steady`` computed steadily
     (`Slot`)."""
 

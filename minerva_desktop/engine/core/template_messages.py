@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,8 +26,7 @@ _MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
 _BREAK = "\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class MessageStyle:
+class MessageStyle(msgspec.Struct, frozen=True):
     """What a template wants. ``empty`` is the text of a turn that only calls: most templates add
     texts, for which None would be an error; some tell such a turn by None."""
 

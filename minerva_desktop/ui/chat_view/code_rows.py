@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from minerva_desktop.ui.chat_view.code_highlight import LineHighlighter, language_name
 from minerva_desktop.ui.chat_view.rows import Kind, Row, Run, split_long

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.footnote.index import footnote_def
+from msgspec.structs import replace
 
 from minerva_desktop.ui.chat_view.rows import BESIDE_QUOTE, LIST, QUOTE, Kind, Mark, Row, Run
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -62,8 +63,7 @@ _STYLES = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE}
 Environment = dict[str, Any]  # markdown-it's: the link references known so far
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """Where a block goes on whose beginning is settled: the number of a list's next item, or the
     cells that a table has already."""
 

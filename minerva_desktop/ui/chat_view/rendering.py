@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.text_formats import SharedFormats
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True):
     """Made once: both take a while, and neither knows anything of a single text."""
 
-    parser: MarkdownParser = field(default_factory=MarkdownParser)
-    formats: SharedFormats = field(default_factory=SharedFormats)
+    parser: MarkdownParser = msgspec.field(default_factory=MarkdownParser)
+    formats: SharedFormats = msgspec.field(default_factory=SharedFormats)

@@ -5,9 +5,9 @@ Main thread.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
+from msgspec.structs import replace
 from PySide6.QtGui import QTextBlock, QTextCursor
 
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum, IntFlag, auto
 from typing import NamedTuple
+
+import msgspec
 
 LINE_BREAK = "\u2028"  # a new line inside one paragraph, as Qt's text documents write it
 DIRECTION_LIMIT = 100  # characters that are looked at for the direction of a paragraph
@@ -60,8 +61,7 @@ class Kind(Enum):
     FORMULA = auto()  # on a line of its own
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One row.
 
     ``nest`` has a `QUOTE` or a `LIST` for each container around the row, outermost first.

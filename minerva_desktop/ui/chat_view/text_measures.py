@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.settings import USUAL_TEXT_SIZE
 from minerva_desktop.ui.chat_view.rows import QUOTE, Kind, Row
@@ -35,8 +36,7 @@ FORMULA_BOTTOM = 8  # below a formula on its own, whose line has no leading; roo
 MANY_COLUMNS = 7  # from which on a table is set smaller and closer, so that fewer words are broken
 
 
-@dataclass(frozen=True, slots=True)
-class TextMeasures:
+class TextMeasures(msgspec.Struct, frozen=True):
     """Those of text at ``percent`` of its usual size; all in px."""
 
     percent: int = USUAL_TEXT_SIZE

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainterPath, QPainterPathStroker
 from ziafont.config import config as font_config
@@ -38,8 +38,7 @@ _OTHER_ROWS = re.compile(r"<mtable(?![^>]* rowspacing=)")
 ALIGNED_GAP, OTHER_GAP = "0.5em", "0.4em"  # ziamath takes them for a third more
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(msgspec.Struct, frozen=True):
     """An outline in units of `EM`, the baseline at y = 0, with its sizes in em."""
 
     path: QPainterPath
