@@ -55,6 +55,7 @@ class MessageSender(QObject):
         composer.waiting.remove_requested.connect(self._on_remove_waiting)
         composer.waiting.move_requested.connect(self._on_move_waiting)
         composer.waiting.send_requested.connect(self._on_send_waiting)
+        room.asked_again.connect(self._on_asked_again)
 
     def begin(self) -> None:
         """Let messages go; called once the start is over, well or not."""
@@ -105,6 +106,10 @@ class MessageSender(QObject):
     def _on_changed(self) -> None:
         """What is said of a message that was too long is no longer true of it."""
         self._window.notifications.dismiss(TOO_LONG)
+
+    @Slot(object)
+    def _on_asked_again(self, asked: Asked) -> None:
+        self._tasks.start((asked.then or partial(self._send_if_it_fits, asked))())
 
     async def _send_if_it_fits(self, asked: Asked) -> None:
         """What is typed while it is counted stays. Who changes it or the model meanwhile has to

@@ -101,9 +101,11 @@ class Outgrown:
 class PromptRoom(QObject):
     """Holds what is asked in each chat and not yet begun, because it is counted: one thing in each,
     which its person can give up. ``outgrown(Outgrown)``: that was not sent, and cutting the chat
-    might help. A message that alone is too long is told of here."""
+    might help. A message that alone is too long is told of here. ``asked_again(Asked)``: its model
+    could not be loaded when it was asked, and is now, as its person wished."""
 
     outgrown = Signal(object)
+    asked_again = Signal(object)
 
     def __init__(
         self,
@@ -163,7 +165,8 @@ class PromptRoom(QObject):
         was_chosen = asked.path == self._models.current_path
         is_loaded = self._models.n_ctx_of(asked.path) is not None
         if not is_loaded:
-            is_loaded = await self._models.load_for(asked.path)
+            again = partial(self._ask_again, asked)
+            is_loaded = await self._models.load_for(asked.path, again)
             self._held[asked.session] = replace(
                 self._held[asked.session], words=self._words_of(asked)
             )
@@ -176,6 +179,11 @@ class PromptRoom(QObject):
             self._tell_other_model(asked)
             return False
         return is_loaded
+
+    async def _ask_again(self, asked: Asked) -> None:
+        session = asked.session  # in which something else may be asked by now
+        if not (session.is_answering or session.is_gone or self.is_held(session)):
+            self.asked_again.emit(asked)
 
     def _tell_other_model(self, asked: Asked) -> None:
         is_open, title = asked.session is self._session(), asked.session.conversation.title
