@@ -39,6 +39,11 @@ class QueueSending:
         """Whether the first that waits was found to have none."""
         return self._refused is not None and self._refused is self._queue.first
 
+    @property
+    def is_from_disk(self) -> bool:
+        """Whether what waits did so when its chat was closed, and nothing of it was sent since."""
+        return self._queue.is_from_disk
+
     def was_due(self, session: ChatSession) -> bool:
         """Whether the turn of the first came while it was being changed, and nothing has been shown
         since behind what it was to follow."""

@@ -46,7 +46,7 @@ class MessageSender(QObject):
         self._tasks = tasks
         self._session = session
         self._begun = asyncio.Event()
-        self._edit = WaitingEdit(window.composer, models, tasks, session)
+        self._edit = WaitingEdit(window, models, tasks, session)
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
         composer.queued.connect(self._on_submitted)
@@ -69,7 +69,9 @@ class MessageSender(QObject):
         end = None if leaf_id is None else session.conversation[leaf_id].state
         ends: dict[MessageState | None, str]
         ends = {MessageState.STOPPED: STOPPED, MessageState.COMPLETE: NOT_YET}
-        why = NO_ROOM if session.sending.lacks_room else ends.get(end, NOT_WELL)
+        why = NOT_YET if session.sending.is_from_disk else ends.get(end, NOT_WELL)
+        if session.sending.lacks_room:
+            why = NO_ROOM
         if session.editing.is_first:
             why = EDITED
         edited = session.editing.message
@@ -163,9 +165,7 @@ class MessageSender(QObject):
     def _on_remove_waiting(self, queued_id: str) -> None:
         session = self._session()
         if session is not None:
-            edited = session.editing.message
-            if edited is not None and edited.id == queued_id:
-                self._edit.leave()  # the draft comes back
+            self._edit.throw_away(queued_id)
             session.unqueue(queued_id)
 
     @Slot(str, int)
