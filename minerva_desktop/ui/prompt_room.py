@@ -257,6 +257,8 @@ class PromptRoom(QObject):
         if asked.session.is_gone:
             return False  # of which nothing needs to be said
         alone = None if draft is None else await self._count(asked.path, (draft,))
+        in_files = sum(file.n_tokens for file in asked.files)  # as their cards say
+        used, alone = used.at_least(in_files), alone and alone.at_least(in_files)
         is_open = asked.session is self._session()
         if is_open and alone is not None and alone.n_tokens >= n_ctx:
             self._notifications.show_notice(self._refusal(asked.path, alone, used, n_ctx))
