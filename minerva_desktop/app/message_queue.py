@@ -9,7 +9,7 @@ Lives on the thread and asyncio loop of its session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,11 @@ class MessageQueue:
         if after != before:
             self._changed()
         return after != before
+
+    def find_models(self, find: Callable[[Path], Path]) -> None:
+        """Each is for the model that ``find`` has for its own from now on."""
+        for each in self.items:
+            self._put(replace(each, model_path=find(each.model_path)))
 
     @property
     def first(self) -> QueuedMessage | None:

@@ -100,6 +100,14 @@ class ModelController(QObject):
         """A model's name for people; None when it is not in the library."""
         return self._names.get(path)
 
+    def in_place_of(self, path: Path) -> Path:
+        """That model, or where it is not in the library any more, one by that name, or the chosen
+        one."""
+        if path in self._names:
+            return path
+        named = (each for each in self._names if model_name(each) == model_name(path))
+        return next(named, None) or self._current or path
+
     def item_of(self, path: Path) -> PickerItem:
         """What the picker shows of a model: nothing of one that is not in the library."""
         wanted = PickerItem(path_text(path), "")

@@ -121,6 +121,9 @@ class _Models:
     def n_ctx_of(self, _path: Path) -> int | None:
         return self.n_ctx
 
+    def in_place_of(self, path: Path) -> Path:
+        return path
+
     def shown_name(self, _path: Path) -> str:
         return "Tiny"
 

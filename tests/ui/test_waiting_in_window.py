@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import apsw
 import pytest
@@ -159,13 +161,19 @@ def test_undo_takes_none_away(waiting: OpenWindow) -> None:
 
 
 def test_they_wait_for_their_person_after_a_restart(
-    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
 ) -> None:
     """They were one draft with what was typed."""
     remember(ENDLESS)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    before, after = tmp_path / "before" / "m.gguf", tmp_path / "after" / "m.gguf"
+    before.parent.mkdir()
+    shutil.copy(small_path, before)
+    catalog = Catalog(minerva_home / "models.json", embedded=before)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         _wait(opened)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    before.parent.rename(after.parent)  # as an update may do it
+    catalog = Catalog(minerva_home / "models.json", embedded=after)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         opened.until("draft", lambda: opened.window.composer.text == "half")
         assert _waits(opened) == ["Two", "Three"]
         assert not opened.is_answering
@@ -173,7 +181,8 @@ def test_they_wait_for_their_person_after_a_restart(
         assert why.isVisible()
         opened.part(QPushButton, "sendWaitingButton").click()
         opened.until("message in the transcript", lambda: "Two" in opened.transcript)
-        opened.until("answer", lambda: opened.is_answering)
+        opened.until("model", lambda: opened.loaded_paths == [str(after)])
+        assert opened.is_answering
         assert _waits(opened) == ["Three"]
         assert opened.window.composer.text == "half"
 

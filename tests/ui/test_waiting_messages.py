@@ -118,8 +118,9 @@ def _focused(composer: Composer) -> tuple[str, str]:
     """What the button with the keyboard does, and to which message."""
     button = composer.window().focusWidget()
     assert isinstance(button, QToolButton)
-    label = button.parentWidget().findChildren(QLabel)[0]
-    return button.accessibleName(), label.text()
+    row = button.parentWidget()
+    assert row is not None
+    return button.accessibleName(), row.findChildren(QLabel)[0].text()
 
 
 def test_one_that_is_moved_beyond_what_is_shown_stays_in_sight(
@@ -166,8 +167,13 @@ def test_a_screen_reader_is_told_which_one_was_moved(
     waiting.show_messages(MESSAGES[:3], is_paused=False)
     waiting.findChildren(QToolButton)[0].setFocus()
     said.clear()
-    rows = waiting.findChildren(QFrame, "waitingMessage")
-    rows[1].move_requested.emit("id-1", 1)  # as its menu does
+    second = waiting.findChildren(QFrame, "waitingMessage")[1]
+    place = second.rect().center()
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, second.mapToGlobal(place))
+    QApplication.sendEvent(second, event)
+    menu = part(waiting, QMenu, "waitingMenu")
+    next(each for each in menu.actions() if each.text() == "Move down").trigger()
+    menu.close()
     waiting.show_messages([MESSAGES[0], MESSAGES[2], MESSAGES[1]], is_paused=False)
     assert said == ["Question 1\nand more: Place 3 of 3"]
     QTest.keyClick(
