@@ -182,7 +182,7 @@ def test_they_wait_for_their_person_after_a_restart(
         opened.part(QPushButton, "sendWaitingButton").click()
         opened.until("message in the transcript", lambda: "Two" in opened.transcript)
         opened.until("model", lambda: opened.loaded_paths == [str(after)])
-        assert opened.is_answering
+        opened.until("answer", lambda: opened.is_answering)
         assert _waits(opened) == ["Three"]
         assert opened.window.composer.text == "half"
 
