@@ -65,6 +65,30 @@ a fifth of that[^1].
     ```
 """
 
+ALERTS = """\
+Before you pour:
+
+> [!NOTE]
+> Green tea wants water of **70 °C**, black tea of 95 °C.
+
+> [!TIP]
+> Two spoons to the pot; see [the leaves](https://example.org).
+>
+> - Wait two minutes.
+> - Then taste it.
+
+> [!IMPORTANT]
+> Rinse the pot first.
+
+> [!WARNING]
+> The handle gets hot.
+
+> [!CAUTION]
+> Never pour `boiling` water over a cold glass.
+
+> A plain quote, for comparison.
+"""
+
 
 def _show(stage: Stage, text: str) -> list[Message]:
     """An answer, all of it rendered."""
@@ -206,6 +230,12 @@ def tasks(stage: Stage) -> list[QWidget]:
     return []
 
 
+def alerts(stage: Stage) -> list[QWidget]:
+    """All kinds of alerts, and a quote."""
+    _show(stage, ALERTS)
+    return []
+
+
 def code_long(stage: Stage) -> list[QWidget]:
     """In the middle of long code, the header of which is out of sight; the pointer is in it."""
     lines = "\n".join(f"counts[{n}] = sum(each.size for each in found[{n}:])" for n in range(60))
@@ -218,6 +248,7 @@ def code_long(stage: Stage) -> list[QWidget]:
 
 STATES: dict[str, State] = {
     "tasks": tasks,
+    "alerts": alerts,
     "code-long": code_long,
     "formulas": formulas,
     "formulas-end": formulas_end,

@@ -33,6 +33,10 @@ class TokenCount(NamedTuple):
             return self.n_tokens
         return max(self.n_tokens, n_characters // LEAST_PER_TOKEN)
 
+    def at_least(self, n_tokens: int) -> TokenCount:
+        """The same where a part of it is known to have that many."""
+        return self if self.is_all else self._replace(n_tokens=max(self.n_tokens, n_tokens))
+
     @property
     def words(self) -> str:
         """``1,204``, or ``more than 1,204``."""

@@ -285,15 +285,12 @@ class ChatSession:
             await asyncio.wait([self._ending])
 
     async def close(self) -> None:
-        """Stop the answer, have what waits become the draft, return when all of it is on disk."""
+        """Stop the answer, send nothing that waits, return when all of it is on disk."""
         self.sending.cancel()
-        had_queue = bool(self._queue)
-        await self._queue.become_draft()  # before an answer's end, which would send the next
-        if had_queue:
-            self._listener.on_queue_changed(self)
         if self._answer is not None:
             self.stop()
             self._end(MessageState.STOPPED, completion=None, error=None)
+        await self._queue.settle()
         if self._ending is not None:
             await self._ending
         if not self._keeper.is_whole and len(self.conversation):

@@ -1,14 +1,15 @@
 """`MessageQueue`: messages that were sent while an answer was written, and wait for its end.
 
-On disk they stand in front of the chat's draft, and so do messages that a person is changing: an
-app that dies brings them back there.
+On disk they stand beside the chat's draft, and wait for their person when it is opened again.
+Messages of the chat that a person is changing stand before its draft: an app that dies brings them
+back there.
 Lives on the thread and asyncio loop of its session.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.conversation import Conversation, new_id
 from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.waiting_message import WaitingMessage
+from minerva_desktop.paths import path_of, path_text
 
 
 class MessageQueue:
@@ -26,11 +29,16 @@ class MessageQueue:
     def __init__(self, conversation: Conversation, keeper: SessionKeeper) -> None:
         self._conversation = conversation
         self._keeper = keeper
-        self._items: list[QueuedMessage] = []
+        self._items = [
+            QueuedMessage(new_id(), each.text, path_of(each.model), each.files)
+            for each in conversation.waiting
+        ]
+        self.is_from_disk = bool(self._items)  # and none of them was sent since
         self._before: QueuedMessage | None = None  # what is being changed, as it was
         self._edits: tuple[str, ...] = ()
         self._saving: set[asyncio.Task[None]] = set()
         self._saved_files = conversation.draft_files
+        self._saved_waiting = conversation.waiting
 
     def __len__(self) -> int:
         return len(self._items)
@@ -44,7 +52,7 @@ class MessageQueue:
         """One more waits, at the end or at ``place``."""
         at = len(self._items) if place is None else place
         self._items.insert(at, QueuedMessage(new_id(), text, model_path, files))
-        self._save_soon()
+        self._changed()
 
     def take(self, queued_id: str) -> QueuedMessage | None:
         """One waits no longer; None when it did not wait."""
@@ -53,7 +61,8 @@ class MessageQueue:
                 if queued is self.edited:
                     self._before = None
                 self._items.remove(queued)
-                self._save_soon()
+                self.is_from_disk = False
+                self._changed()
                 return queued
         return None
 
@@ -67,8 +76,13 @@ class MessageQueue:
         after = max(0, min(before + by, len(ids) - 1))
         self._items.insert(after, self._items.pop(before))
         if after != before:
-            self._save_soon()
+            self._changed()
         return after != before
+
+    def find_models(self, find: Callable[[Path], Path]) -> None:
+        """Each is for the model that ``find`` has for its own from now on."""
+        for each in self.items:
+            self._put(replace(each, model_path=find(each.model_path)))
 
     @property
     def first(self) -> QueuedMessage | None:
@@ -113,19 +127,15 @@ class MessageQueue:
         at = [each.id for each in self._items].index(new.id)
         if self._items[at] != new:
             self._items[at] = new
-            self._save_soon()
+            self._changed()
 
     # -- what is on disk ---------------------------------------------------------------------
 
-    async def become_draft(self) -> None:
-        """At the end of the session: nothing waits, all of it is the draft. What is being changed
-        is kept by who shows it, from now on."""
-        if self._items or self._edits:
+    async def settle(self) -> None:
+        """At the end of the session: return when all is on disk. What is being changed in the
+        transcript is kept by who shows it, from now on."""
+        if self._edits or self._saved_waiting != self._conversation.waiting:
             self._edits = ()
-            self._conversation.draft = self._draft()
-            self._conversation.draft_files = self._draft_files()
-            self._items.clear()
-            self._before = None
             await self._begin_saving()
         if self._saving:
             await asyncio.wait(self._saving)
@@ -147,21 +157,23 @@ class MessageQueue:
             await self._begin_saving()
 
     async def _save(self) -> None:
-        await self._keeper.save_draft(self._draft())
-        files = self._draft_files()
-        if files != self._saved_files:  # they may be large
-            self._saved_files = files
-            await self._keeper.save_draft_files(files)
+        chat = self._conversation
+        before, now = self._saved_waiting, chat.waiting
+        if now != before:
+            with_files = [each.files for each in now] != [each.files for each in before]
+            if await self._keeper.save_waiting(now, with_files=with_files):
+                self._saved_waiting = now
+        await self._keeper.save_draft("\n\n".join(filter(None, (*self._edits, chat.draft))))
+        if chat.draft_files != self._saved_files:  # they may be large
+            self._saved_files = chat.draft_files
+            await self._keeper.save_draft_files(chat.draft_files)
 
-    def _draft(self) -> str:
-        waiting = [queued.text for queued in self._items]
-        return "\n\n".join(filter(None, (*waiting, *self._edits, self._conversation.draft)))
-
-    def _draft_files(self) -> Files:
-        waiting = (file for queued in self._items for file in queued.files)
-        return (*waiting, *self._conversation.draft_files)
-
-    def _save_soon(self) -> None:
+    def _changed(self) -> None:
+        """The conversation has it at once, and the disk soon."""
+        self._conversation.waiting = tuple(
+            WaitingMessage(each.text, path_text(each.model_path), each.files)
+            for each in self._items
+        )
         _ = self._begin_saving()
 
     def _begin_saving(self) -> asyncio.Task[None]:

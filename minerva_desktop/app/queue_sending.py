@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.app.message_queue import MessageQueue
@@ -38,6 +40,17 @@ class QueueSending:
     def lacks_room(self) -> bool:
         """Whether the first that waits was found to have none."""
         return self._refused is not None and self._refused is self._queue.first
+
+    @property
+    def is_from_disk(self) -> bool:
+        """Whether what waits did so when its chat was closed, and nothing of it was sent since."""
+        return self._queue.is_from_disk
+
+    def find_models(self, find: Callable[[Path], Path]) -> None:
+        """What waits since another start is for the model that ``find`` has for its own: files
+        move."""
+        if self.is_from_disk:
+            self._queue.find_models(find)
 
     def was_due(self, session: ChatSession) -> bool:
         """Whether the turn of the first came while it was being changed, and nothing has been shown

@@ -16,6 +16,7 @@ from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.turns import sent
+from minerva_desktop.chat.waiting_message import Waiting
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.chat_store import ChatStore
 
@@ -116,6 +117,14 @@ class SessionKeeper:
         """Write the files that wait in the composer; not of a chat without messages."""
         if self._store is not None and self._is_saved:
             await self._kept(self._store.save_draft_files(self._conversation.id, files))
+
+    async def save_waiting(self, waiting: Waiting, *, with_files: bool) -> bool:
+        """Write the messages that wait, with their files or without; whether the disk has them: not
+        of a chat without messages."""
+        if self._store is None or not self._is_saved:
+            return False
+        chat_id = self._conversation.id
+        return await self._kept(self._store.save_waiting(chat_id, waiting, with_files=with_files))
 
     async def save_scroll(self) -> None:
         """Write where the transcript was left."""

@@ -21,6 +21,7 @@ from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
 from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import question_text, turns_of
+from minerva_desktop.chat.waiting_message import Waiting
 
 MAX_TITLE_CHARACTERS = 60
 ELLIPSIS = "…"
@@ -86,9 +87,9 @@ class Conversation:
 
     ``created_at`` and ``updated_at`` are Unix time in seconds. ``model`` is the file name, without
     its folder, of the model that this chat last used. ``draft`` is what stands in its composer,
-    with ``draft_files``; ``cuts`` are the places from which on a model is given it. Every operation
-    costs at most a walk over the branch or subtree it is about, so a chat of 10,000 messages stays
-    quick.
+    with ``draft_files``; ``waiting`` is to be sent, the first first; ``cuts`` are the places from
+    which on a model is given it. Every operation costs at most a walk over the branch or subtree it
+    is about, so a chat of 10,000 messages stays quick.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Conversation:
     is_archived: bool = False
     draft: str = ""
     draft_files: Files = ()
+    waiting: Waiting = ()
     scroll: ScrollPosition | None = None
     cuts: tuple[ContextCut, ...] = ()
     _active_leaf_id: str | None = field(default=None, init=False)

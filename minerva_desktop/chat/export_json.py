@@ -22,7 +22,7 @@ import msgspec
 
 from minerva_desktop.chat.conversation import Conversation, Folder, clean_text
 from minerva_desktop.chat.message import Message
-from minerva_desktop.chat.parts import ImagePart
+from minerva_desktop.chat.parts import Files, ImagePart
 from minerva_desktop.chat.sampling import SamplingParameters
 
 FORMAT = "minerva-chats"
@@ -56,8 +56,8 @@ def json_chat(conversation: Conversation) -> bytes:
             "tags": conversation.tags,
             "is_pinned": conversation.is_pinned,
             "is_archived": conversation.is_archived,
-            "draft": conversation.draft,
-            "draft_files": conversation.draft_files,
+            "draft": unsent_text(conversation),
+            "draft_files": unsent_files(conversation),
             "scroll": conversation.scroll,
             "cuts": conversation.cuts,
             "active_leaf_id": conversation.active_leaf_id,
@@ -98,6 +98,19 @@ def chats_to_json(
         json_end(),
     ]
     return b"".join(pieces)
+
+
+def unsent_text(conversation: Conversation) -> str:
+    """What waits in a chat and what stands in its composer, as one draft: elsewhere there may be
+    other models."""
+    waiting = (each.text for each in conversation.waiting)
+    return "\n\n".join(filter(None, (*waiting, conversation.draft)))
+
+
+def unsent_files(conversation: Conversation) -> Files:
+    """The files with that."""
+    waiting = (file for each in conversation.waiting for file in each.files)
+    return (*waiting, *conversation.draft_files)
 
 
 def digests_of(conversation: Conversation) -> set[str]:

@@ -23,6 +23,8 @@ if sys.platform != "win32":
 ENCRYPTED = "it is encrypted: open it with its password and print it into a new PDF, without one"
 # Of pypdf without a library for it: whether it takes a password at all is not known then.
 AES = "it is encrypted with AES, which cannot be read: open it and print it into a new PDF"
+# What pypdf says of it helps nobody who has no other library to read it with.
+DAMAGED = "{} is damaged: get the file anew, or open it and print it into a new PDF"
 MAX_MEMORY = 2 * 10**9  # bytes of address space
 MAX_CPU_SECONDS = 120
 MAX_PAGE = 4 * 1024 * 1024  # characters of one page, more than any message takes
@@ -38,6 +40,7 @@ def main() -> None:
 
 def pages(stream: BinaryIO) -> Iterator[dict[str, int | str]]:
     """The lines that are written, as objects."""
+    what = "it"
     try:
         reader = PdfReader(stream)
         if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
@@ -47,6 +50,7 @@ def pages(stream: BinaryIO) -> Iterator[dict[str, int | str]]:
         if not count:
             yield {"refused": "it has no pages"}
         for number in range(count):
+            what = f"page {number + 1} of it"
             text = reader.pages[number].extract_text()[:MAX_PAGE]
             yield {"page": number + 1, "pages": count, "text": text}
     except DependencyError:
@@ -54,15 +58,9 @@ def pages(stream: BinaryIO) -> Iterator[dict[str, int | str]]:
     except MemoryError:
         yield {"refused": f"reading it takes more than {MAX_MEMORY // 10**9} GB of memory"}
     except RecursionError:
-        yield {"refused": "it is damaged: it is nested too deep"}
-    except Exception as error:  # noqa: BLE001 - pypdf: "broken files might cause other exceptions"
-        yield {"refused": f"it is damaged: {_words(error)}"}
-
-
-def _words(error: Exception) -> str:
-    """What pypdf or Python says, on one line."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= 120 else said[:119] + "…"
+        yield {"refused": DAMAGED.format(what)}
+    except Exception:  # noqa: BLE001 - pypdf: "broken files might cause other exceptions"
+        yield {"refused": DAMAGED.format(what)}
 
 
 def _limit() -> None:

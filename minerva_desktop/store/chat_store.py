@@ -28,6 +28,7 @@ from minerva_desktop.chat.conversation import (
 )
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import Files, Part
+from minerva_desktop.chat.waiting_message import Waiting
 from minerva_desktop.digests import sha256
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store import blobs, conversation_rows, message_rows, organising, search, trash
@@ -41,6 +42,7 @@ from minerva_desktop.store.organising import Mark
 from minerva_desktop.store.recovery import Recovery
 from minerva_desktop.store.search import SearchPage, SearchPlace
 from minerva_desktop.store.search_query import parse
+from minerva_desktop.store.waiting_rows import saving
 
 Result = TypeVar("Result")
 SLICE = 500  # messages that become rows in one go: 4 ms
@@ -173,7 +175,6 @@ class ChatStore:
 
     async def create(self, conversation: Conversation) -> None:
         """Store a new conversation with the messages that it has so far.
-
         Of a long one, the rows are made in slices, between which the loop goes on: what is written
         of it before this has returned may come first, and fail.
         """
@@ -199,10 +200,16 @@ class ChatStore:
         await self._mark(Mark.DRAFT, clean_text(text), [conversation_id], durable=False)
 
     async def save_draft_files(self, conversation_id: str, files: Files) -> None:
-        """Store the files that wait there; to write them takes 8 ms for 4 MB, on the database's
-        thread. A power cut may take them."""
+        """Store the files there; 4 MB take the database's thread 8 ms. As `save_draft`."""
         key, ids = (Mark.DRAFT_FILES, conversation_id), [conversation_id]
         await self._write(lambda c: organising.set_files(c, ids, files), durable=False, key=key)
+
+    async def save_waiting(self, chat_id: str, waiting: Waiting, *, with_files: bool) -> None:
+        """Store the messages that wait in a chat; of their files none, where those did not change.
+        As `save_draft`."""
+        key = ("waiting", with_files, chat_id)
+        change = saving(chat_id, waiting, with_files=with_files)
+        await self._write(change, durable=False, key=key)
 
     async def save_scroll(self, conversation_id: str, scroll: ScrollPosition | None) -> None:
         """Store where a chat's transcript was left. A power cut may take it."""
@@ -265,10 +272,7 @@ class ChatStore:
         await self._write(insert)
 
     async def update_message(self, message: Message) -> None:
-        """Store all of a message that changes: the end of an answer.
-
-        On disk for good when it returns.
-        """
+        """Store all of a message that changes, as an answer's end; for good when it returns."""
         content = message_rows.content_of(message)
         await self._write(lambda c: message_rows.update(c, content, message.id))
 
@@ -276,10 +280,7 @@ class ChatStore:
         self, message_id: str, text: str, parts: Sequence[Part] | None = None
     ) -> None:
         """Store all the text that a streaming answer has so far, and its parts unless None; cheap
-        enough for 4 times a second.
-
-        Does nothing once the answer's end is stored: a late flush never cuts an answer short.
-        """
+        enough for 4 times a second. Does nothing once the answer's end is stored."""
         stored_parts = None if parts is None else message_rows.json_of(parts)
         bindings = (clean_text(text), stored_parts, message_id)
 

@@ -40,14 +40,15 @@ from minerva_desktop.store.message_rows import (
     sampling_of,
 )
 from minerva_desktop.store.text_folding import fold
+from minerva_desktop.store.waiting_rows import columns_of, waiting_in
 
 logger = logging.getLogger(__name__)
 
 INSERT_CONVERSATION = """
     INSERT INTO conversations (id, created_at, updated_at, folder_id, is_pinned, is_archived,
-        draft, draft_files, scroll, title, folded_title, title_source, model, system_prompt,
-        parameters, active_leaf_id, cuts)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        draft, draft_files, waiting, waiting_files, scroll, title, folded_title, title_source,
+        model, system_prompt, parameters, active_leaf_id, cuts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INSERT_TAG = "INSERT OR IGNORE INTO tags (conversation_id, tag) VALUES (?, ?)"
 UPDATE_DETAILS = """
@@ -72,7 +73,8 @@ SELECT_TAGS = "SELECT conversation_id, tag FROM tags ORDER BY row"
 SELECT_TAGS_OF = "SELECT tag FROM tags WHERE conversation_id = ? ORDER BY row"
 SELECT_CONVERSATION = """
     SELECT created_at, updated_at, title, title_source, model, system_prompt, parameters,
-        folder_id, is_pinned, is_archived, draft, draft_files, scroll, cuts, active_leaf_id
+        folder_id, is_pinned, is_archived, draft, draft_files, waiting, waiting_files, scroll,
+        cuts, active_leaf_id
     FROM conversations WHERE id = ?
 """
 SELECT_MESSAGES = f"""
@@ -96,6 +98,7 @@ def row_of(conversation: Conversation) -> Row:
         conversation.is_archived,
         clean_text(conversation.draft),
         parts_of(conversation.draft_files),
+        *columns_of(conversation.waiting),
         None if scroll is None else json_of(scroll),
         *details_of(conversation),
     )
@@ -189,7 +192,8 @@ def _without_messages(
     if row is None:
         raise StoreError(f"There is no chat with the id {conversation_id}")
     (created_at, updated_at, title, title_source, model, system_prompt, parameters) = row[:7]
-    (folder_id, is_pinned, is_archived, draft, files, scroll, cuts, active_leaf_id) = row[7:]
+    (folder_id, is_pinned, is_archived, draft, files, waiting, waiting_files) = row[7:14]
+    (scroll, cuts, active_leaf_id) = row[14:]
     conversation = Conversation(
         id=conversation_id,
         created_at=created_at,
@@ -205,6 +209,7 @@ def _without_messages(
         is_archived=bool(is_archived),
         draft=draft,
         draft_files=() if files is None else parsed(files, Files) or (),
+        waiting=waiting_in(waiting, waiting_files),
         scroll=None if scroll is None else parsed(scroll, ScrollPosition),
         cuts=() if cuts is None else parsed(cuts, tuple[ContextCut, ...]) or (),
     )

@@ -227,4 +227,20 @@ def m003_draft_files(connection: apsw.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_initial, m002_parts_and_order, m003_draft_files)
+def m004_waiting_messages(connection: apsw.Connection) -> None:
+    """The messages that wait to be sent, apart from the draft, in which they were joined before;
+    and apart from them their files, which may be large, and change seldom."""
+    connection.execute(
+        """
+        ALTER TABLE conversations ADD COLUMN waiting TEXT;  -- JSON array of store.waiting_rows.Line
+        ALTER TABLE conversations ADD COLUMN waiting_files TEXT;  -- JSON array of FilePart
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_initial,
+    m002_parts_and_order,
+    m003_draft_files,
+    m004_waiting_messages,
+)

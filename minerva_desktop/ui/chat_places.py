@@ -112,10 +112,7 @@ class ChatPlaces(QObject):
     def enter(self, session: ChatSession) -> None:
         """``session`` is shown now: its draft goes into the composer."""
         self.setup.enter(session)
-        edited = session.editing.message  # it was being changed when the chat was left
-        draft, files = session.conversation.draft, session.conversation.draft_files
-        if edited is not None:
-            draft, files = edited.text, edited.files
+        draft, files = _kept(session)
         if is_new(session):
             draft, self._unsaved = draft or self._unsaved, ""
             files, self._unsaved_files = files or self._unsaved_files, ()
@@ -169,11 +166,9 @@ class ChatPlaces(QObject):
 
     @Slot()
     def _on_stayed(self) -> None:
-        """What waited for an answer, or was a changed message, became the draft, when the window
-        was about to close."""
+        """What was a changed message became the draft, when the window was about to close."""
         if self._session is not None:
-            kept = self._session.conversation
-            draft, files = kept.draft, kept.draft_files
+            draft, files = _kept(self._session)
             if (draft, files) != (self._composer.text, self._composer.files):
                 self._composer.start_over(draft, files)
 
@@ -226,6 +221,14 @@ class ChatPlaces(QObject):
         self._scroll_timer.stop()
         if self._session is not None:
             self._tasks.start(self._session.keep_scroll(self._view.scroll_position))
+
+
+def _kept(session: ChatSession) -> tuple[str, Files]:
+    """What is to stand in the composer: a waiting message that is being changed, or the draft."""
+    edited = session.editing.message
+    if edited is not None:
+        return edited.text, edited.files
+    return session.conversation.draft, session.conversation.draft_files
 
 
 def _start(timer: QTimer) -> None:

@@ -15,8 +15,9 @@ from minerva_desktop.paths import path_text
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.engine_worker import EngineWorker
+from minerva_desktop.ui.failed_loads import TEMPLATE
 from minerva_desktop.ui.main_window import MainWindow
-from minerva_desktop.ui.model_controller import TEMPLATE, ModelController
+from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks

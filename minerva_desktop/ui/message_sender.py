@@ -46,7 +46,7 @@ class MessageSender(QObject):
         self._tasks = tasks
         self._session = session
         self._begun = asyncio.Event()
-        self._edit = WaitingEdit(window.composer, models, tasks, session)
+        self._edit = WaitingEdit(window, models, tasks, session)
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
         composer.queued.connect(self._on_submitted)
@@ -55,6 +55,7 @@ class MessageSender(QObject):
         composer.waiting.remove_requested.connect(self._on_remove_waiting)
         composer.waiting.move_requested.connect(self._on_move_waiting)
         composer.waiting.send_requested.connect(self._on_send_waiting)
+        room.asked_again.connect(self._on_asked_again)
 
     def begin(self) -> None:
         """Let messages go; called once the start is over, well or not."""
@@ -68,7 +69,9 @@ class MessageSender(QObject):
         end = None if leaf_id is None else session.conversation[leaf_id].state
         ends: dict[MessageState | None, str]
         ends = {MessageState.STOPPED: STOPPED, MessageState.COMPLETE: NOT_YET}
-        why = NO_ROOM if session.sending.lacks_room else ends.get(end, NOT_WELL)
+        why = NOT_YET if session.sending.is_from_disk else ends.get(end, NOT_WELL)
+        if session.sending.lacks_room:
+            why = NO_ROOM
         if session.editing.is_first:
             why = EDITED
         edited = session.editing.message
@@ -81,6 +84,7 @@ class MessageSender(QObject):
     def _on_submitted(self, text: str) -> None:
         """It stays in the composer until it is known to fit. A waiting message that was changed is
         counted when it is its turn."""
+        self._find_models()
         if self._edit.submit():
             return
         files = self._composer.files
@@ -105,6 +109,10 @@ class MessageSender(QObject):
     def _on_changed(self) -> None:
         """What is said of a message that was too long is no longer true of it."""
         self._window.notifications.dismiss(TOO_LONG)
+
+    @Slot(object)
+    def _on_asked_again(self, asked: Asked) -> None:
+        self._tasks.start((asked.then or partial(self._send_if_it_fits, asked))())
 
     async def _send_if_it_fits(self, asked: Asked) -> None:
         """What is typed while it is counted stays. Who changes it or the model meanwhile has to
@@ -158,9 +166,7 @@ class MessageSender(QObject):
     def _on_remove_waiting(self, queued_id: str) -> None:
         session = self._session()
         if session is not None:
-            edited = session.editing.message
-            if edited is not None and edited.id == queued_id:
-                self._edit.leave()  # the draft comes back
+            self._edit.throw_away(queued_id)
             session.unqueue(queued_id)
 
     @Slot(str, int)
@@ -175,7 +181,14 @@ class MessageSender(QObject):
         if session is not None and session.editing.is_first:
             self._composer.submit()  # as it is changed so far
         elif session is not None:
+            self._find_models()
             self._tasks.start(session.send_queued())
+
+    def _find_models(self) -> None:
+        """Before what waited when the app was closed last is sent, now or behind something else."""
+        session = self._session()
+        if session is not None:
+            session.sending.find_models(self._models.in_place_of)
 
 
 async def _say(asked: Asked) -> None:

@@ -25,21 +25,15 @@ from minerva_desktop.errors import (
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.expected_context import expected_n_ctx
+from minerva_desktop.ui.failed_loads import FailedLoads
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
-from minerva_desktop.ui.model_notices import (
-    LOAD_ANYWAY,
-    LOAD_OPTIONS,
-    RETRY_LOAD,
-    TOO_LARGE,
-    ModelNotices,
-)
-from minerva_desktop.ui.notification_bar import NoticeAction
+from minerva_desktop.ui.model_notices import TOO_LARGE, ModelNotices
+from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.unloading import Purpose, Unloading
 
 NO_MODEL = "no-model"
-TEMPLATE = "chat_template"  # what an error is about that the load options can mend
 
 
 class ModelController(QObject):
@@ -74,6 +68,7 @@ class ModelController(QObject):
         self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
         self._names: dict[Path, str] = {}
         self._notices = ModelNotices(window.notifications, self.shown_name)
+        self._failed = FailedLoads(window.notifications, self._notices, self._load_again, tasks)
         self.unloading = Unloading(window, worker, tasks, self.shown_name)
         self.unloading.removable.connect(self._on_removable)
         picker, header = window.header.picker, window.header
@@ -86,7 +81,7 @@ class ModelController(QObject):
         header.eject_requested.connect(self._on_eject)
         header.cancel_requested.connect(self._on_cancel_load)
         window.chat_view.events.options_requested.connect(self._open_options)
-        window.notifications.action_triggered.connect(self._on_notice_action)
+        self._failed.options_requested.connect(picker.options_requested)
         worker.model_changed.connect(self._on_model_changed)
         worker.memory_given_back.connect(self._on_memory_given_back)
         worker.load_waits.connect(self._on_load_waits)
@@ -104,6 +99,14 @@ class ModelController(QObject):
     def name_of(self, path: Path) -> str | None:
         """A model's name for people; None when it is not in the library."""
         return self._names.get(path)
+
+    def in_place_of(self, path: Path) -> Path:
+        """That model, or where it is not in the library any more, one by that name, or the chosen
+        one."""
+        if path in self._names:
+            return path
+        named = (each for each in self._names if model_name(each) == model_name(path))
+        return next(named, None) or self._current or path
 
     def item_of(self, path: Path) -> PickerItem:
         """What the picker shows of a model: nothing of one that is not in the library."""
@@ -123,10 +126,12 @@ class ModelController(QObject):
         """The context in tokens that a model which is not loaded can be expected to get."""
         return expected_n_ctx(self._settings.current, self._items, path)
 
-    async def load_for(self, path: Path) -> bool:
-        """Load a model for what is asked of it; whether it is loaded then. What goes wrong is
-        told."""
-        await self._load(path, self._n_choices)
+    async def load_for(self, path: Path, again: Work) -> bool:
+        """Load a model for what is asked of it; whether it is loaded then. What goes wrong is told,
+        and ``again`` done once a button of that notice has it loaded after all, unless another is
+        chosen meanwhile."""
+        if await self._load(path, self._n_choices):
+            self._failed.keep(path, again)
         return path in self._ready
 
     def choose_named(self, name: str) -> None:
@@ -228,6 +233,8 @@ class ModelController(QObject):
     def _choose(self, path: Path | None) -> None:
         if self._current is not None and path != self._current:
             self._worker.stop_waiting(self._current)  # nobody wants that load any more
+        if path != self._current:
+            self._failed.forget()
         self._current = path
         self._n_choices += 1
         if path is not None:
@@ -250,23 +257,27 @@ class ModelController(QObject):
         self._choose(chosen)
         self._tasks.start(self._load(chosen, self._n_choices))
 
-    async def _load(self, path: Path, choice: int, *, forced: bool = False) -> None:
+    async def _load(self, path: Path, choice: int, *, forced: bool = False) -> bool:
+        """Whether it failed, of which a notice tells."""
         if choice != self._n_choices:
-            return  # another was chosen before this one's turn came
+            return False  # another was chosen before this one's turn came
         try:
             await self._worker.load(path, forced=forced)
         except LoadCancelled:
             self._take_back(path, choice)
+            return False
         except OutOfMemory:
-            return  # told by the pool's event
+            return True  # told by the pool's event
         except MinervaError as error:
-            again = f"{RETRY_LOAD} {path_text(path)}"
-            actions = [NoticeAction("Try again", again)]
-            if error.param == TEMPLATE:
-                actions.insert(
-                    0, NoticeAction("Load options…", f"{LOAD_OPTIONS} {path_text(path)}")
-                )
-            self._notices.error(error, *actions, key=again)
+            self._failed.tell(error, path)
+            return True
+        return False
+
+    async def _load_again(self, path: Path, is_forced: bool) -> bool:
+        """Whether it is loaded, and none was chosen meanwhile."""
+        choice = self._n_choices
+        await self._load(path, choice, forced=is_forced)
+        return path in self._ready and choice == self._n_choices
 
     @Slot()
     def _on_add_requested(self) -> None:
@@ -374,24 +385,13 @@ class ModelController(QObject):
     def _settle_refusal(self, state: ModelState) -> None:
         """A model is ready: what was refused is no news any more, unless it is only back."""
         refused = self._refused
-        self._window.notifications.dismiss(f"{RETRY_LOAD} {path_text(state.path)}")
+        self._failed.is_over(state.path)
         if not state.is_back:
             self._refused = None
             self._window.notifications.dismiss(TOO_LARGE)
         elif refused is not None and refused[0] == state.path:
             self._refused = None
             self._notices.ways_out(refused[1], state.path, is_back=True)
-
-    # -- notices ---------------------------------------------------------------------------
-
-    @Slot(str)
-    def _on_notice_action(self, callback_id: str) -> None:
-        action, _, path = callback_id.partition(" ")
-        if action in (RETRY_LOAD, LOAD_ANYWAY):
-            forced = action == LOAD_ANYWAY
-            self._tasks.start(self._load(path_of(path), self._n_choices, forced=forced))
-        elif action == LOAD_OPTIONS:
-            self._window.header.picker.options_requested.emit(path)
 
     @Slot()
     def _open_options(self) -> None:

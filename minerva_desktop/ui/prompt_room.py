@@ -99,9 +99,11 @@ class Outgrown(msgspec.Struct, frozen=True):
 class PromptRoom(QObject):
     """Holds what is asked in each chat and not yet begun, because it is counted: one thing in each,
     which its person can give up. ``outgrown(Outgrown)``: that was not sent, and cutting the chat
-    might help. A message that alone is too long is told of here."""
+    might help. A message that alone is too long is told of here. ``asked_again(Asked)``: its model
+    could not be loaded when it was asked, and is now, as its person wished."""
 
     outgrown = Signal(object)
+    asked_again = Signal(object)
 
     def __init__(
         self,
@@ -161,7 +163,8 @@ class PromptRoom(QObject):
         was_chosen = asked.path == self._models.current_path
         is_loaded = self._models.n_ctx_of(asked.path) is not None
         if not is_loaded:
-            is_loaded = await self._models.load_for(asked.path)
+            again = partial(self._ask_again, asked)
+            is_loaded = await self._models.load_for(asked.path, again)
             self._held[asked.session] = replace(
                 self._held[asked.session], words=self._words_of(asked)
             )
@@ -174,6 +177,11 @@ class PromptRoom(QObject):
             self._tell_other_model(asked)
             return False
         return is_loaded
+
+    async def _ask_again(self, asked: Asked) -> None:
+        session = asked.session  # in which something else may be asked by now
+        if not (session.is_answering or session.is_gone or self.is_held(session)):
+            self.asked_again.emit(asked)
 
     def _tell_other_model(self, asked: Asked) -> None:
         is_open, title = asked.session is self._session(), asked.session.conversation.title
@@ -247,6 +255,8 @@ class PromptRoom(QObject):
         if asked.session.is_gone:
             return False  # of which nothing needs to be said
         alone = None if draft is None else await self._count(asked.path, (draft,))
+        in_files = sum(file.n_tokens for file in asked.files)  # as their cards say
+        used, alone = used.at_least(in_files), alone and alone.at_least(in_files)
         is_open = asked.session is self._session()
         if is_open and alone is not None and alone.n_tokens >= n_ctx:
             self._notifications.show_notice(self._refusal(asked.path, alone, used, n_ctx))

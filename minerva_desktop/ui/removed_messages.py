@@ -31,6 +31,9 @@ class RemovedMessages(QObject):
         session = self._session()
         if session is None:
             return
+        edited = session.editing.message
+        if edited is not None and edited.id == queued_id:  # as it stands in the composer by now
+            session.editing.keep(self._composer.text, self._composer.files)
         for place, queued in enumerate(session.queued):
             if queued.id == queued_id:
                 self._offer(session, queued, place)

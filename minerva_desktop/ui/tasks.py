@@ -23,7 +23,7 @@ class UiTasks:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = False
 
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+    def start(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None] | None:
         """Run ``work``; a `MinervaError` that it raises is shown. Nothing starts after `finish`:
         None then."""
         if self._finished:
@@ -41,7 +41,7 @@ class UiTasks:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
         try:
             await work
         except MinervaError as error:

@@ -6,32 +6,40 @@ Main thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.ui.composer import STILL_READING, Composer
+from minerva_desktop.chat.parts import Files
+from minerva_desktop.ui.composer import STILL_READING
+from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
+
+GIVEN_UP = "Your change to the waiting message was not kept"
 
 
 class WaitingEdit(QObject):
     """Enter puts it back into its place as it was changed, Esc as it was before; the draft comes
-    back then. Undo leads to no other text than its own."""
+    back then, and Undo brings back what was typed. In the composer Ctrl+Z leads to no other text
+    than its own."""
 
     def __init__(
         self,
-        composer: Composer,
+        window: MainWindow,
         models: ModelController,
         tasks: UiTasks,
         session: Callable[[], ChatSession | None],
     ) -> None:
         """``session`` is the open chat's."""
-        super().__init__(composer)
-        self._composer = composer
+        super().__init__(window)
+        self._composer = composer = window.composer
         self._models = models
         self._tasks = tasks
         self._session = session
+        self._offers = Offers("waiting:", window.notifications, tasks)
         composer.waiting.edit_requested.connect(self._on_edit)
         composer.leave_requested.connect(self.leave)
 
@@ -46,24 +54,60 @@ class WaitingEdit(QObject):
         elif composer.attachments.is_reading:
             composer.show_hint(STILL_READING)
         else:
-            if edited is not None:
-                session.editing.keep(composer.text, composer.files)
-            else:
-                self._tasks.start(session.keep_draft(composer.text, composer.files))
-            new = session.editing.begin(session, queued_id)
-            if new is not None:
-                composer.start_over(new.text, new.files)
-                composer.focus_editor()
+            self._begin(session, queued_id)
+
+    def _begin(self, session: ChatSession, queued_id: str) -> None:
+        composer = self._composer
+        if session.editing.message is not None:
+            session.editing.keep(composer.text, composer.files)
+        else:
+            self._tasks.start(session.keep_draft(composer.text, composer.files))
+        new = session.editing.begin(session, queued_id)
+        if new is not None:
+            composer.start_over(new.text, new.files)
+            composer.focus_editor()
 
     @Slot()
     def leave(self) -> None:
-        """Leave the message as it was, if one is being changed."""
+        """Leave the message as it was, if one is being changed, and offer what it was becoming."""
         session = self._session()
-        if session is not None and session.editing.message is not None:
+        edited = None if session is None else session.editing.message
+        if session is None or edited is None:
+            return
+        text, files = self._composer.text, self._composer.files
+        session.editing.give_up(session)
+        self._show_draft(session)
+        before = next(each for each in session.queued if each.id == edited.id)
+        if (text, files) != (before.text, before.files) and (text.strip() or files):
+            again = partial(self._begin_again, session, edited.id, text, files)
+            self._offers.undo(GIVEN_UP, again, is_last_chance=True)
+        if session.sending.was_due(session):
+            self._tasks.start(session.send_queued())
+
+    async def _begin_again(
+        self, session: ChatSession, queued_id: str, text: str, files: Files
+    ) -> None:
+        """Have that in the composer again; where the message does not wait any more, as one of its
+        own."""
+        composer = self._composer
+        if session.is_gone or all(each.id != queued_id for each in session.queued):
+            composer.put_back(f"{text}\n\n" if composer.text.strip() else text, files)
+        elif session is self._session():
+            self._begin(session, queued_id)
+            composer.attachments.start_over(files)
+            composer.set_text(text)
+        else:  # for when its chat is shown
+            session.editing.begin(session, queued_id)
+            session.editing.keep(text, files)
+
+    def throw_away(self, queued_id: str) -> None:
+        """That message is about to be taken out of the queue: where it is the one that is being
+        changed, the draft comes back."""
+        session = self._session()
+        edited = None if session is None else session.editing.message
+        if session is not None and edited is not None and edited.id == queued_id:
             session.editing.give_up(session)
             self._show_draft(session)
-            if session.sending.was_due(session):
-                self._tasks.start(session.send_queued())
 
     def submit(self) -> bool:
         """Put it back as it stands in the composer, and send it where nothing else is before it;

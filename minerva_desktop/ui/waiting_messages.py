@@ -40,6 +40,7 @@ BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
 EDIT, REMOVE = "Edit this message", "Do not send this message"
 LEAVE = "Leave this message as it was"
+MAX_SAID = 100  # characters of a message, to a screen reader that is told its place
 MOVE_KEYS = {"Alt+Up": -1, "Alt+Down": 1}
 NOT_YET = "Not sent yet."
 EDITED = "Not sent while you edit it."
@@ -67,6 +68,9 @@ class WaitingMessages(QWidget):
         self._is_paused = False
         self._edited: QueuedMessage | None = None
         self._max_shown = 1
+        self._n_above = 0  # that wait before the first that is shown
+        self._moved = ""  # the one that its person moves
+        self._is_refreshing = False
         self._rows: list[_WaitingMessage] = []
         self.leads_to: QWidget | None = None  # what Tab leads to behind them
         self.setObjectName("waitingMessages")
@@ -76,18 +80,19 @@ class WaitingMessages(QWidget):
         self._why.setWordWrap(True)
         self._send = QPushButton("Send now")
         self._paused = self._make_paused_line(self._send)
-        self._more = QLabel()
-        self._more.setProperty("look", "muted")
-        self._more.setContentsMargins(3 * GRID, 0, 0, 0)
+        self._before, self._more = _muted_line(), _muted_line()
         self._box = QVBoxLayout(self)
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.setSpacing(GRID)
-        self._box.addWidget(self._more)
-        self._box.addWidget(self._paused)
+        for line in (self._before, self._more, self._paused):
+            self._box.addWidget(line)
         for keys, by in MOVE_KEYS.items():
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(partial(self._move_focused, by))
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.focusChanged.connect(self._on_focus_changed)
         self.hide()
 
     def _make_paused_line(self, send: QPushButton) -> QWidget:
@@ -121,12 +126,23 @@ class WaitingMessages(QWidget):
         before = [message.id for message in self._shown]
         self._shown, self._is_paused = tuple(messages), is_paused
         ids = [message.id for message in messages]
-        focused = self._focused if sorted(ids) == sorted(before) else None
-        self._refresh()
-        if focused is not None and ids != before:
-            self._follow(*focused)
+        is_moved = ids != before and sorted(ids) == sorted(before)
+        focused = self._focused if is_moved else None
+        moved = self._moved if is_moved and self._moved in ids else ""
+        self._moved = ""
+        if focused is not None:
+            place = self._place(focused[0])
+            self._n_above = max(place + 1 - self._max_shown, min(self._n_above, place))
+        elif ids != before:
+            self._n_above = 0
+        self._refresh(focused)
+        if moved:
+            self._say_place(moved, is_known=focused is not None and focused[0] == moved)
         elif len(ids) > len(before):
             self._say(self.accessibleName())
+
+    def _place(self, message_id: str) -> int:
+        return next(at for at, each in enumerate(self._shown) if each.id == message_id)
 
     @property
     def _focused(self) -> tuple[str, int] | None:
@@ -137,19 +153,23 @@ class WaitingMessages(QWidget):
                 return row.message_id, row.buttons.index(focused)
         return None
 
-    def _follow(self, message_id: str, button: int) -> None:
-        """A message was moved whose button had the keyboard: that has it where it is now."""
-        place = next(at for at, each in enumerate(self._shown) if each.id == message_id)
-        self._say(f"Place {place + 1} of {len(self._shown)}")
-        if place < len(self._rows):
-            self._rows[place].buttons[button].setFocus(Qt.FocusReason.TabFocusReason)
+    def _say_place(self, message_id: str, *, is_known: bool) -> None:
+        """``is_known``: it has the keyboard, and was read when that came to it."""
+        place = self._place(message_id)
+        words = f"Place {place + 1} of {len(self._shown)}"
+        self._say(words if is_known else f"{_words(self._shown[place])[:MAX_SAID]}: {words}")
 
     def _say(self, words: str) -> None:
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def _move_focused(self, by: int) -> None:
         if (focused := self._focused) is not None:
-            self.move_requested.emit(focused[0], by)
+            self._move(focused[0], by)
+
+    @Slot(str, int)
+    def _move(self, message_id: str, by: int) -> None:
+        self._moved = message_id
+        self.move_requested.emit(message_id, by)
 
     def set_max_shown(self, count: int) -> None:
         """Show at most so many of them, and at least one."""
@@ -157,14 +177,37 @@ class WaitingMessages(QWidget):
             self._max_shown = max(1, count)
             self._refresh()
 
-    def _refresh(self) -> None:
-        focused = QApplication.focusWidget()
-        had_focus = focused is not None and self.isAncestorOf(focused)
+    @Slot(QWidget, QWidget)
+    def _on_focus_changed(self, _before: QWidget | None, now: QWidget | None) -> None:
+        """Who went on with the keyboard to what is shown last leaves: the first are shown again."""
+        if not self._n_above or now is None or self._is_refreshing:
+            return
+        if not self.isAncestorOf(now) and not isinstance(now, PopupMenu):
+            self._n_above = 0
+            self._refresh()
+
+    def _refresh(self, focused: tuple[str, int] | None = None) -> None:
+        """``focused`` is the message, and which of its buttons, that had the keyboard and keeps
+        it."""
+        self._is_refreshing = True
+        widget = QApplication.focusWidget()
+        had_focus = widget is not None and self.isAncestorOf(widget)
+        self._show_rows()
+        for row in self._rows:
+            if focused is not None and row.message_id == focused[0]:
+                row.buttons[focused[1]].setFocus(Qt.FocusReason.TabFocusReason)
+                had_focus = False
+        if had_focus:
+            self.focus_left.emit()
+        self._is_refreshing = False
+
+    def _show_rows(self) -> None:
         for row in self._rows:
             row.hide()
             row.deleteLater()
-        messages, shown = self._shown, self._shown[: self._max_shown]
-        last = len(messages) - 1
+        messages, last = self._shown, len(self._shown) - 1
+        above = self._n_above = max(0, min(self._n_above, len(messages) - self._max_shown))
+        shown = messages[above : above + self._max_shown]
         self._rows = [
             _WaitingMessage(
                 self._icons,
@@ -172,10 +215,10 @@ class WaitingMessages(QWidget):
                 can_move={-1: place > 0, 1: place < last},
                 is_edited=each is self._edited,
             )
-            for place, each in enumerate(shown)
+            for place, each in enumerate(shown, above)
         ]
-        for place, row in enumerate(self._rows):
-            row.move_requested.connect(self.move_requested)
+        for place, row in enumerate(self._rows, 1):
+            row.move_requested.connect(self._move)
             row.edit_requested.connect(self.edit_requested)
             row.remove_requested.connect(self.remove_requested)
             self._box.insertWidget(place, row)
@@ -183,7 +226,9 @@ class WaitingMessages(QWidget):
         if self.leads_to is not None:
             buttons = [button for row in self._rows for button in row.buttons]
             lead_to(self.leads_to, [*buttons, self._send])
-        n_more = len(messages) - len(self._rows)
+        self._before.setText(f"{above} before {'this' if len(shown) == 1 else 'these'}")
+        self._before.setVisible(above > 0)
+        n_more = len(messages) - above - len(self._rows)
         self._more.setText(f"and {n_more} more")
         self._more.setVisible(n_more > 0)
         self._paused.setVisible(self._is_paused and bool(messages))
@@ -191,8 +236,6 @@ class WaitingMessages(QWidget):
         count = len(messages)
         self.setAccessibleName(f"{count} {'message waits' if count == 1 else 'messages wait'}")
         self.setVisible(bool(messages))
-        if had_focus:
-            self.focus_left.emit()
 
 
 class _WaitingMessage(QFrame):
@@ -265,6 +308,14 @@ class _WaitingMessage(QFrame):
     @Slot()
     def _on_remove(self) -> None:
         self.remove_requested.emit(self.message_id)
+
+
+def _muted_line() -> QLabel:
+    """What stands above or below the messages that are shown."""
+    line = QLabel()
+    line.setProperty("look", "muted")
+    line.setContentsMargins(3 * GRID, 0, 0, 0)
+    return line
 
 
 def _words(message: QueuedMessage) -> str:

@@ -81,6 +81,17 @@ def test_what_is_no_text_is_refused_with_the_reason(
     assert reason in words
 
 
+def test_a_damaged_pdf_says_what_to_do(tmp_path: Path) -> None:
+    """In our words: it was refused in those of the library that reads it."""
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF-1.4\n" + bytes(99))
+    advice = "is damaged: get the file anew, or open it and print it into a new PDF."
+    assert _why_not(path) == f"“a.pdf” cannot be attached: it {advice}"
+    whole = write_pdf(path, "one", "two").read_bytes()
+    path.write_bytes(whole.replace(b"/Length", b"/Filter /Nothing /Length"))
+    assert _why_not(path) == f"“a.pdf” cannot be attached: page 1 of it {advice}"
+
+
 def test_what_is_gone_is_refused(tmp_path: Path) -> None:
     assert _why_not(tmp_path / "a.txt") == "“a.txt” cannot be attached: it is not there."
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.message import ChatTurn, Role
+from minerva_desktop.chat.parts import FilePart
 from tests.app.desk import CANCELLED, MODEL, Desk
+
+OTHER = Path("/models/other.gguf")
+NOTES = FilePart("notes.md", "# Notes", 7)
 
 
 async def test_a_message_waits_for_the_running_answer(desk: Desk) -> None:
@@ -56,7 +61,7 @@ async def test_what_is_moved_before_others_is_sent_before_them(desk: Desk) -> No
     assert desk.engine.started[1].turns[-1] == ChatTurn(Role.USER, "Four")
     await session.close()
     stored = await desk.store.load(session.conversation.id)
-    assert stored.draft == "Two\n\nThree"
+    assert [waiting.text for waiting in stored.waiting] == ["Two", "Three"]
 
 
 async def test_a_stopped_answer_leaves_the_queue_waiting(desk: Desk) -> None:
@@ -172,18 +177,32 @@ async def test_a_count_that_fails_leaves_the_message_for_its_person(
     await asyncio.sleep(0)
     await session.close()  # waits for no tokens
     await sending
-    assert session.conversation.draft == "Two"
+    assert [queued.text for queued in session.queued] == ["Two"]
 
 
-async def test_what_waits_at_the_end_becomes_the_draft(desk: Desk) -> None:
+async def test_what_waits_at_the_end_waits_for_its_person_the_next_time(desk: Desk) -> None:
+    """It was one draft with what was typed then."""
     session = desk.new_session()
     await session.send("One", MODEL)
+    session.enqueue("Two", MODEL, (NOTES,))  # before the chat is on disk
+    session.enqueue("Three", OTHER)
     await session.keep_draft("typed")
-    session.enqueue("Two", MODEL)
     await session.close()
-    assert session.queued == ()
-    again = await desk.store.load(session.conversation.id)
-    assert again.draft == "Two\n\ntyped"
+    await desk.library.trash([session.conversation.id])  # it has to be read from disk then
+    await desk.library.restore([session.conversation.id])
+    again = await desk.library.open_session(session.conversation.id)
+    assert again is not session
+    assert again.is_paused
+    was_from_disk = again.sending.is_from_disk
+    waiting = [(each.text, each.model_path, each.files) for each in again.queued]
+    assert waiting == [("Two", MODEL, (NOTES,)), ("Three", OTHER, ())]
+    assert again.conversation.draft == "typed"
+    assert len(desk.engine.started) == 1  # nothing goes by itself
+    await again.send_queued()
+    assert desk.engine.started[1].turns[-1].text.endswith("Two")
+    assert (was_from_disk, again.sending.is_from_disk) == (True, False)
+    stored = await desk.store.load(session.conversation.id)
+    assert [each.text for each in stored.waiting] == ["Three"]
 
 
 async def test_a_draft_is_the_chats_at_once(desk: Desk) -> None:
@@ -201,14 +220,14 @@ async def test_what_waits_outlives_the_app(desk: Desk) -> None:
     session.enqueue("Three", MODEL)
     await session.keep_draft("typed")
     stored = await desk.store.load(session.conversation.id)
-    assert stored.draft == "Two\n\nThree\n\ntyped"
-    assert session.conversation.draft == "typed"
+    assert [each.text for each in stored.waiting] == ["Two", "Three"]
+    assert stored.draft == "typed"
     assert session.unqueue(session.queued[0].id) is not None
     await desk.says(session, "Un")
     await _until_started(desk, 2)
     await session.close()
     stored = await desk.store.load(session.conversation.id)
-    assert stored.draft == "typed"
+    assert (stored.waiting, stored.draft) == ((), "typed")
 
 
 @pytest.mark.parametrize("is_given_up", [False, True])
@@ -230,7 +249,7 @@ async def test_what_is_edited_holds_up_the_rest(desk: Desk, *, is_given_up: bool
         await asyncio.sleep(0)
     assert len(desk.engine.started) == 1
     stored = await desk.store.load(session.conversation.id)
-    assert stored.draft == "Deux\n\nThree\n\ntyped"
+    assert [each.text for each in stored.waiting] == ["Deux", "Three"]
     assert session.sending.was_due(session)
     if is_given_up:
         session.editing.give_up(session)

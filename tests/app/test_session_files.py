@@ -11,6 +11,7 @@ from minerva_desktop.app.context_use import ContextPart, prompt_source
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.parts import PDF, FilePart, file_as_text
+from minerva_desktop.chat.waiting_message import WaitingMessage
 from minerva_desktop.errors import InvalidRequest
 from tests.app.desk import DONE, MODEL, Desk
 
@@ -62,13 +63,14 @@ async def test_a_file_alone_is_a_message_and_gives_its_name_to_the_chat(desk: De
     assert session.conversation.active_branch()[0].parts == (NOTES,)
 
 
-async def test_files_wait_with_their_message_and_become_a_draft_with_it(desk: Desk) -> None:
+async def test_files_wait_with_their_message_and_outlive_the_app_with_it(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("Hi", MODEL)
     session.enqueue("And this?", MODEL, (NOTES,))
     await session.keep_draft("later", (PAPER,))
     kept = await desk.store.load(session.conversation.id)
-    assert (kept.draft, kept.draft_files) == ("And this?\n\nlater", (NOTES, PAPER))
+    assert kept.waiting == (WaitingMessage("And this?", str(MODEL), (NOTES,)),)
+    assert (kept.draft, kept.draft_files) == ("later", (PAPER,))
     await desk.says(session, "Hello")
     while session.queued:
         await asyncio.sleep(0)
@@ -76,7 +78,7 @@ async def test_files_wait_with_their_message_and_become_a_draft_with_it(desk: De
     session.enqueue("", MODEL, (NOTES,))
     await session.close()
     kept = await desk.store.load(session.conversation.id)
-    assert (kept.draft, kept.draft_files) == ("later", (NOTES, PAPER))
+    assert kept.waiting == (WaitingMessage("", str(MODEL), (NOTES,)),)
 
 
 async def test_the_end_waits_for_files_that_are_being_saved(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat
 from minerva_desktop.chat.parts import PDF, FilePart
+from minerva_desktop.chat.waiting_message import WaitingMessage
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.migrations import MIGRATIONS
 from tests.chat.samples import make_message
@@ -62,6 +63,37 @@ async def test_the_search_finds_a_file_by_its_name(tmp_path: Path) -> None:
         assert [hit.message_id for hit in page.hits] == [message.id]
     assert "Flußpferd.pdf" in (await store.search("flusspferd")).hits[0].snippet.text
     assert (await store.search("hippos")).hits == ()
+    await store.close()
+
+
+def test_an_export_has_what_waits_as_the_draft() -> None:
+    chat = _chat()
+    chat.waiting = (WaitingMessage("First", "/models/tiny.gguf", (PAPER,)),)
+    document = recognised(chats_to_json([chat], {}))
+    assert document is not None
+    (outcome,) = chats_in(document, lambda _: None, "a.json", 1.0)
+    assert isinstance(outcome, ImportedChat)
+    brought = outcome.conversation
+    assert (brought.draft, brought.draft_files) == ("First\n\nWell?", (PAPER, NOTES))
+    assert brought.waiting == ()
+
+
+async def test_what_waits_outlives_the_app_with_its_files(tmp_path: Path) -> None:
+    chat = _chat()
+    two = WaitingMessage("Two", "/models/tiny.gguf", (PAPER, NOTES))
+    chat.waiting = (WaitingMessage("One", "/models/tiny.gguf"), two)
+    store = await ChatStore.open(tmp_path / "chats.db")
+    await store.create(chat)
+    assert (await store.load("c1")).waiting == chat.waiting
+    changed = (msgspec.structs.replace(two, text="half a \ud83d thought"),)
+    await store.save_waiting("c1", changed, with_files=True)
+    await store.save_waiting("c1", (*changed, chat.waiting[0]), with_files=False)
+    await store.close()
+    store = await ChatStore.open(tmp_path / "chats.db")
+    kept = (msgspec.structs.replace(two, text="half a \ufffd thought"), chat.waiting[0])
+    assert (await store.load("c1")).waiting == kept
+    await store.save_waiting("c1", (), with_files=True)
+    assert (await store.load("c1")).waiting == ()
     await store.close()
 
 

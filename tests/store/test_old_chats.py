@@ -102,6 +102,17 @@ async def test_chats_of_the_second_schema_come_along(tmp_path: Path) -> None:
     assert problems == []
 
 
+async def test_chats_of_the_third_schema_come_along(tmp_path: Path) -> None:
+    write_old(tmp_path / "chats.db", 3)
+
+    store = await ChatStore.open(tmp_path / "chats.db")
+    tea = await store.load("c-tea")
+    await store.close()
+
+    assert (tea.draft, tea.draft_files) == ("And black t", (FilePart("leaves.md", "Sencha.", 7),))
+    assert tea.waiting == ()
+
+
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
 async def test_the_schema_is_the_same_whether_a_file_is_new_or_old(
     tmp_path: Path, version: int

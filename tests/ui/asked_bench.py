@@ -111,7 +111,7 @@ class _Models:
     def expected_n_ctx(self, _path: Path) -> int:
         return 300
 
-    async def load_for(self, _path: Path) -> bool:
+    async def load_for(self, _path: Path, _again: object) -> bool:
         self.n_loads += 1
         if self.loads is not None:
             await self.loads
@@ -120,6 +120,9 @@ class _Models:
 
     def n_ctx_of(self, _path: Path) -> int | None:
         return self.n_ctx
+
+    def in_place_of(self, path: Path) -> Path:
+        return path
 
     def shown_name(self, _path: Path) -> str:
         return "Tiny"

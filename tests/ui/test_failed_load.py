@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QToolButton
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.errors import OutOfMemory
@@ -118,3 +119,25 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
             "small was not loaded with its new options, and is loaded as it was. It needs "
         )
         assert opened.part(QToolButton, "ejectButton").isEnabled()
+
+
+def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+) -> None:
+    """A long message, which is sent once it is known to fit. *Try again* left it standing."""
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        away = other.rename(other.with_suffix(".away"))
+        opened.window.header.picker.selected.emit(str(other))
+        opened.until("notice", lambda: "other.gguf" in opened.notice)
+        long = "word " * 5_000
+        opened.window.composer.set_text(long)
+        opened.press(Qt.Key.Key_Return)
+        opened.until("load", lambda: opened.part(QLabel, "composerHint").isVisible())
+        opened.until("refusal", lambda: not opened.part(QLabel, "composerHint").isVisible())
+        assert opened.window.composer.text == long
+        away.rename(other)
+        buttons = opened.window.notifications.findChildren(QPushButton)
+        next(button for button in buttons if button.text() == "Try again").click()
+        opened.until("message", lambda: not opened.window.composer.text)
+        assert "word " * 100 in opened.transcript
+        assert opened.loaded_paths == [str(other)]

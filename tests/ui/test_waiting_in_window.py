@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import apsw
 import pytest
@@ -15,17 +18,19 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.message_edit import MessageEdit
-from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, REMOVE
+from minerva_desktop.ui.waiting_edit import GIVEN_UP
+from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, NOT_YET, REMOVE
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import ENDLESS, remember, titles, undo
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
 
-def _draft(chat_id: str) -> str:
-    """As it is on disk, beside the app that has the chats open."""
+def _waiting_on_disk() -> list[str]:
+    """Beside the app that has the chats open."""
     with closing(apsw.Connection(str(app_paths().database), apsw.SQLITE_OPEN_READONLY)) as chats:
-        return str(chats.execute("SELECT draft FROM conversations WHERE id = ?", (chat_id,)).get)
+        lines = chats.execute("SELECT waiting FROM conversations").get
+    return [line["text"] for line in json.loads(str(lines))]
 
 
 @pytest.fixture
@@ -35,15 +40,19 @@ def waiting(
     """An answer that runs on and on, two messages that wait for it, and half of a third."""
     remember(ENDLESS)
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
-        opened.send("One")
-        opened.until("answer", lambda: opened.is_answering)
-        editor = opened.part(MessageEdit, "composer")
-        for text in ("Two", "Three"):
-            QTest.keyClicks(editor, text)
-            QTest.keyClick(editor, Qt.Key.Key_Return)
-            opened.until("place in the queue", lambda: opened.window.composer.text == "")
-        QTest.keyClicks(editor, "half")
+        _wait(opened)
         yield opened
+
+
+def _wait(opened: OpenWindow) -> None:
+    opened.send("One")
+    opened.until("answer", lambda: opened.is_answering)
+    editor = opened.part(MessageEdit, "composer")
+    for text in ("Two", "Three"):
+        QTest.keyClicks(editor, text)
+        QTest.keyClick(editor, Qt.Key.Key_Return)
+        opened.until("place in the queue", lambda: opened.window.composer.text == "")
+    QTest.keyClicks(editor, "half")
 
 
 def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
@@ -54,7 +63,8 @@ def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
     opened.until("notice", lambda: opened.notice == "Chat deleted")
     assert opened.window.composer.text == ""
     undo(opened)
-    opened.until("draft", lambda: opened.window.composer.text == "Two\n\nThree\n\nhalf")
+    opened.until("draft", lambda: opened.window.composer.text == "half")
+    assert _waits(opened) == ["Two", "Three"]
     assert not opened.is_answering
 
 
@@ -103,9 +113,23 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert _waits(opened) == ["Two", "Three"]
     assert opened.window.composer.text == "half"
     assert opened.is_answering
+    assert opened.notice == GIVEN_UP
+    undo(opened)
+    opened.until("change", lambda: opened.window.composer.text == "Two and a half")
+    assert _waits(opened)[0].startswith("Editing")
+    opened.press(Qt.Key.Key_Escape)
+    QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    opened.until("change", lambda: opened.window.composer.text == "Two and a half")
+    _press(opened, REMOVE, 0)
+    assert _waits(opened) == ["Three"]
+    assert opened.notice == "The message is not sent"
+    undo(opened)
+    opened.until("message", lambda: _waits(opened) == ["Two and a half", "Three"])
+    assert opened.window.composer.text == "half"
     _press(opened, EDIT, 1)
     _press(opened, LEAVE, 1)
-    assert _waits(opened) == ["Two", "Three"]
+    assert _waits(opened) == ["Two and a half", "Three"]
+    assert opened.notice != GIVEN_UP
     opened.press(Qt.Key.Key_Escape)
     opened.until("end", lambda: not opened.is_answering)
 
@@ -132,9 +156,35 @@ def test_undo_takes_none_away(waiting: OpenWindow) -> None:
     assert opened.window.composer.text == "half"
     _press(opened, EDIT, 0)
     QTest.keyClicks(editor, " o'clock")
-    chat_id = opened.settings.current.conversation_id or ""
     opened.window.close()
-    opened.until("draft on disk", lambda: _draft(chat_id) == "Two o'clock\n\nThrees\n\nhalf")
+    opened.until("messages on disk", lambda: _waiting_on_disk() == ["Two o'clock", "Threes"])
+
+
+def test_they_wait_for_their_person_after_a_restart(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
+) -> None:
+    """They were one draft with what was typed."""
+    remember(ENDLESS)
+    before, after = tmp_path / "before" / "m.gguf", tmp_path / "after" / "m.gguf"
+    before.parent.mkdir()
+    shutil.copy(small_path, before)
+    catalog = Catalog(minerva_home / "models.json", embedded=before)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _wait(opened)
+    before.parent.rename(after.parent)  # as an update may do it
+    catalog = Catalog(minerva_home / "models.json", embedded=after)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("draft", lambda: opened.window.composer.text == "half")
+        assert _waits(opened) == ["Two", "Three"]
+        assert not opened.is_answering
+        (why,) = [label for label in opened.window.findChildren(QLabel) if label.text() == NOT_YET]
+        assert why.isVisible()
+        opened.part(QPushButton, "sendWaitingButton").click()
+        opened.until("message in the transcript", lambda: "Two" in opened.transcript)
+        opened.until("model", lambda: opened.loaded_paths == [str(after)])
+        opened.until("answer", lambda: opened.is_answering)
+        assert _waits(opened) == ["Three"]
+        assert opened.window.composer.text == "half"
 
 
 def test_what_was_edited_when_its_turn_came_is_sent_then(waiting: OpenWindow) -> None:

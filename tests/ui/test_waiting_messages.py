@@ -114,6 +114,75 @@ def test_the_keyboard_moves_one_and_stays_with_it(qtbot: QtBot, composer: Compos
     assert wanted.args == ["id-0", -1]
 
 
+def _focused(composer: Composer) -> tuple[str, str]:
+    """What the button with the keyboard does, and to which message."""
+    button = composer.window().focusWidget()
+    assert isinstance(button, QToolButton)
+    row = button.parentWidget()
+    assert row is not None
+    return button.accessibleName(), row.findChildren(QLabel)[0].text()
+
+
+def test_one_that_is_moved_beyond_what_is_shown_stays_in_sight(
+    qtbot: QtBot, composer: Composer
+) -> None:
+    """It went below the last that is shown, and the keyboard to the message field."""
+    composer.activateWindow()
+    waiting, order = composer.waiting, list(MESSAGES)
+
+    def move(queued_id: str, by: int) -> None:
+        at = next(place for place, each in enumerate(order) if each.id == queued_id)
+        order.insert(at + by, order.pop(at))
+        waiting.show_messages(order, is_paused=False)
+
+    waiting.move_requested.connect(move)
+    waiting.show_messages(order, is_paused=False)
+    next(b for b in waiting.findChildren(QToolButton) if b.accessibleName() == REMOVE).setFocus()
+    for by in (Qt.Key.Key_Down,) * 4 + (Qt.Key.Key_Up,) * 4:
+        QTest.keyClick(composer.window().focusWidget(), by, Qt.KeyboardModifier.AltModifier)
+        assert _focused(composer) == (REMOVE, "Question 0 and more")
+        if order[4] is MESSAGES[0]:
+            shown = [f"Question {number} and more" for number in (3, 4, 0)]
+            assert labels(waiting) == ["2 before these", *shown, "and 1 more"]
+    assert order == MESSAGES
+    assert labels(waiting)[::3] == ["Question 0 and more", "and 3 more"]
+    for _ in range(3):
+        QTest.keyClick(
+            composer.window().focusWidget(), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier
+        )
+    assert labels(waiting)[0] == "1 before these"
+    composer.focus_editor()
+    assert labels(waiting)[0] == "Question 1 and more"
+    assert composer.focusProxy() is composer.window().focusWidget()
+
+
+def test_a_screen_reader_is_told_which_one_was_moved(
+    qtbot: QtBot, composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It heard of the one with the keyboard, whichever its person had moved by the menu."""
+    said: list[str] = []
+    monkeypatch.setattr(WaitingMessages, "_say", lambda _self, words: said.append(words))
+    composer.activateWindow()
+    waiting = composer.waiting
+    waiting.show_messages(MESSAGES[:3], is_paused=False)
+    waiting.findChildren(QToolButton)[0].setFocus()
+    said.clear()
+    second = waiting.findChildren(QFrame, "waitingMessage")[1]
+    place = second.rect().center()
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, second.mapToGlobal(place))
+    QApplication.sendEvent(second, event)
+    menu = part(waiting, QMenu, "waitingMenu")
+    next(each for each in menu.actions() if each.text() == "Move down").trigger()
+    menu.close()
+    waiting.show_messages([MESSAGES[0], MESSAGES[2], MESSAGES[1]], is_paused=False)
+    assert said == ["Question 1\nand more: Place 3 of 3"]
+    QTest.keyClick(
+        composer.window().focusWidget(), Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier
+    )
+    waiting.show_messages([MESSAGES[2], MESSAGES[0], MESSAGES[1]], is_paused=False)
+    assert said[1:] == ["Place 2 of 3"]
+
+
 def test_the_menu_of_one_moves_it(qtbot: QtBot, composer: Composer) -> None:
     waiting = composer.waiting
     waiting.show_messages(MESSAGES[:2], is_paused=False)

@@ -12,8 +12,10 @@ from typing import cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextDocument, QTextLine
 
+from minerva_desktop.ui.chat_view.alerts import ALERTS
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
-from minerva_desktop.ui.chat_view.rows import QUOTE, Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.rows import LIST, Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.text_formats import alert_colour
 from minerva_desktop.ui.chat_view.text_measures import CODE_PADDING, TextMeasures
 from minerva_desktop.ui.theme import Theme
 
@@ -87,27 +89,32 @@ class Decorations:
 
     def _paint_bars(self, painter: QPainter, first: int, last: int, theme: Theme) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.border))
-        open_bars: dict[float, QRectF] = {}
-        measures = self._measures
+        open_bars: dict[float, tuple[QRectF, str]] = {}
+        measures, outermost = self._measures, ""
         for index in range(first, last + 1):
             row = self._writer.rows[index] if index < last else Row(Kind.TEXT)
             bars: list[float] = [*measures.quote_bars(row.nest)]
             if bars and self._is_from_right(index):
                 bars = [self._document.textWidth() - left - BAR_WIDTH for left in bars]
             # A quote ends where the next item begins, though that may begin with another.
-            going_on = bars[: row.nest[: row.item].count(QUOTE)] if row.marker else bars
+            going_on = bars[: _n_quotes(row.nest[: row.item])] if row.marker else bars
+            if row.kind is Kind.ALERT or row.nest[:1] != outermost:
+                going_on = []
+            outermost = row.nest[:1]
             for left in [left for left in open_bars if left not in going_on]:
-                bar = open_bars.pop(left)
+                bar, colour = open_bars.pop(left)
+                painter.setBrush(QColor(colour))
                 painter.drawRoundedRect(bar, BAR_WIDTH / 2, BAR_WIDTH / 2)
+            alert = alert_colour(theme, row.nest[0]) if row.nest[:1] in ALERTS else theme.border
             rect = self._rect(self._writer.block(index)) if bars else QRectF()
             above, below = 0, 6
             if row.kind is Kind.CODE:
                 above = measures.code_header if row.first else 0
                 below = measures.code_bottom
             for left in bars:
-                top = open_bars[left].top() if left in open_bars else rect.top() - above
-                open_bars[left] = QRectF(left, top, BAR_WIDTH, rect.bottom() + below - top)
+                top = open_bars[left][0].top() if left in open_bars else rect.top() - above
+                bar = QRectF(left, top, BAR_WIDTH, rect.bottom() + below - top)
+                open_bars[left] = bar, alert if left == bars[0] else theme.border
 
     def _is_from_right(self, index: int) -> bool:
         """Whether row ``index`` is indented from there."""
@@ -163,6 +170,10 @@ class Decorations:
 
 def _has_code(runs: tuple[Run, ...]) -> bool:
     return any(Mark.CODE in run.mark for run in runs)
+
+
+def _n_quotes(nest: str) -> int:
+    return len(nest) - nest.count(LIST)
 
 
 def _last_row(box: tuple[int, int]) -> int:

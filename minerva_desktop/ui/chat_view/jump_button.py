@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt, Slot
-from PySide6.QtGui import QColor, QFocusEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
@@ -20,27 +20,19 @@ HOVER = 0.1  # from the ground's to the text's
 
 class JumpButton(QAbstractButton):
     """Floats over the transcript while its end is out of sight. It is a child of what scrolls, and
-    moved back with each step: Qt would paint everything anew at each step under another widget.
-
-    A click leaves the keyboard where it is. A button that refuses it would not: Qt then gives it to
-    what the button is in, which is the transcript."""
+    moved back with each step: Qt would paint everything anew at each step under another widget."""
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
         super().__init__(parent)
         self._icons = icons
-        self._before: QWidget | None = None  # lost the keyboard to a click on this
-        self._is_clicked = False
         side = DIAMETER + 2 * MARGIN
         self.setFixedSize(side, side)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setObjectName("jumpButton")
         self.setAccessibleName("Jump to the latest message")
         self.setToolTip(plain_tip("Jump to the latest message"))
         self.hide()
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            app.focusChanged.connect(self._on_focus_changed)
 
     def show_above(self, centre: int, bottom: int, *, visible: bool) -> None:
         """Be in the middle of ``centre``, a little above ``bottom``, px of the parent."""
@@ -48,19 +40,6 @@ class JumpButton(QAbstractButton):
         self.setVisible(visible)
         if visible:
             self.raise_()
-
-    @Slot(QWidget, QWidget)
-    def _on_focus_changed(self, old: QWidget | None, now: QWidget | None) -> None:
-        self._before = old if now is self and self._is_clicked else None
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self._is_clicked = event.reason() is Qt.FocusReason.MouseFocusReason
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._before is not None:  # right after it lost the keyboard
-            self._before.setFocus(Qt.FocusReason.OtherFocusReason)
-        super().mousePressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme = self._icons.theme

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from minerva_desktop.chat.markdown_math import BLOCK, INLINE, add_formulas
+from minerva_desktop.ui.chat_view.alerts import alert_of, label_row, without_first_line
 from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.footnotes import (
     REFERENCE,
@@ -29,6 +29,7 @@ from minerva_desktop.ui.chat_view.footnotes import (
 )
 from minerva_desktop.ui.chat_view.formula_rows import apart, begins_with_display, formula_run
 from minerva_desktop.ui.chat_view.inline_tokens import plain_text, with_specials
+from minerva_desktop.ui.chat_view.open_blocks import OpenList, OpenTable
 from minerva_desktop.ui.chat_view.open_markup import close_markup, split_open_formula
 from minerva_desktop.ui.chat_view.open_part import OpenPart
 from minerva_desktop.ui.chat_view.plain_text import plain_rows
@@ -64,36 +65,12 @@ Environment = dict[str, Any]  # markdown-it's: the link references known so far
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Where a block goes on whose beginning is settled: the number of a list's next item, or the
-    cells that a table has already."""
+    """Where a block goes on whose beginning is settled: the number of a list's next item, the
+    cells that a table has already, or what stands for a quote in `Row.nest`."""
 
     number: int | None = None
     cells: int | None = None
-
-
-@dataclass(slots=True)
-class _List:
-    """A list that is open while rows are built."""
-
-    ordered: bool
-    number: int
-    items: int = 0
-
-
-@dataclass(slots=True)
-class _Table:
-    """A table that is open while rows are built."""
-
-    columns: int = 0
-    cells: int = 0
-    skip_header: bool = False
-    row: list[tuple[Run, ...]] = field(default_factory=list)
-    align: list[str] = field(default_factory=list)
-
-    @property
-    def skips_row(self) -> bool:
-        """Whether this row is the head, and known already."""
-        return self.skip_header and not self.columns
+    quote: str = ""
 
 
 class _Parser(MarkdownIt):
@@ -193,12 +170,14 @@ class RowBuilder:
         self._last_inline = last_inline
         self._rows: list[Row] = []
         self._nest = ""
+        self._quote = QUOTE  # what stands for the outermost quote
+        self._labelled: Token | None = None  # the first paragraph of an alert
         self._outer: list[tuple[str, list[Row], str]] = []  # what each open note is in
-        self._lists: list[_List] = []
+        self._lists: list[OpenList] = []
         self._marker = ""
         self._tight = False
         self._level = 0
-        self._table: _Table | None = None
+        self._table: OpenTable | None = None
         self.number = 0
         self.cells = 0
 
@@ -211,12 +190,21 @@ class RowBuilder:
                 start = index
         return self._rows
 
+    def resume(self, block: Token) -> Resume:
+        """How that list or quote goes on, which was built last."""
+        if block.type == "blockquote_open":
+            return Resume(quote=self._quote)
+        return Resume(number=self.number)
+
     def _block(self, tokens: Sequence[Token], lines: Sequence[str]) -> None:
         too_deep = any(token.level >= MAX_NESTING - 1 for token in tokens)
         if too_deep and tokens[0].map is not None:
             begin, end = tokens[0].map
             self._rows += plain_rows("\n".join(lines[begin:end]))
         else:
+            alert = "" if self._resume.quote else alert_of(tokens)
+            self._quote = self._resume.quote or alert or QUOTE
+            self._labelled = tokens[2] if alert else None
             for token in tokens:
                 self._token(token)
         self._resume = Resume()
@@ -255,17 +243,16 @@ class RowBuilder:
             self._table.row.append(())
             return
         source, formula = token.content, ""
+        is_labelled = token is self._labelled
+        if is_labelled:
+            self._rows.append(label_row(self._nest))
+            source = without_first_line(source)
+            if not source:
+                return
         if token is self._last_inline:
             source, formula = split_open_formula(source)
             source = close_markup(source)
-        box = ""
-        is_in_item = self._marker and not self._nest.endswith(QUOTE)
-        task = _TASK.match(source) if is_in_item else None
-        if task is not None:
-            box = "☐" if task[1] == " " else "☑"
-            source = source[task.end() :]
-            if self._marker in _BULLETS:
-                self._marker, box = box, ""
+        box, source = self._task_box(source)
         parse = partial(self._parser.runs, source, self._env)
         runs = parse() if token is self._last_inline else self._part.runs(source, parse)
         if box:  # beside a number
@@ -277,11 +264,23 @@ class RowBuilder:
         elif self._level:
             self._add(Row(Kind.HEADING, runs, self._nest, level=self._level))
         else:
-            for part in apart(runs):
+            for number, part in enumerate(apart(runs)):
                 kind = Kind.FORMULA if begins_with_display(part[:1]) else Kind.TEXT
                 if kind is Kind.FORMULA:
                     self._place_marker()
-                self._add(Row(kind, part, self._nest))
+                tight = is_labelled and not number
+                self._add(Row(kind, part, self._nest, tight=tight))
+
+    def _task_box(self, source: str) -> tuple[str, str]:
+        """The box of a task beside its number, and the rest; beside a bullet it takes its place."""
+        is_in_item = self._marker and not self._nest.endswith(QUOTE)
+        task = _TASK.match(source) if is_in_item else None
+        if task is None:
+            return "", source
+        box = "☐" if task[1] == " " else "☑"
+        if self._marker in _BULLETS:
+            self._marker, box = box, ""
+        return box, source[task.end() :]
 
     def _add(self, row: Row) -> None:
         """Add a row of text, with the marker that waits for one."""
@@ -298,7 +297,7 @@ class RowBuilder:
     def _open_list(self, token: Token) -> None:
         self._place_marker()
         start = token.attrGet("start")
-        opened = _List(token.type == "ordered_list_open", 1 if start is None else int(start))
+        opened = OpenList(token.type == "ordered_list_open", 1 if start is None else int(start))
         if not self._nest and self._resume.number is not None:
             opened.number = self._resume.number
             opened.items = 1
@@ -308,7 +307,7 @@ class RowBuilder:
     def _open_quote(self) -> None:
         if len(self._marker) > BESIDE_QUOTE:
             self._place_marker()
-        self._nest += QUOTE
+        self._nest += QUOTE if self._nest else self._quote
 
     def _open_item(self, token: Token) -> None:
         current = self._lists[-1]
@@ -357,7 +356,7 @@ class RowBuilder:
         if token.type == "table_open":
             self._place_marker()
             resumed = not self._nest and self._resume.cells is not None
-            self._table = _Table(cells=self._resume.cells or 0, skip_header=resumed)
+            self._table = OpenTable(cells=self._resume.cells or 0, skip_header=resumed)
         elif self._table is None:
             return
         elif token.type == "th_open":
@@ -369,7 +368,7 @@ class RowBuilder:
         elif token.type == "table_close":
             self._table = None
 
-    def _table_row(self, table: _Table) -> None:
+    def _table_row(self, table: OpenTable) -> None:
         header = table.columns == 0
         table.columns = table.columns or len(table.row)
         if header and table.skip_header:

@@ -45,6 +45,7 @@ class MessageColumn(QWidget):
     def _make_pager(self, show: Callable[[], None]) -> QPushButton:
         button = QPushButton(self)
         button.setProperty("look", "ghost")
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(show)
         button.hide()
         return button
@@ -95,6 +96,9 @@ class MessageColumn(QWidget):
         if selection is None or event.button() != Qt.MouseButton.LeftButton:
             event.ignore()
             return
+        viewport = self.parentWidget()
+        if viewport is not None:  # it hands the keyboard to the area
+            viewport.setFocus(Qt.FocusReason.MouseFocusReason)
         extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         selection.press(event.position().toPoint(), extends=extends)
 

@@ -190,6 +190,7 @@ class Notice(QWidget):
 
     def _button(self, label: str, name: str, icon: str = "") -> QPushButton:
         button = QPushButton(label, self)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         if icon:
             set_sign(button, self._icons.icon(icon), ICON)
         button.setAccessibleName(name)

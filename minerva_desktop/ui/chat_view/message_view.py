@@ -246,6 +246,7 @@ class MessageView(QWidget):
         if self._text.is_folded:
             if self._unfold is None:
                 self._unfold = QPushButton(self)
+                self._unfold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
                 self._unfold.clicked.connect(self.unfold)
                 QWidget.setTabOrder(self._body.last_stop, self._unfold)
             words = f"Show all ({format_bytes(self._text.n_bytes)})"

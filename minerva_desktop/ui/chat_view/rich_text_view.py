@@ -113,6 +113,7 @@ class RichTextView(SidewaysText):
             Qt.TextInteractionFlag.TextBrowserInteraction
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # and by what is pressed itself
         self.setCursorWidth(0)
         self.viewport().setAutoFillBackground(False)  # the message shows through
         self._found = FoundMarks(self, self._writer, icons)

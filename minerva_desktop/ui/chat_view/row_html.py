@@ -13,7 +13,7 @@ from html import escape
 
 from minerva_desktop.ui.chat_view.link_targets import OPENED_SCHEMES
 from minerva_desktop.ui.chat_view.row_markdown import PAUSE, row_blocks
-from minerva_desktop.ui.chat_view.rows import LINE_BREAK, QUOTE, Kind, Mark, Row, Run
+from minerva_desktop.ui.chat_view.rows import LINE_BREAK, LIST, Kind, Mark, Row, Run
 
 _SPECIAL = re.compile(rf"[&<>\"'{LINE_BREAK}\n]|  ")
 _BOXES = ("☐", "☑")
@@ -70,8 +70,9 @@ def _opened(levels: list[str], row: Row) -> list[str]:
     that it is in. In a list an item is open too."""
     written = []
     same = 0
-    for level, kind in zip(levels, row.nest, strict=False):
-        if (level == "blockquote") != (kind == QUOTE):
+    # An alert begins anew, also behind another.
+    for level, kind in zip(levels, "" if row.kind is Kind.ALERT else row.nest, strict=False):
+        if (level == "blockquote") != (kind != LIST):
             break
         same += 1
     item = row.item
@@ -87,7 +88,7 @@ def _opened(levels: list[str], row: Row) -> list[str]:
     for depth in range(len(levels), len(row.nest)):
         element = "blockquote"
         begin = "<blockquote>"
-        if row.nest[depth] != QUOTE:
+        if row.nest[depth] == LIST:
             element = _list_element(row.marker if depth == item else "")
             number = row.marker[:-1] if element == "ol" else "1"
             begin = f'<ol start="{number}"><li>' if number != "1" else f"<{element}><li>"

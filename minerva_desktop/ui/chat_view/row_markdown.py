@@ -13,9 +13,10 @@ from itertools import takewhile
 
 from pygments.lexers import get_all_lexers
 
+from minerva_desktop.ui.chat_view.alerts import first_line
 from minerva_desktop.ui.chat_view.footnotes import TEXT_LINK
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
-from minerva_desktop.ui.chat_view.rows import LIST, QUOTE, Kind, Row, runs_text
+from minerva_desktop.ui.chat_view.rows import LIST, Kind, Row, runs_text
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown, line_markdown
 
 PAUSE = 500  # rows that are looked at without a break
@@ -97,7 +98,7 @@ def _write(writer: _Writer, block: list[Row]) -> None:
     first = _prefix(levels)
     for depth in range(same, len(row.nest)):
         level = _Level()
-        if row.nest[depth] == QUOTE:
+        if row.nest[depth] != LIST:
             level = _Level("> ")
             first += level.prefix
         elif row.marker and depth == row.item:
@@ -127,7 +128,8 @@ def _prefix(levels: Sequence[_Level]) -> str:
 
 def _n_same(writer: _Writer, row: Row) -> int:
     """How many of the levels that are open go on with ``row``."""
-    nest = "" if writer.last is None else writer.last.nest
+    # An alert begins anew, also behind another.
+    nest = "" if writer.last is None or row.kind is Kind.ALERT else writer.last.nest
     same = sum(1 for _ in takewhile(_is_same, zip(nest, row.nest, strict=False)))
     return min(same, row.item) if row.marker else same
 
@@ -139,6 +141,8 @@ def _is_same(pair: tuple[str, str]) -> bool:
 def _follows_closely(above: Row | None, row: Row) -> bool:
     """Whether there is no empty line between the two: where both are items, if that will do; and
     never after an item's sign that stands alone, which an empty line would end."""
+    if above is not None and above.kind is Kind.ALERT:
+        return row.tight
     if above is None or not above.marker:
         return False
     deeper = row.nest.startswith(above.nest) and not (row.marker and row.nest == above.nest)
@@ -170,8 +174,8 @@ def _content(block: list[Row]) -> list[str]:
             return _code(block)
         case Kind.TABLE:
             return _table(block)
-        case Kind.RULE:
-            return ["---"]
+        case Kind.RULE | Kind.ALERT:
+            return ["---" if row.kind is Kind.RULE else first_line(row.nest)]
         case Kind.HEADING:
             return _heading(row)
         case Kind.PLAIN:

@@ -30,6 +30,7 @@ class SelectableText(QTextBrowser):
         return ""
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
         self._pressed_at = event.globalPosition()
         super().mousePressEvent(event)
 

@@ -51,7 +51,7 @@ _FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
 # The start of a line that could still become anything: a list, a rule, a fence, a table.
 _AMBIGUOUS = re.compile(
     r"[\s>]*(?:[-+*]\s+|\d{1,9}[.)]\s+)?"
-    r"(?:[-+*=_#`~:|$\s]*(?:\[[ xX]?)?|\d{1,9}[.)]?\s*|(?:```|~~~).*|"
+    r"(?:[-+*=_#`~:|$\s]*(?:\[(?:[ xX]?|![a-zA-Z]{0,9}\]?\s*))?|\d{1,9}[.)]?\s*|(?:```|~~~).*|"
     r"\\(?:\[|[a-z]{1,5}(?:\{[a-zA-Z]*\*?)?)?)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
@@ -249,8 +249,7 @@ class MarkdownStream:
         if end > 0:
             self._forget_open_links(env, self._tail[: _first_line(tokens[end])])
             rows = builder.build(tokens[:end], self._tail)
-            inside_list = end > begin and last.type != "blockquote_open"
-            resume = Resume(number=builder.number) if inside_list else None
+            resume = builder.resume(last) if end > begin else None
             self._keep_lines(self._tail[_first_line(tokens[end]) :], rows, resume)
         return last
 

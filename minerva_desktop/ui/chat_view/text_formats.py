@@ -118,7 +118,7 @@ class TextFormats:
         share = body.xHeight() / measures.body / FORMULA_X_HEIGHT
         self.formula_scale = min(MAX_FORMULA_SCALE, max(1.0, share))
         self._code_line = measures.code / self.code_metrics.height()
-        self._cache: dict[tuple[int, str, str, int], QTextCharFormat] = {}
+        self._cache: dict[tuple[int, str, str, int, str], QTextCharFormat] = {}
         self._metrics: dict[tuple[bool, bool, int], QFontMetricsF] = {}
 
     def run(self, run: Run, row: Row, *, header: bool = False) -> QTextCharFormat:
@@ -126,6 +126,8 @@ class TextFormats:
         mark = int(run.mark)  # of which `|` is fast
         if row.kind is Kind.CODE:
             return self._cached(mark, "", run.token or "-", CODE_PX)
+        if row.kind is Kind.ALERT:
+            return self._cached(mark, "", "", BODY_PX, row.nest[0])
         if header or row.kind is Kind.HEADING:
             mark |= int(Mark.BOLD)
         size = HEADING_PX[row.level - 1] if row.kind is Kind.HEADING else BODY_PX
@@ -198,10 +200,14 @@ class TextFormats:
         """The look of bullets and numbers."""
         return self._cached(int(Mark.MUTED), "", "", BODY_PX)
 
-    def _cached(self, mark: int, link: str, token: str, size: int) -> QTextCharFormat:
-        key = (mark, link, token, size)
+    def _cached(
+        self, mark: int, link: str, token: str, size: int, alert: str = ""
+    ) -> QTextCharFormat:
+        key = (mark, link, token, size, alert)
         if key not in self._cache:
-            self._cache[key] = self._make(Mark(mark), link, token, size)
+            made = self._cache[key] = self._make(Mark(mark), link, token, size)
+            if alert:
+                made.setForeground(QColor(alert_colour(self.theme, alert)))
         return self._cache[key]
 
     def _make(self, mark: Mark, link: str, token: str, size: int) -> QTextCharFormat:
@@ -240,6 +246,14 @@ class TextFormats:
         colour = QColor(style.colour) if style.colour else text
         least = MORE_CONTRAST if self.theme.vivid else MIN_CONTRAST
         return readable(colour, QColor(self.theme.code), text, least)
+
+
+def alert_colour(theme: Theme, alert: str) -> str:
+    """Of an alert (`alerts.ALERTS`), of whose bar it is the colour and of its label."""
+    if alert == "I":
+        return theme.series[2]
+    colours = {"N": theme.accent, "T": theme.success, "W": theme.warning, "C": theme.danger}
+    return colours[alert]
 
 
 class SharedFormats:

@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from minerva_desktop.settings import USUAL_TEXT_SIZE
-from minerva_desktop.ui.chat_view.rows import QUOTE, Kind, Row
+from minerva_desktop.ui.chat_view.rows import LIST, Kind, Row
 
 # All px at the usual size.
 BODY_PX = 15
@@ -90,7 +90,7 @@ class TextMeasures(msgspec.Struct, frozen=True):
 
     def quote_bars(self, nest: str) -> list[int]:
         """Where the bars of the quotes in ``nest`` stand."""
-        return [self.left_margin(nest[:depth]) for depth, kind in enumerate(nest) if kind == QUOTE]
+        return [self.left_margin(nest[:depth]) for depth, kind in enumerate(nest) if kind != LIST]
 
     def gap_above(self, row: Row, above: Row | None) -> int:
         """Between a row and the one above it; of a code box, its header included."""
@@ -112,7 +112,7 @@ class TextMeasures(msgspec.Struct, frozen=True):
 def _plain_gap(row: Row, above: Row) -> int:
     if row.kind is Kind.PLAIN:
         return 0
-    if row.tight and above.kind in {Kind.TEXT, Kind.HEADING}:
+    if above.kind is Kind.ALERT or (row.tight and above.kind in {Kind.TEXT, Kind.HEADING}):
         return ITEM_GAP
     if row.kind is Kind.HEADING and above.kind is not Kind.RULE:
         return HEADING_GAPS[row.level - 1]

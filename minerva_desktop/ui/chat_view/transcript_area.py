@@ -5,7 +5,7 @@ thread.
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt, Slot
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
@@ -17,7 +17,10 @@ FOLLOW_DISTANCE = 24  # px from the end that still count as the end
 
 
 class TranscriptArea(QScrollArea):
-    """Has no frame and no bar below; Tab goes to what is in it."""
+    """Has no frame and no bar below; Tab goes to what is in it.
+
+    Who presses a text or the ground has the keyboard there. That is no focus policy: Qt obeys it
+    for a press of a button in here, too, after which one goes on in the composer."""
 
     def __init__(self, icons: Icons, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -25,7 +28,7 @@ class TranscriptArea(QScrollArea):
         self._temporary = TemporaryMark(icons, self)
         self._text_size = TextSizeMark(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)  # the window shows through
         self.verticalScrollBar().setSingleStep(10 * GRID)
@@ -50,6 +53,10 @@ class TranscriptArea(QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._temporary.setGeometry(0, 0, self.width(), TemporaryMark.HEIGHT)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        super().mousePressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space and Shift+Space go a page down and up, as in browsers."""

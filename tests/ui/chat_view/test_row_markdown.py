@@ -33,6 +33,7 @@ AS_WRITTEN = [
     "one\n\n---\n\ntwo",
     "[a$](http://b.c/$) and \\$x\\$",
     "- a\n\n  more\n\n  > quote\n- b",
+    "> [!NOTE]\n> text\n>\n> - a\n\n> [!NOTE]\n>\n> - b\n\n> quote",
     "- > a\n  >\n  > more\n- > # b\n- c\n  1. > d\n     > - e",
 ]
 
