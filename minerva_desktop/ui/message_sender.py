@@ -115,13 +115,13 @@ class MessageSender(QObject):
     async def _take(self, asked: Asked) -> bool:
         """Take the message out of where its person left it; whether it was there."""
         composer, text, session = self._composer, asked.text, asked.session
-        if session is self._session():
+        if session is self._session() and session.editing.message is None:
             if not _begins_with(composer.text, composer.files, asked):
                 return False
             composer.attachments.clear()
             composer.set_text(composer.text.removeprefix(text))
             return True
-        kept = session.conversation  # another chat was opened
+        kept = session.conversation  # another chat was opened, or a waiting message is edited
         if is_new(session):
             return False  # before it was counted: then that is the next new one's draft
         if not _begins_with(kept.draft, kept.draft_files, asked):
@@ -168,6 +168,7 @@ class MessageSender(QObject):
         session = self._session()
         if session is not None:
             session.move_queued(queued_id, by)
+            self._edit.send_due(session)
 
     @Slot()
     def _on_send_waiting(self) -> None:

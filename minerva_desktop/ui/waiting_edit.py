@@ -54,6 +54,7 @@ class WaitingEdit(QObject):
             if new is not None:
                 composer.start_over(new.text, new.files)
                 composer.focus_editor()
+            self.send_due(session)
 
     @Slot()
     def leave(self) -> None:
@@ -62,8 +63,12 @@ class WaitingEdit(QObject):
         if session is not None and session.editing.message is not None:
             session.editing.give_up(session)
             self._show_draft(session)
-            if session.sending.was_due(session):
-                self._tasks.start(session.send_queued())
+            self.send_due(session)
+
+    def send_due(self, session: ChatSession) -> None:
+        """Send the first whose turn came while another was the first, and was being changed."""
+        if session.sending.was_due(session):
+            self._tasks.start(session.send_queued())
 
     def submit(self) -> bool:
         """Put it back as it stands in the composer, and send it where nothing else is before it;
