@@ -58,6 +58,23 @@ def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
     assert not opened.is_answering
 
 
+def test_one_that_was_thrown_away_comes_back_after_its_deleted_chat(waiting: OpenWindow) -> None:
+    opened = waiting
+    composer = opened.window.composer
+    _press(opened, EDIT, 1)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), "!")
+    _press(opened, REMOVE, 1)
+    assert composer.text == "half"
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    opened.open_chat("One")
+    QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+    opened.until("notice", lambda: opened.notice == "Chat deleted")
+    undo(opened)
+    opened.until("draft", lambda: composer.text == "Two\n\nhalf")
+    undo(opened)
+    opened.until("message", lambda: composer.text == "Three!\n\nTwo\n\nhalf")
+
+
 def _press(opened: OpenWindow, name: str, at: int) -> None:
     """Press a button of the waiting message at that place."""
     rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]
