@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.message_edit import MessageEdit
@@ -125,6 +126,18 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert _waits(opened) == ["Two", "Three"]
     opened.press(Qt.Key.Key_Escape)
     opened.until("end", lambda: not opened.is_answering)
+
+
+def test_what_was_offered_for_the_draft_is_not_done_to_one_that_is_edited(
+    waiting: OpenWindow,
+) -> None:
+    opened = waiting
+    strip = opened.window.composer.attachments
+    for leave in (False, True):
+        strip.remove(strip.add(FilePart("note.txt", "A note.", 7)))
+        assert opened.notice == "note.txt removed"
+        _press(opened, LEAVE if leave else EDIT, 0)
+        assert opened.notice == ""
 
 
 def test_undo_takes_none_away(waiting: OpenWindow) -> None:
