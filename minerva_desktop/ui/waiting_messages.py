@@ -123,8 +123,8 @@ class WaitingMessages(QWidget):
         ids = [message.id for message in messages]
         focused = self._focused if sorted(ids) == sorted(before) else None
         self._refresh()
-        if focused is not None and ids != before:
-            self._follow(*focused)
+        if focused is not None:
+            self._follow(*focused, is_moved=ids != before)
         elif len(ids) > len(before):
             self._say(self.accessibleName())
 
@@ -137,10 +137,12 @@ class WaitingMessages(QWidget):
                 return row.message_id, row.buttons.index(focused)
         return None
 
-    def _follow(self, message_id: str, button: int) -> None:
-        """A message was moved whose button had the keyboard: that has it where it is now."""
+    def _follow(self, message_id: str, button: int, *, is_moved: bool) -> None:
+        """The messages are shown anew, and the button of one had the keyboard: that has it where
+        the message is now."""
         place = next(at for at, each in enumerate(self._shown) if each.id == message_id)
-        self._say(f"Place {place + 1} of {len(self._shown)}")
+        if is_moved:
+            self._say(f"Place {place + 1} of {len(self._shown)}")
         if place < len(self._rows):
             self._rows[place].buttons[button].setFocus(Qt.FocusReason.TabFocusReason)
 
