@@ -47,7 +47,7 @@ HELD_ROW = 1_000  # characters of a table row that wait for its end
 HELD_START = 40  # characters of a line that wait until it is clear what it is
 
 # With a bar in it the line may still become the head of a table.
-_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
+_FENCE = re.compile(r"( {0,3})(`{3,}+|~{3,}+)[^|]*$")
 # The start of a line that could still become anything: a list, a rule, a fence, a table.
 _AMBIGUOUS = re.compile(
     r"[\s>]*(?:[-+*]\s+|\d{1,9}[.)]\s+)?"
@@ -55,7 +55,7 @@ _AMBIGUOUS = re.compile(
     r"\\(?:\[|[a-z]{1,5}(?:\{[a-zA-Z]*\*?)?)?)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
-_DELIMITER = re.compile(r"[>\s]*[-:|\s]*-[-:|\s]*$")  # also in a quote
+_DELIMITER = re.compile(r"[>\s]*+(?=[:|\s]*+-)[-:|\s]*+$")  # also in a quote
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
 
 

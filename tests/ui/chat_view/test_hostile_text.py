@@ -118,6 +118,7 @@ HOSTILE = {
     "long table": "|a|b|c|d|\n|-|-|-|-|\n" + "|some|text|x|y|\n" * 1_500,
     "square table": "|a" * 20 + "|\n" + "|-" * 20 + "|\n" + ("|cell" * 20 + "|\n") * 60,
     "huge table": ("|x" * 200 + "|\n") + "|-" * 200 + "|\n" + ("|x" * 200 + "|\n") * 200,
+    "no table": "- x\n- a | b\n" + " " * 600 + "-" * 600 + "x\n" + "- item\n" * 400,
     "code": "```python\n" + "def f(x):\n    return x + 1  # c\n" * 600,
     "code in one line": "```\n" + "a" * 300_000,
     "items": "- item\n" * 2_500,

@@ -166,6 +166,11 @@ def test_nor_with_one_long_block(text: str) -> None:
     assert late < 3 * early
 
 
+@pytest.mark.parametrize("almost_a_fence", ["`" * 3_000 + "|\n", "~" * 3_000 + "|\n"])
+def test_a_line_is_looked_at_once(almost_a_fence: str) -> None:
+    assert seconds_for(MarkdownStream(PARSER), [almost_a_fence] * 10) < 0.15  # it was 0.5 s
+
+
 def shown(text: str) -> list[Row]:
     """What is shown while ``text`` is all that came so far."""
     stream = MarkdownStream(PARSER)
