@@ -112,6 +112,7 @@ HOSTILE = {
     "half links": "[a](" * 12_000,
     "images": "![" * 20_000,
     "quotes": ">" * 50_000 + "x",
+    "lines of deep quotes": ">" * 50 + "a\n" + "b\n" * 4_000,
     "lists": "- " * 10_000 + "x",
     "emphasis": "*a **b " * 3_000,
     "wide table": "|a" * 1_000 + "|\n" + "|-" * 1_000 + "|\n" + ("|x" * 1_000 + "|\n") * 5,
