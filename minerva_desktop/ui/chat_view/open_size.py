@@ -13,6 +13,9 @@ LONG_WORD = 200  # characters by which such a cut may come early
 # one before: the parser reads it once for each. A quote 50 deep of 4,000 lines, 8 kB, held up the
 # window for 3 s, and for 76 s in all while it came.
 QUOTE_COST = 8  # characters
+# However short, for the parser tries each of its rules on it: 6,000 lines of one letter in a note
+# took 0.3 s at a time.
+LEAST_LINE = 8  # characters
 _MARKERS = re.compile(r"[>\s\-+*\d.)]*+")
 
 
@@ -33,5 +36,5 @@ class OpenSize:
         # A line that was cut at its last word fills its limit, or the next piece would stay open
         # with it.
         fills = len(line) >= LINE_LIMIT - LONG_WORD
-        self.characters += LINE_LIMIT + 1 if fills else len(line) + 1
+        self.characters += LINE_LIMIT + 1 if fills else max(len(line) + 1, LEAST_LINE)
         self.characters += QUOTE_COST * max(0, self._depth - 1)
