@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.message_edit import MessageEdit
@@ -66,6 +67,23 @@ def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
     opened.until("draft", lambda: opened.window.composer.text == "half")
     assert _waits(opened) == ["Two", "Three"]
     assert not opened.is_answering
+
+
+def test_one_that_was_thrown_away_comes_back_after_its_deleted_chat(waiting: OpenWindow) -> None:
+    opened = waiting
+    composer = opened.window.composer
+    _press(opened, EDIT, 1)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), "!")
+    _press(opened, REMOVE, 1)
+    assert composer.text == "half"
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    opened.open_chat("One")
+    QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+    opened.until("notice", lambda: opened.notice == "Chat deleted")
+    undo(opened)
+    opened.until("draft", lambda: composer.text == "Two\n\nhalf")
+    undo(opened)
+    opened.until("message", lambda: composer.text == "Three!\n\nTwo\n\nhalf")
 
 
 def _press(opened: OpenWindow, name: str, at: int) -> None:
@@ -132,6 +150,18 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert opened.notice != GIVEN_UP
     opened.press(Qt.Key.Key_Escape)
     opened.until("end", lambda: not opened.is_answering)
+
+
+def test_what_was_offered_for_the_draft_is_not_done_to_one_that_is_edited(
+    waiting: OpenWindow,
+) -> None:
+    opened = waiting
+    strip = opened.window.composer.attachments
+    for leave in (False, True):
+        strip.remove(strip.add(FilePart("note.txt", "A note.", 7)))
+        assert opened.notice == "note.txt removed"
+        _press(opened, LEAVE if leave else EDIT, 0)
+        assert opened.notice == ""
 
 
 def test_undo_takes_none_away(waiting: OpenWindow) -> None:
