@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 
 from ziamath.tex import tex2mml
 
+from minerva_desktop.chat.latex_commands import in_known_commands
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
 
@@ -107,13 +108,13 @@ def _clean(element: ET.Element) -> ET.Element:
 
 def prepared(tex: str) -> str:
     """``tex`` in the words of the libraries. Raises `InvalidRequest` for what is not allowed."""
+    tex = in_known_commands(_DROPPED.sub("", tex))
     refused = _REFUSED.search(tex)
     if refused is not None:
         raise cannot_typeset(f"{refused[0]} is not allowed")
     for number, unit in _DIMENSION.findall(tex):
         if float(number) * _UNITS_IN_EM.get(unit, 0.1) > MAX_DIMENSION:
             raise cannot_typeset(f"{number}{unit} is too long")
-    tex = _DROPPED.sub("", tex)
     tex = _ROW_GAP.sub(r"\1", tex)
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
