@@ -279,6 +279,22 @@ def test_a_selected_formula_is_as_clear_as_selected_text(qtbot: QtBot, view: Cha
     assert colours[palette.highlightedText().color().name()] > 50
 
 
+def test_formulas_on_their_own_are_further_apart_than_the_rows_of_one(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    body = shown(qtbot, view, "x\n\n$$x$$\n\n$$x\\\\x$$\n\nx").body
+    blank, above = [], 0
+    inked = inked_rows(body, 0, body.width() - 20)
+    for row in inked:
+        if row > above + 1 and above:
+            blank.append(row - above - 1)
+        above = row
+    over, between, within, below = blank
+    assert between >= 1.7 * within
+    assert min(over, below) >= 0.9 * between
+    assert max(over, below) <= 1.5 * between
+
+
 @pytest.mark.parametrize("line", ["\\[a\n", "$$a\n"])
 def test_formulas_that_never_end_cost_little_more_than_text(line: str) -> None:
     def taken(source: str) -> float:
