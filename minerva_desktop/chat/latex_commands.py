@@ -39,6 +39,7 @@ _TEXT_PIECE = re.compile(
     r"|(?P<command>\\(?:[a-zA-Z]+\s*|[,;:!>]))|(?P<brace>[{}])|(?P<plain>[^\\${}]+|.)",
     re.DOTALL,
 )
+_NO_LINE = re.compile(r"0+(?:\.0*)?\s*[a-z]*")  # between the terms of a fraction
 _NAME = re.compile(r"\s*(?:\\(?:mathrm|text|rm|operatorname)\s*)?\{?\s*([a-zA-Z]{2,})\s*\}?\s*")
 
 
@@ -158,7 +159,7 @@ def _fraction(tex: str, at: int) -> tuple[str, int] | None:
         arguments.append(found[0].strip())
         at = found[1]
     left, right, thickness, style, above, below = arguments
-    if thickness and float(re.sub(r"[^\d.]", "", thickness) or 1) == 0:
+    if _NO_LINE.fullmatch(thickness):
         made = rf"{{{{{above}}} \atop {{{below}}}}}"
     else:
         made = rf"\{ {'0': 'd', '': ''}.get(style, 't') }frac{{{above}}}{{{below}}}"

@@ -69,10 +69,9 @@ def mathml(tex: str, *, display: bool) -> str:
     """A formula as the MathML of a web page, which keeps ``tex`` as its annotation; ``display`` as
     on a line of its own. Raises `InvalidRequest` when it cannot be had, and says why in its
     detail. Any thread."""
-    source = prepared(tex)
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
-            found = ET.fromstring(tex2mml(source, inline=not display))
+            found = ET.fromstring(tex2mml(prepared(tex), inline=not display))
             math = ET.Element("math", {"display": "block" if display else "inline"})
             semantics = ET.SubElement(math, "semantics")
             row = ET.SubElement(semantics, "mrow")

@@ -56,10 +56,9 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     Raises `InvalidRequest` when it cannot be typeset, and says why in its detail.
     """
     font_config.svg2 = False  # outlines in their place, instead of references to them
-    source = prepared(tex)
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
-            markup = tex2mml(source, inline=not display)
+            markup = tex2mml(prepared(tex), inline=not display)
             markup = _ALIGNED_ROWS.sub(ALIGNED_GAP, markup)
             markup = _OTHER_ROWS.sub(f'<mtable rowspacing="{OTHER_GAP}"', markup)
             if not display:

@@ -67,6 +67,8 @@ HOSTILE = [
     r"\begin{matrix} x",
     r"\text{\U00010330}",  # no font has it
     r"\text{a \foo{b}}",
+    r"\text{" * 280 + r"\foo" + "}" * 280,
+    r"\genfrac{}{}{1.2.3}{}{n}{k} \foo",
     r"\abs{" * 280 + "x" + "}" * 280,
     r"\text{$" * 300 + "x" + "$}" * 300,
     "{" * 1_900,
