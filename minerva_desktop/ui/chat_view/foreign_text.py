@@ -6,6 +6,7 @@ outlines, like all else in a formula. In any one thread, as `typesetting`.
 
 from __future__ import annotations
 
+import unicodedata
 import xml.etree.ElementTree as ET
 from itertools import groupby
 
@@ -60,16 +61,15 @@ def mark_foreign_text(math: ET.Element, font: MathFont) -> None:
 
     Raises `InvalidRequest` for what nothing can draw, and for what would be drawn as its name.
     """
-    window_font = QFontMetricsF(QFont()) if _foreign_in(math, font) else None
     for element in list(math.iter()):
         text = element.text or ""
         if "\\" in text:
             raise cannot_typeset(f"{text} is not known")
         runs = [(own, "".join(run)) for own, run in groupby(text, lambda char: _has(font, char))]
-        if window_font is None or all(own for own, _ in runs):
+        if all(own for own, _ in runs):
             continue
         for character in text:
-            if not _has(font, character) and not window_font.inFontUcs4(ord(character)):
+            if not _has(font, character) and not _can_draw(character):
                 raise cannot_typeset(f"no font has {character}")
         tag, attributes = element.tag, dict(element.attrib)
         element.tag, element.text = "mrow", None
@@ -78,8 +78,13 @@ def mark_foreign_text(math: ET.Element, font: MathFont) -> None:
             part.text = run
 
 
-def _foreign_in(math: ET.Element, font: MathFont) -> bool:
-    return any(not _has(font, character) for text in math.itertext() for character in text)
+def _can_draw(character: str) -> bool:
+    """Whether a font of the window has an outline for it: emoji are pictures."""
+    font = QFont()
+    path = QPainterPath()
+    path.addText(0, 0, font, character)
+    is_seen = unicodedata.category(character) != "Cf"
+    return QFontMetricsF(font).inFontUcs4(ord(character)) and not (is_seen and path.isEmpty())
 
 
 def _has(font: MathFont, character: str) -> bool:

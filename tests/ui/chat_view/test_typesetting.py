@@ -65,7 +65,8 @@ HOSTILE = [
     r"\hspace{999999999em} x",
     r"\skew{9999999999}{x}",
     r"\begin{matrix} x",
-    r"\text{\U00010330}",  # no font has it
+    "\\text{\U00010330}",  # no font has it
+    "\\text{\U0001f600}",  # which is a picture
     r"\text{a \foo{b}}",
     r"\text{" * 280 + r"\foo" + "}" * 280,
     r"\genfrac{}{}{1.2.3}{}{n}{k} \foo",
