@@ -25,7 +25,7 @@ from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.context_help import ContextHelp, counted_messages, fits_without
 from minerva_desktop.ui.context_reading import ContextReading
@@ -244,7 +244,7 @@ class ContextController(QObject):
     ) -> None:
         """``needed``: the tokens for which a larger context is proposed; ``instead``: what to do
         where no cut helps."""
-        larger = NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
+        larger = _larger(needed, path)
         if found is None:
             text = f"{words} {instead}, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
@@ -276,7 +276,7 @@ class ContextController(QObject):
             self._tasks.start(self._go_on(offer, cut))
         else:
             self._summing = asyncio.ensure_future(self._summarise(offer, found.first_id))
-            self._tasks.start(self._watched(self._summing))
+            self._tasks.start(self._watched(self._summing, offer))
 
     async def _go_on(self, offer: _Offer, cut: ContextCut) -> None:
         """What was asked of other messages than are shown by then is not done: a summary takes its
@@ -293,13 +293,30 @@ class ContextController(QObject):
         if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
 
-    async def _watched(self, work: asyncio.Task[None]) -> None:
-        """Wait for a summary; that a person stopped it is no error."""
+    async def _watched(self, work: asyncio.Task[None], offer: _Offer) -> None:
+        """Wait for a summary; that a person stopped it is no error. Where a message is too long for
+        one, all else is offered still."""
         await asyncio.wait([work])
         self._summing = None
         self._window.notifications.dismiss(OUTGROWN)
-        if not work.cancelled():
+        if work.cancelled():
+            return
+        try:
             work.result()
+        except ContextLimitExceeded as error:
+            if offer.found is None or offer.session is not self._session() or not offer.is_current:
+                raise
+            self._offer_unread(error.message, offer, offer.found)
+
+    def _offer_unread(self, words: str, offer: _Offer, found: PossibleCut) -> None:
+        """What helps beside a summary, which cannot be had, as ``words`` say."""
+        used = TokenCount(found.n_tokens + (self._models.n_ctx_of(offer.path) or 0))
+        needed = _needed(offer.session, used._replace(is_all=not found.is_more))
+        self._offer = offer
+        text = f"{words} {fits_without(found)}"
+        actions = (NoticeAction("Keep the newest", KEEP_NEWEST), _larger(needed, offer.path))
+        notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
+        self._window.notifications.show_notice(notice)
 
     async def _summarise(self, offer: _Offer, first_id: str) -> None:
         library, path = self._library(), offer.path
@@ -341,6 +358,10 @@ class ContextController(QObject):
             return counted
 
         return count
+
+
+def _larger(needed: int, path: Path) -> NoticeAction:
+    return NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
 
 
 def _needed(session: ChatSession, used: TokenCount) -> int:

@@ -290,12 +290,18 @@ class MessageActions(QObject):
             self._window.composer.focus_editor()
         chat_id = session.conversation.id
         removal_id = self._removals.setdefault(chat_id, Removals()).add(removal)
-        words = _deleted(removal)
+        words = _named(removal)
         put_back = partial(self._put_back, chat_id, removal_id, words)
-        self._offers.undo(words, put_back, removal_id, is_last_chance=True)
+        self._offers.undo(
+            f"{words} deleted{_shown_instead(session.conversation, removal)}",
+            put_back,
+            removal_id,
+            undone=f"{words} restored",
+            is_last_chance=True,
+        )
 
     async def _put_back(self, conversation_id: str, removal_id: str, words: str) -> None:
-        """``words`` say what went."""
+        """``words`` name what went."""
         session, library = self._session(), self._library()
         if session is None or session.conversation.id != conversation_id:
             if library is None:
@@ -304,8 +310,9 @@ class MessageActions(QObject):
             self._show(session)
         if session.is_answering:
             again = partial(self._put_back, conversation_id, removal_id, words)
-            later = f"{words}. That can be undone once the answer is over."
-            self._offers.undo(later, again, removal_id, is_last_chance=True)
+            later = f"{words} deleted. That can be undone once the answer is over."
+            back = f"{words} restored"
+            self._offers.undo(later, again, removal_id, undone=back, is_last_chance=True)
             return
         cuts = session.conversation.cuts
         removals = self._removals[conversation_id]
@@ -317,14 +324,26 @@ class MessageActions(QObject):
             await session.cut(session.conversation.cuts)
 
 
-def _deleted(removal: Removal) -> str:
+def _named(removal: Removal) -> str:
     """What went, so that it can be told from what else went."""
     (_, first), *more = removal.messages
     begin = title_from(first.text)
     named = f" “{begin}”" if begin else ""
     if not more:
-        return f"Message{named} deleted"
-    return f"{len(more) + 1:,} messages deleted{f', from{named} on' if named else ''}"
+        return f"Message{named}"
+    return f"{len(more) + 1:,} messages{f' from{named} on' if named else ''}"
+
+
+def _shown_instead(conversation: Conversation, removal: Removal) -> str:
+    """That another version of what went is shown now, with its own replies; empty where none is."""
+    (_, first), *_ = removal.messages
+    beside = [each for each in conversation.active_branch() if each.parent_id == first.parent_id]
+    if removal.moved_ids or (removal.leaf_id or "") in conversation or not beside:
+        return ""
+    versions = conversation.siblings(beside[0].id)
+    if len(versions) == 1:
+        return ". Its other version is shown"
+    return f". Version {versions.index(beside[0].id) + 1} of {len(versions)} is shown"
 
 
 def _up_to(session: ChatSession, message_id: str) -> list[Message]:

@@ -156,7 +156,7 @@ class NotificationBar(QWidget):
         if step is None:
             return False
         self.dismiss(step.identity)
-        self.show_notice(Notice(NoticeKind.INFO, f"Undone: {step.text}", key=UNDO))
+        self.show_notice(Notice(NoticeKind.INFO, step.text, key=UNDO))
         self.action_triggered.emit(step.callback_id)
         return True
 

@@ -68,11 +68,11 @@ def test_files_are_dropped_sent_and_read_again(open_app: OpenApp, tmp_path: Path
         opened.drop(tmp_path / "code.py")
         opened.until("tokens", lambda: bool(files(opened)) and files(opened)[0].n_tokens > 3)
         chip, _ = opened.window.chat_view.findChildren(FileChip)
-        assert chip.accessibleName() == "code.py, 15 bytes, ≈ 4 tokens"
+        assert chip.accessibleName() == "code.py, 15 bytes, ≈ 14 tokens"
         chip.setFocus()
         QTest.keyClick(chip, Qt.Key.Key_Return)
         viewer = opened.part(AttachmentViewer, "attachmentViewer")
-        assert "15 bytes · ≈ 4 tokens · 1 line" in [
+        assert "15 bytes · ≈ 14 tokens · 1 line" in [
             label.text() for label in viewer.findChildren(QLabel)
         ]
         text = part(viewer, QPlainTextEdit, "attachmentText")
