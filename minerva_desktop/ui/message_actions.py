@@ -228,7 +228,7 @@ class MessageActions(QObject):
         if session is None:
             return
         if session.is_answering:
-            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING)
+            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING, is_of_chat=True)
             self._window.notifications.show_notice(notice)
             return
         self._window.notifications.dismiss(STILL_WRITING)
