@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QObject, QPoint, Slot
+from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -282,17 +283,37 @@ class MessageActions(QObject):
     # -- deleting ----------------------------------------------------------------------------
 
     async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
+        ids = [message.id for message in session.conversation.active_branch()]
+        had_keyboard = self._has_keyboard(message_id)
         removal = await session.remove(message_id, with_replies=with_replies)
         cuts = session.conversation.cuts
         if cuts != removal.cuts:
             await session.cut(cuts)  # on disk, too, it is at the next message now
-        if self._window.focusWidget() is None:  # it went with the message, under the menu
+        if had_keyboard and session is self._session():
+            self._focus_neighbour(session, ids.index(message_id))
+        elif self._window.focusWidget() is None:  # it went with the message, under the menu
             self._window.composer.focus_editor()
         chat_id = session.conversation.id
         removal_id = self._removals.setdefault(chat_id, Removals()).add(removal)
         words = _deleted(removal)
         put_back = partial(self._put_back, chat_id, removal_id, words)
         self._offers.undo(words, put_back, removal_id, is_last_chance=True)
+
+    def _has_keyboard(self, message_id: str) -> bool:
+        view = self._view.message_view(message_id)
+        at: QWidget | None = self._window.focusWidget()
+        while at is not None and at is not view:
+            at = at.parentWidget()
+        return at is not None
+
+    def _focus_neighbour(self, session: ChatSession, index: int) -> None:
+        """The message that stands in the place of the deleted one has the keyboard, or the last."""
+        branch = session.conversation.active_branch()
+        view = self._view.message_view(branch[min(index, len(branch) - 1)].id) if branch else None
+        if view is None:
+            self._window.composer.focus_editor()
+        else:
+            view.take_keyboard()
 
     async def _put_back(self, conversation_id: str, removal_id: str, words: str) -> None:
         """``words`` say what went."""
