@@ -17,14 +17,11 @@ from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
-from minerva_desktop.ui.context_controller import KEEP_NEWEST
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
 from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_YET
 from tests.app.desk import DONE, MODEL
 from tests.ui.asked_bench import Bench, asked_bench, until
-
-LONG = "word " * 70  # with all that was said, more than the context has
 
 
 @pytest.fixture
@@ -144,22 +141,3 @@ async def test_what_is_moved_before_what_lacks_room_waits_for_no_such_reason(ben
         labels = bench.window.composer.waiting.findChildren(QLabel)
         assert why in [label.text() for label in labels]
         session.move_queued(session.queued[1].id, -1)
-
-
-@pytest.mark.parametrize("more", ["", " more"])
-async def test_a_refused_message_goes_once_it_has_room_unless_it_was_changed(
-    bench: Bench, more: str
-) -> None:
-    for question, words in (("Two", "w " * 250), ("Three", "Drei")):
-        await bench.desk.answered(bench.session, question, words)
-    bench.type(LONG)
-    await bench.until_told("it fits")
-    bench.window.composer.set_text(LONG + more)
-    bench.press(KEEP_NEWEST)
-    if more:
-        await bench.until_told("Your message has room now")
-        assert bench.window.composer.text == LONG + more
-    else:
-        await bench.until_started(4)
-        assert bench.started[-1] == LONG
-        assert bench.window.composer.text == ""
