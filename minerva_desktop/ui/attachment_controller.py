@@ -126,7 +126,7 @@ class AttachmentController(QObject):
         if len(refused) > 1:
             words = refusal_words(refused, n_wanted)
             detail = "\n".join(error.message for error in refused)
-        notice = Notice(NoticeKind.WARNING, words, detail, key=TOLD)
+        notice = Notice(NoticeKind.WARNING, words, detail, key=TOLD, is_of_chat=True)
         self._window.notifications.show_notice(notice)
 
     @Slot(str, int, int)
@@ -164,7 +164,8 @@ class AttachmentController(QObject):
     def _on_image_pasted(self) -> None:
         name = self._models.current_name or "A language model"
         words = f"{name} cannot read images, so the image in the clipboard was not attached."
-        self._window.notifications.show_notice(Notice(NoticeKind.WARNING, words, key=TOLD))
+        notice = Notice(NoticeKind.WARNING, words, key=TOLD, is_of_chat=True)
+        self._window.notifications.show_notice(notice)
 
     @Slot(str)
     def _on_long_text(self, text: str) -> None:

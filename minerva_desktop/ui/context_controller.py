@@ -35,7 +35,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
-from minerva_desktop.ui.prompt_room import Outgrown
+from minerva_desktop.ui.prompt_room import Asked, Outgrown
 from minerva_desktop.ui.tasks import UiTasks
 
 OUTGROWN = "context-outgrown"
@@ -52,15 +52,15 @@ LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offere
 class _Offer(msgspec.Struct, frozen=True):
     """A cut that was offered for the model at ``path`` before anything was sent, or, with None,
     that there is none that helps. ``shown`` are the messages of the branch that it was offered for.
-    ``then`` is done after it; None: a person does it. ``is_refusal``: something was asked and not
-    sent."""
+    ``then`` is done after it. ``refused``: what was asked and not sent; it is sent after it where
+    it still stands in the composer, and not changed."""
 
     session: ChatSession
     path: Path
     found: PossibleCut | None
     shown: tuple[str, ...]
     then: Work | None = None
-    is_refusal: bool = False
+    refused: Asked | None = None
 
     @property
     def is_current(self) -> bool:
@@ -158,7 +158,7 @@ class ContextController(QObject):
             self._tasks.start(self._offer_instead(outgrown))
 
     def _say(self, words: str, key: str) -> None:
-        notice = Notice(NoticeKind.WARNING, words, key=key)
+        notice = Notice(NoticeKind.WARNING, words, key=key, is_of_chat=key == LATER)
         self._window.notifications.show_notice(notice)
 
     def _words(self, outgrown: Outgrown) -> str:
@@ -182,7 +182,7 @@ class ContextController(QObject):
         if session is not self._session() or session.is_answering:
             return
         if shown == _shown(session):
-            self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
+            self._offer = _Offer(session, path, found, shown, asked.then, asked)
             instead = BEGIN_ANEW if outgrown.draft is None else SHORTEN
             if not asked.branch:  # nor does a message alone exceed the context
                 instead = "Shorten the system prompt"
@@ -196,7 +196,7 @@ class ContextController(QObject):
         session = self._session()
         if session is None or session.is_answering:
             self._window.notifications.dismiss(LATER)
-            if self._offer is not None and self._offer.is_refusal and not self._summing:
+            if self._offer is not None and self._offer.refused and not self._summing:
                 self._withdraw()  # something else was asked, which fits
             return
         if not self._window.status.context.is_outgrown:
@@ -287,9 +287,13 @@ class ContextController(QObject):
         await session.cut(with_cut(session.conversation, cut))
         if session is self._session():
             self._told = None  # more may be about to be sent by now: then that is told, too
-            self._window.composer.focus_editor()
-            if offer.is_refusal and offer.then is None and is_current:
-                self._window.notifications.show_notice(Notice(NoticeKind.INFO, HAS_ROOM, key=LATER))
+            composer, refused = self._window.composer, offer.refused
+            composer.focus_editor()
+            if refused is not None and is_current and refused.is_in(composer):
+                composer.submit()
+            elif refused is not None and is_current and refused.is_draft:
+                notice = Notice(NoticeKind.INFO, HAS_ROOM, key=LATER, is_of_chat=True)
+                self._window.notifications.show_notice(notice)
         if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
 

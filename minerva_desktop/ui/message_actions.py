@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QObject, QPoint, Slot
+from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -228,7 +229,7 @@ class MessageActions(QObject):
         if session is None:
             return
         if session.is_answering:
-            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING)
+            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING, is_of_chat=True)
             self._window.notifications.show_notice(notice)
             return
         self._window.notifications.dismiss(STILL_WRITING)
@@ -282,11 +283,15 @@ class MessageActions(QObject):
     # -- deleting ----------------------------------------------------------------------------
 
     async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
+        ids = [message.id for message in session.conversation.active_branch()]
+        had_keyboard = self._has_keyboard(message_id)
         removal = await session.remove(message_id, with_replies=with_replies)
         cuts = session.conversation.cuts
         if cuts != removal.cuts:
             await session.cut(cuts)  # on disk, too, it is at the next message now
-        if self._window.focusWidget() is None:  # it went with the message, under the menu
+        if had_keyboard and session is self._session():
+            self._focus_neighbour(session, ids.index(message_id))
+        elif self._window.focusWidget() is None:  # it went with the message, under the menu
             self._window.composer.focus_editor()
         chat_id = session.conversation.id
         removal_id = self._removals.setdefault(chat_id, Removals()).add(removal)
@@ -299,6 +304,22 @@ class MessageActions(QObject):
             undone=f"{words} restored",
             is_last_chance=True,
         )
+
+    def _has_keyboard(self, message_id: str) -> bool:
+        view = self._view.message_view(message_id)
+        at: QWidget | None = self._window.focusWidget()
+        while at is not None and at is not view:
+            at = at.parentWidget()
+        return at is not None
+
+    def _focus_neighbour(self, session: ChatSession, index: int) -> None:
+        """The message that stands in the place of the deleted one has the keyboard, or the last."""
+        branch = session.conversation.active_branch()
+        view = self._view.message_view(branch[min(index, len(branch) - 1)].id) if branch else None
+        if view is None:
+            self._window.composer.focus_editor()
+        else:
+            view.take_keyboard()
 
     async def _put_back(self, conversation_id: str, removal_id: str, words: str) -> None:
         """``words`` name what went."""

@@ -234,6 +234,15 @@ def test_what_cannot_be_attached_leaves_the_message_alone(
             "small cannot read images, so the image in the clipboard was not attached."
         )
         assert (opened.window.composer.text, names(opened)) == ("Look", [])
+        opened.send("!")
+        opened.until("answer", lambda: not opened.is_answering)
+        opened.drop(tmp_path / "cat.png")
+        opened.until("reason", lambda: "cannot be attached" in opened.notice)
+        reason = opened.notice
+        opened.window.sidebar.new_chat.emit()
+        assert opened.notice == ""
+        opened.open_chat("Look!")
+        opened.until("it again", lambda: opened.notice == reason)
 
 
 def test_earlier_messages_come_back_with_alt_up(open_app: OpenApp) -> None:
