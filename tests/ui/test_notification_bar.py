@@ -133,7 +133,7 @@ def test_what_is_about_a_chat_is_there_with_that_chat_alone(bar: NotificationBar
     bar.dismiss("told")  # what stands in the composer changes on the way
     bar.set_chat("lisbon")
     assert sentence(bar) == DIED.text
-    bar.show_notice(dataclasses.replace(refused, text="b.bin cannot be attached."))
+    bar.show_notice(msgspec.structs.replace(refused, text="b.bin cannot be attached."))
     bar.set_chat("tides")
     assert sentence(bar) == "a.bin cannot be attached."
     assert part(card(bar), QPushButton, "noticeMoreButton").text() == "1 more"
