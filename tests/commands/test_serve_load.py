@@ -56,7 +56,7 @@ async def n_unfinished(served: Served) -> int:
 
 async def test_sixty_four_streams_at_once_and_no_more(small_path: Path) -> None:
     options = ("--parallel", str(N_PARALLEL), "--max-queue", str(N_STREAMS - N_PARALLEL))
-    async with serve("--model", str(small_path), "--n-ctx", "8192", *options) as served:
+    async with serve("--model", str(small_path), "--n-ctx", "32768", *options) as served:
         alone = [await streamed(served, prompt) for prompt in PROMPTS]
         assert len(set(alone)) > 4  # crossed ones would show
         asked = PROMPTS * (N_STREAMS // len(PROMPTS))
