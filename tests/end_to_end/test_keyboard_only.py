@@ -89,11 +89,13 @@ class Keyboard:
         self._stop_answer()
 
     def finds(self, text: str, count: str) -> None:
-        """In the chat; Esc leads back to the composer."""
+        """In the chat; Esc leads to what was found, and from there to the composer."""
         self._desktop.press("Control_L+f")
         self._focus_in("findField")
         self._desktop.type_text(text)
         wait_for("count", lambda: self._app.text("findCount").startswith(count))
+        self._desktop.press("Escape")
+        wait_for("end of finding", lambda: not self._app.has_focus_in("findField"))
         self._desktop.press("Escape")
         self._focus_in("composer")
 

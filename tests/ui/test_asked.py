@@ -62,8 +62,8 @@ async def test_regenerating_goes_on_in_its_chat_and_is_counted_once(bench: Bench
 
 async def _grow(bench: Bench) -> tuple[str, str]:
     """Have the chat take 250 words; the ids of its last question and of the answer to that."""
-    await bench.desk.answered(bench.session, "Two", "w " * 250)
-    await bench.desk.answered(bench.session, "Three", "Drei")
+    await bench.desk.answered(bench.session, "Two", "w " * 125)
+    await bench.desk.answered(bench.session, "Three", "w " * 125)
     answer_id = await bench.desk.answered(bench.session, "Four", "Vier")
     return bench.session.conversation.active_branch()[-2].id, answer_id
 
