@@ -127,6 +127,7 @@ class QueueSending:
             if not has_room or session.is_answering:
                 return None
             self._queue.take(queued.id)
+            self._queue.is_from_disk = False
             return queued, reply_to
         return None
 

@@ -84,7 +84,6 @@ class MessageSender(QObject):
     def _on_submitted(self, text: str) -> None:
         """It stays in the composer until it is known to fit. A waiting message that was changed is
         counted when it is its turn."""
-        self._find_models()
         if self._edit.submit():
             return
         files = self._composer.files
@@ -142,6 +141,9 @@ class MessageSender(QObject):
     ) -> bool:
         """Whether the first waiting message of ``session`` fits behind ``reply_to``; where it does
         not, that is told."""
+        session.sending.find_models(self._models.in_place_of)
+        if all(each is not queued for each in session.queued):
+            return False  # it is for another file now, and asked for again
         branch = session.conversation.branch_to(reply_to)
         again = partial(session.send_queued, reply_to)
         asked = Asked(session, queued.model_path, branch, queued.text, queued.files, again)
@@ -181,14 +183,7 @@ class MessageSender(QObject):
         if session is not None and session.editing.is_first:
             self._composer.submit()  # as it is changed so far
         elif session is not None:
-            self._find_models()
             self._tasks.start(session.send_queued())
-
-    def _find_models(self) -> None:
-        """Before what waited when the app was closed last is sent, now or behind something else."""
-        session = self._session()
-        if session is not None:
-            session.sending.find_models(self._models.in_place_of)
 
 
 async def _say(asked: Asked) -> None:

@@ -9,19 +9,31 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
+from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.waiting_edit import GIVEN_UP
 from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, NOT_YET, REMOVE
 from tests.ui.open_window import OpenWindow
-from tests.ui.test_message_actions import ENDLESS, remember, titles, undo
+from tests.ui.test_message_actions import (
+    ENDLESS,
+    SHORT,
+    answered,
+    do,
+    remember,
+    titles,
+    undo,
+    views,
+)
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -185,6 +197,31 @@ def test_they_wait_for_their_person_after_a_restart(
         opened.until("answer", lambda: opened.is_answering)
         assert _waits(opened) == ["Three"]
         assert opened.window.composer.text == "half"
+
+
+def test_what_waited_over_a_restart_follows_an_answer_that_goes_on(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
+) -> None:
+    """It was for a file that was elsewhere by then, which *Send now* alone looked for."""
+    remember(ENDLESS)
+    before, after = tmp_path / "before" / "m.gguf", tmp_path / "after" / "m.gguf"
+    before.parent.mkdir()
+    shutil.copy(small_path, before)
+    catalog = Catalog(minerva_home / "models.json", embedded=before)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _wait(opened)
+    before.parent.rename(after.parent)
+    with closing(apsw.Connection(str(app_paths().database))) as chats:
+        short = msgspec.json.encode(SHORT).decode()
+        chats.execute("UPDATE conversations SET parameters = ?", (short,))
+    catalog = Catalog(minerva_home / "models.json", embedded=after)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("messages", lambda: _waits(opened) == ["Two", "Three"])
+        _press(opened, REMOVE, 0)
+        do(opened, 1, MessageAction.CONTINUE)
+        answered(opened, 4)
+        question, said = (view.message for view in views(opened)[2:])
+        assert (question.text, said.state) == ("Three", MessageState.COMPLETE)
 
 
 def test_what_was_edited_when_its_turn_came_is_sent_then(waiting: OpenWindow) -> None:
