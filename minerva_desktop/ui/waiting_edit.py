@@ -87,18 +87,23 @@ class WaitingEdit(QObject):
     async def _begin_again(
         self, session: ChatSession, queued_id: str, text: str, files: Files
     ) -> None:
-        """Have that in the composer again; where the message does not wait any more, as one of its
-        own."""
-        composer = self._composer
-        if session.is_gone or all(each.id != queued_id for each in session.queued):
-            composer.put_back(f"{text}\n\n" if composer.text.strip() else text, files)
-        elif session is self._session():
+        """Have that in the composer of its chat again, now or when that is shown; where the message
+        does not wait any more, as one of its own; where there is no such chat any more, now."""
+        composer, is_here = self._composer, session is self._session()
+        waits = not session.is_gone and any(each.id == queued_id for each in session.queued)
+        if waits and is_here:
             self._begin(session, queued_id)
             composer.attachments.start_over(files)
             composer.set_text(text)
-        else:  # for when its chat is shown
+        elif waits:
             session.editing.begin(session, queued_id)
             session.editing.keep(text, files)
+        elif is_here or session.is_gone:
+            composer.put_back(f"{text}\n\n" if composer.text.strip() else text, files)
+        else:
+            kept = session.conversation
+            draft = "\n\n".join(filter(None, (text, kept.draft)))
+            await session.keep_draft(draft, (*files, *kept.draft_files))
 
     def throw_away(self, queued_id: str) -> None:
         """That message is about to be taken out of the queue: where it is the one that is being

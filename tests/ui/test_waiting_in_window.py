@@ -146,6 +146,23 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     opened.until("end", lambda: not opened.is_answering)
 
 
+def test_what_esc_dropped_comes_back_in_its_own_chat(waiting: OpenWindow) -> None:
+    """It came back in the one that was shown by then."""
+    opened = waiting
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
+    opened.press(Qt.Key.Key_Escape)
+    assert opened.notice == GIVEN_UP
+    _press(opened, REMOVE, 0)
+    opened.window.sidebar.new_chat.emit()
+    opened.until("new chat", lambda: opened.window.composer.text == "")
+    opened.window.notifications.action_triggered.emit("waiting:1")  # its Undo
+    opened.open_chat("One")
+    opened.until("draft", lambda: opened.window.composer.text == "Two and a half\n\nhalf")
+    assert _waits(opened) == ["Three"]
+
+
 def test_undo_takes_none_away(waiting: OpenWindow) -> None:
     opened = waiting
     editor = opened.part(MessageEdit, "composer")
