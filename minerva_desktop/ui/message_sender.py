@@ -15,7 +15,7 @@ from minerva_desktop.app.chat_session import GONE, ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import MessageState
-from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.parts import Files, sent_texts
 from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -202,9 +202,4 @@ async def _say(asked: Asked) -> None:
 
 
 def _begins_with(text: str, files: Files, asked: Asked) -> bool:
-    return text.startswith(asked.text) and _texts(files) == _texts(asked.files)
-
-
-def _texts(files: Files) -> list[tuple[str, str]]:
-    """What is sent of them; their tokens may be counted meanwhile."""
-    return [(file.name, file.text) for file in files]
+    return text.startswith(asked.text) and sent_texts(files) == sent_texts(asked.files)

@@ -11,7 +11,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.parts import Files, sent_texts
 from minerva_desktop.ui.composer import STILL_READING
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -78,7 +78,8 @@ class WaitingEdit(QObject):
         session.editing.give_up(session)
         self._show_draft(session)
         before = next(each for each in session.queued if each.id == edited.id)
-        if (text, files) != (before.text, before.files) and (text.strip() or files):
+        is_same = text == before.text and sent_texts(files) == sent_texts(before.files)
+        if not is_same and (text.strip() or files):
             again = partial(self._begin_again, session, edited.id, text, files)
             self._offers.undo(GIVEN_UP, again, is_last_chance=True)
         if session.sending.was_due(session):

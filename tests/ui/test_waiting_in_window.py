@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButt
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import MessageState
+from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.chat_view.actions import MessageAction
@@ -161,6 +162,17 @@ def test_what_esc_dropped_comes_back_in_its_own_chat(waiting: OpenWindow) -> Non
     opened.open_chat("One")
     opened.until("draft", lambda: opened.window.composer.text == "Two and a half\n\nhalf")
     assert _waits(opened) == ["Three"]
+
+
+def test_a_file_that_was_counted_meanwhile_is_no_change(waiting: OpenWindow) -> None:
+    opened, composer = waiting, waiting.window.composer
+    composer.attachments.put_back((FilePart("notes.md", "# Notes", 7),))
+    opened.press(Qt.Key.Key_Return)
+    opened.until("place in the queue", lambda: len(_waits(opened)) == 3)
+    _press(opened, EDIT, 2)
+    opened.until("count", lambda: composer.files[0].n_tokens > 0)
+    opened.press(Qt.Key.Key_Escape)
+    assert opened.notice == ""
 
 
 def test_undo_takes_none_away(waiting: OpenWindow) -> None:
