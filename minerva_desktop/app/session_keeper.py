@@ -109,14 +109,17 @@ class SessionKeeper:
             await self._kept(self._store.flush_text(message_id, text, parts or None))
 
     async def save_draft(self, draft: str) -> None:
-        """Write what stands in the composer; not of a chat without messages."""
-        if self._store is not None and self._is_saved:
-            await self._kept(self._store.save_draft(self._conversation.id, draft))
+        """Write what stands in the composer; not of a chat without messages, but once its first is
+        written."""
+        async with self._writing:
+            if self._store is not None and self._is_saved:
+                await self._kept(self._store.save_draft(self._conversation.id, draft))
 
     async def save_draft_files(self, files: Files) -> None:
-        """Write the files that wait in the composer; not of a chat without messages."""
-        if self._store is not None and self._is_saved:
-            await self._kept(self._store.save_draft_files(self._conversation.id, files))
+        """As `save_draft`, the files that wait in the composer."""
+        async with self._writing:
+            if self._store is not None and self._is_saved:
+                await self._kept(self._store.save_draft_files(self._conversation.id, files))
 
     async def save_waiting(self, waiting: Waiting, *, with_files: bool) -> bool:
         """Write the messages that wait, with their files or without; whether the disk has them: not
@@ -128,10 +131,11 @@ class SessionKeeper:
             return await self._kept(write)
 
     async def save_scroll(self) -> None:
-        """Write where the transcript was left."""
-        if self._store is not None and self._is_saved:
-            scroll = self._conversation.scroll
-            await self._kept(self._store.save_scroll(self._conversation.id, scroll))
+        """As `save_draft`, where the transcript was left."""
+        async with self._writing:
+            if self._store is not None and self._is_saved:
+                scroll = self._conversation.scroll
+                await self._kept(self._store.save_scroll(self._conversation.id, scroll))
 
     async def _compare_beginning(self) -> None:
         before, self._beginning = self._beginning, _beginning(self._conversation)

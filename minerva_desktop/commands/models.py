@@ -205,7 +205,8 @@ def _on_gpus(pid: int | None, info: ContextInfo) -> dict[str, int]:
     placed = {share.device: share.n_bytes for share in info.shares}
     with MemoryProbe(find_nvml()) as probe:
         read = probe.snapshot([] if pid is None else [pid], DeviceList(info.devices), placed)
-    return placed | {gpu.device: gpu.used_by_models for gpu in read.gpus if gpu.device in placed}
+    told = {gpu.device: gpu.used_by_models for gpu in read.gpus}
+    return {gpu: max(n_bytes, told.get(gpu, 0)) for gpu, n_bytes in placed.items()}
 
 
 def _resident(pid: int | None) -> int:

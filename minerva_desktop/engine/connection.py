@@ -69,8 +69,11 @@ GRACE_SECONDS = 0.25  # the same for one whose time is over; its text so far may
 # A decode that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of
 # 512 tokens takes a large model minutes on a slow processor.
 MAX_STEP_SECONDS = 300.0
-# ggml ends the process when it gets no memory amid a step (ggml-cuda.cu, ``ggml_cuda_error``).
-_GPU_IS_FULL = re.compile(r"(?:CUDA|ROCm) error: (?:out of memory|.*allocation failed)")
+# ggml ends the process when it gets no memory amid a step (ggml-cuda.cu, ``ggml_cuda_error``;
+# with Vulkan an exception that nobody catches).
+_GPU_IS_FULL = re.compile(
+    r"(?:CUDA|ROCm) error: (?:out of memory|.*allocation failed)|ErrorOutOfDeviceMemory"
+)
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
 

@@ -276,6 +276,7 @@ class Application(QObject):
         self._settings.save(self.window.remembered(self._services.settings.current))
         if self._starting is not None:
             await asyncio.wait([self._starting])
+        await self._room.give_up_all()  # nobody would hear an answer, nor the disk of its question
         try:
             await self._chats.settle()
         except MinervaError:

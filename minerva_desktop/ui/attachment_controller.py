@@ -67,6 +67,7 @@ class AttachmentController(QObject):
         strip.opened.connect(self._on_opened)
         strip.menu_requested.connect(self._on_menu)
         strip.sent.connect(self._on_sent)
+        strip.started_over.connect(self._offers.withdraw_all)
         window.chat_view.events.file_opened.connect(self._open)
         window.closing.connect(self.cancel_all)
         self._page_read.connect(self._on_page)
@@ -147,8 +148,7 @@ class AttachmentController(QObject):
 
     @Slot(object)
     def on_shown(self, _session: object) -> None:
-        """Another chat is open: what was offered, or being read, was for the one before."""
-        self._offers.withdraw_all()
+        """Another chat is open: what was being read was for the one before."""
         if self._readings:
             n_lost = len(self._readings)
             self.cancel_all()

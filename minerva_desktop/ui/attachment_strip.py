@@ -44,7 +44,7 @@ class AttachmentStrip(QScrollArea):
     """Hidden while there are none. ``changed``: other files, or one is read now. ``resized``: its
     height is another. ``opened(id)``, ``menu_requested(id, place)`` and ``removed(item)``: by the
     person; ``cancelled(id)``: of one that is still being read. ``sent``: what was read went with a
-    message."""
+    message. ``started_over``: another message is written now."""
 
     changed = Signal()
     resized = Signal()
@@ -53,6 +53,7 @@ class AttachmentStrip(QScrollArea):
     removed = Signal(object)
     cancelled = Signal(str)
     sent = Signal()
+    started_over = Signal()
 
     def __init__(self, icons: Icons, text: QTextDocument) -> None:
         """``text``: of the field, whose changes are undone by the same keys."""
@@ -156,9 +157,10 @@ class AttachmentStrip(QScrollArea):
     # -- changes that cannot -------------------------------------------------------------------
 
     def start_over(self, files: Files) -> None:
-        """Hold ``files`` and no others, of another chat."""
+        """Hold ``files`` and no others, of another message."""
         self._undo.clear()
         self._redo.clear()
+        self.started_over.emit()
         if files or self._items:
             self._use(tuple(AttachedFile(self._new_id(), part.name, part) for part in files))
 

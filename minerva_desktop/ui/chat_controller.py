@@ -79,7 +79,7 @@ class ChatController(QObject):
         self._failed = FailedAnswers(
             window, worker, models, tasks, self._open_session, services.settings
         )
-        self._removed = RemovedMessages(window, tasks, self._open_session)
+        RemovedMessages(window, tasks, self._open_session, lambda: self._library)
         self._sender = MessageSender(window, models, room, tasks, self._open_session)
         self._actions = MessageActions(
             window,

@@ -164,7 +164,7 @@ class Composer(QWidget):
 
     def start_over(self, text: str, files: Files = ()) -> None:
         """Hold ``text`` and ``files``, with nothing before it that Undo could bring back: of
-        another chat."""
+        another message."""
         if text != self.text:
             self._editor.start_over(text)
         else:

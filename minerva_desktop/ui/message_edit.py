@@ -5,7 +5,6 @@ The composer has one, and a question that is edited in its place. Main thread.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
@@ -28,6 +27,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QFrame, QPlainTextEdit, QWidget
 
 from minerva_desktop.ui.chat_view.text_measures import TextMeasures
+from minerva_desktop.ui.long_text import has_long_run
 from minerva_desktop.ui.text_size import TextSize
 from minerva_desktop.ui.theme import GRID
 
@@ -35,13 +35,11 @@ from minerva_desktop.ui.theme import GRID
 LONG_PASTE = 8_000  # characters
 LONG_PASTE_LINES = 100
 MAX_INLINE = 200_000  # characters that the field takes without lagging
-# Qt breaks lines at words in quadratic time: 100 kB without a space took 0.36 s for each key
-# (measured); breaking anywhere takes 0.02 s.
-_LONG_RUN = re.compile(r"\S{2000}")
 # Qt lays out a paragraph as a whole with each key, and once more to paint it. One of 91 kB took
 # 17 ms of a processor for both; without kerning and ligatures, and with its glyphs kept from the
 # layout to the painting, 6 ms.
 LONG_PARAGRAPH = 16_000  # characters
+AT_WORDS = QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
 ABOVE_WINDOW = 1  # px by which its usual size is above that of the window's text
 _ALT = Qt.KeyboardModifier.AltModifier
 _CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -88,7 +86,7 @@ class MessageEdit(QPlainTextEdit):
         self.setAccessibleName("Message")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setTabChangesFocus(True)
-        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setWordWrapMode(AT_WORDS)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().setDocumentMargin(GRID)
         self.document().documentLayout().documentSizeChanged.connect(self._fit_height)
@@ -122,8 +120,12 @@ class MessageEdit(QPlainTextEdit):
 
     def start_over(self, text: str) -> None:
         """Hold ``text``, with the cursor at its end and nothing to undo."""
-        self._choose_layout(text)
+        is_broken, is_plain = self._choose_layout(text)
         self.setPlainText(text)
+        if not is_broken:
+            self.setWordWrapMode(AT_WORDS)
+        if not is_plain:
+            self._draw_plainly(False)
         self.moveCursor(QTextCursor.MoveOperation.End)
 
     def is_composing(self) -> bool:
@@ -260,11 +262,16 @@ class MessageEdit(QPlainTextEdit):
         # Qt paints anew only where a placeholder appears or goes: another model's name would stay.
         self.viewport().update()
 
-    def _choose_layout(self, added: str) -> None:
-        if _LONG_RUN.search(added):
+    def _choose_layout(self, added: str) -> tuple[bool, bool]:
+        """Whether ``added`` is broken anywhere from now on, a key in 100 kB of which took 0.36 s
+        otherwise, and 0.02 s so (measured); and whether it is drawn plainly."""
+        is_broken = has_long_run(added)
+        if is_broken:
             self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
-        if max(map(len, added.split("\n"))) > LONG_PARAGRAPH:
+        is_plain = max(map(len, added.split("\n"))) > LONG_PARAGRAPH
+        if is_plain:
             self._draw_plainly(True)
+        return is_broken, is_plain
 
     def _draw_plainly(self, is_plain: bool) -> None:
         if is_plain != self._draws_plainly:
@@ -290,7 +297,7 @@ class MessageEdit(QPlainTextEdit):
     @Slot()
     def _on_text_changed(self) -> None:
         if self.document().isEmpty():
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+            self.setWordWrapMode(AT_WORDS)
             self._draw_plainly(False)
         elif self.textCursor().block().length() > LONG_PARAGRAPH:
             self._draw_plainly(True)

@@ -116,24 +116,25 @@ class MessageSender(QObject):
     async def _send_if_it_fits(self, asked: Asked) -> None:
         """What is typed while it is counted stays. Who changes it or the model meanwhile has to
         send it again."""
-        if await self._room.is_free(asked) and await self._take(asked):
+        if await self._room.is_free(asked) and self._take(asked):
             await _say(asked)
 
-    async def _take(self, asked: Asked) -> bool:
-        """Take the message out of where its person left it; whether it was there."""
+    def _take(self, asked: Asked) -> bool:
+        """Take the message out of where its person left it; whether it was there. Nothing is
+        waited for, or it would be nowhere meanwhile."""
         composer, text, session = self._composer, asked.text, asked.session
-        if session is self._session():
+        if session is self._session() and session.editing.message is None:
             if not _begins_with(composer.text, composer.files, asked):
                 return False
             composer.attachments.clear()
             composer.set_text(composer.text.removeprefix(text))
             return True
-        kept = session.conversation  # another chat was opened
+        kept = session.conversation  # another chat was opened, or a waiting message is edited
         if is_new(session):
             return False  # before it was counted: then that is the next new one's draft
         if not _begins_with(kept.draft, kept.draft_files, asked):
             return False
-        await session.keep_draft(kept.draft.removeprefix(text))
+        self._tasks.start(session.keep_draft(kept.draft.removeprefix(text)))
         return True
 
     async def has_room(
@@ -176,6 +177,7 @@ class MessageSender(QObject):
         session = self._session()
         if session is not None:
             session.move_queued(queued_id, by)
+            self._edit.send_due(session)
 
     @Slot()
     def _on_send_waiting(self) -> None:

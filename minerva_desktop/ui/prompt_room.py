@@ -208,6 +208,15 @@ class PromptRoom(QObject):
             held.count.cancel()
         return held is not None
 
+    async def give_up_all(self) -> None:
+        """Begin nothing of what is counted for any chat: once this returns, it stands where it
+        stood, or was begun before."""
+        counts = [held.count for held in self._held.values()]
+        for count in counts:
+            count.cancel()
+        if counts:
+            await asyncio.wait(counts)
+
     def _held_here(self) -> _Held | None:
         session = self._session()
         return None if session is None else self._held.get(session)

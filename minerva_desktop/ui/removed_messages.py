@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Slot
 
+from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.ui.main_window import MainWindow
@@ -17,12 +18,17 @@ class RemovedMessages(QObject):
     """Made before the `MessageSender`, who takes the message out of the queue when it is told."""
 
     def __init__(
-        self, window: MainWindow, tasks: UiTasks, session: Callable[[], ChatSession | None]
+        self,
+        window: MainWindow,
+        tasks: UiTasks,
+        session: Callable[[], ChatSession | None],
+        library: Callable[[], ChatLibrary | None],
     ) -> None:
         """``session`` is the open chat's."""
         super().__init__(window)
         self._composer = window.composer
         self._session = session
+        self._library = library
         self._offers = Offers("queue:", window.notifications, tasks)
         window.composer.waiting.remove_requested.connect(self._on_remove)
 
@@ -40,17 +46,26 @@ class RemovedMessages(QObject):
 
     def _offer(self, session: ChatSession, queued: QueuedMessage, place: int) -> None:
         async def undo() -> None:
-            if session.is_answering or session.queued:
-                session.enqueue(queued.text, queued.model_path, queued.files, place)
-            elif session is self._session():  # there is nothing to wait for any more
+            here = await self._again(session)
+            if here.is_answering or here.queued:
+                here.enqueue(queued.text, queued.model_path, queued.files, place)
+            elif here is self._session():  # there is nothing to wait for any more
                 begun = self._composer.text
                 self._composer.attachments.put_back(queued.files)
                 both = f"{queued.text}\n\n{begun}" if begun.strip() else queued.text
                 self._composer.set_text(both)
                 self._composer.focus_editor()
             else:
-                kept = session.conversation
+                kept = here.conversation
                 both = "\n\n".join(filter(None, (queued.text, kept.draft)))
-                await session.keep_draft(both, (*queued.files, *kept.draft_files))
+                await here.keep_draft(both, (*queued.files, *kept.draft_files))
 
         self._offers.undo("The message is not sent", undo)
+
+    async def _again(self, session: ChatSession) -> ChatSession:
+        """That chat's session, also where it was deleted and brought back meanwhile. Raises
+        `StoreError`."""
+        library = self._library()
+        if library is None or not session.is_gone:
+            return session
+        return await library.open_session(session.conversation.id)

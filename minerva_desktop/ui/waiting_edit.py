@@ -55,6 +55,7 @@ class WaitingEdit(QObject):
             composer.show_hint(STILL_READING)
         else:
             self._begin(session, queued_id)
+            self.send_due(session)
 
     def _begin(self, session: ChatSession, queued_id: str) -> None:
         composer = self._composer
@@ -82,8 +83,7 @@ class WaitingEdit(QObject):
         if not is_same and (text.strip() or files):
             again = partial(self._begin_again, session, edited.id, text, files)
             self._offers.undo(GIVEN_UP, again, is_last_chance=True)
-        if session.sending.was_due(session):
-            self._tasks.start(session.send_queued())
+        self.send_due(session)
 
     async def _begin_again(
         self, session: ChatSession, queued_id: str, text: str, files: Files
@@ -114,6 +114,12 @@ class WaitingEdit(QObject):
         if session is not None and edited is not None and edited.id == queued_id:
             session.editing.give_up(session)
             self._show_draft(session)
+            self.send_due(session)
+
+    def send_due(self, session: ChatSession) -> None:
+        """Send the first whose turn came while another was the first, and was being changed."""
+        if session.sending.was_due(session):
+            self._tasks.start(session.send_queued())
 
     def submit(self) -> bool:
         """Put it back as it stands in the composer, and send it where nothing else is before it;

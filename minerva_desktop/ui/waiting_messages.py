@@ -126,8 +126,9 @@ class WaitingMessages(QWidget):
         before = [message.id for message in self._shown]
         self._shown, self._is_paused = tuple(messages), is_paused
         ids = [message.id for message in messages]
-        is_moved = ids != before and sorted(ids) == sorted(before)
-        focused = self._focused if is_moved else None
+        is_same = sorted(ids) == sorted(before)
+        is_moved = is_same and ids != before
+        focused = self._focused if is_same else None
         moved = self._moved if is_moved and self._moved in ids else ""
         self._moved = ""
         if focused is not None:

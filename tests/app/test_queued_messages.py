@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.parts import FilePart
 from tests.app.desk import CANCELLED, MODEL, Desk
 
 OTHER = Path("/models/other.gguf")
 NOTES = FilePart("notes.md", "# Notes", 7)
+NOTE = FilePart("note.txt", "A note.", 7)
 
 
 async def test_a_message_waits_for_the_running_answer(desk: Desk) -> None:
@@ -256,6 +258,29 @@ async def test_a_draft_is_the_chats_at_once(desk: Desk) -> None:
     saving = session.keep_draft("typed")
     assert session.conversation.draft == "typed"
     await saving
+
+
+async def test_a_draft_is_written_behind_the_first_message_of_its_chat(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow disk it came while that was being written, and was not."""
+    session = desk.new_session()
+    create, is_written, may_end = desk.store.create, asyncio.Event(), asyncio.Event()
+
+    async def create_slowly(conversation: Conversation) -> None:
+        await create(conversation)
+        is_written.set()
+        await may_end.wait()
+
+    monkeypatch.setattr(desk.store, "create", create_slowly)
+    sending = asyncio.ensure_future(session.send("One", MODEL))
+    await is_written.wait()
+    saving = asyncio.ensure_future(session.keep_draft("typed", (NOTE,)))
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.gather(sending, saving)
+    stored = await desk.store.load(session.conversation.id)
+    assert (stored.draft, stored.draft_files) == ("typed", (NOTE,))
 
 
 async def test_what_waits_outlives_the_app(desk: Desk) -> None:

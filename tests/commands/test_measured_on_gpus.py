@@ -34,3 +34,13 @@ def test_the_driver_tells_it_and_where_it_does_not_llama_cpps_buffers_count(
     info = context_info(weights_bytes=GB, n_ctx=512, on_gpus={"CUDA0": 2 * GB})
     info = msgspec.structs.replace(info, devices=(CUDA,))
     assert models._on_gpus(CHILD, info) == {"CUDA0": measured}
+
+
+def test_a_card_that_tells_nothing_of_its_memory_has_what_llama_cpp_put_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "find_nvml", lambda: None)
+    silent = msgspec.structs.replace(CUDA, name="SYCL0", kind=GpuDevice.SYCL, total_memory=0)
+    info = context_info(weights_bytes=GB, n_ctx=512, on_gpus={"SYCL0": 2 * GB})
+    info = msgspec.structs.replace(info, devices=(silent,))
+    assert models._on_gpus(CHILD, info) == {"SYCL0": 2 * GB}

@@ -115,9 +115,12 @@ async def test_what_llama_cpp_logs_for_its_developers_is_no_last_word(small_path
     await engine.unload()
 
 
-async def test_a_gpu_that_is_full_is_named_as_the_reason(small_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words", ["CUDA error: out of memory", "vk::Device::allocateMemory: ErrorOutOfDeviceMemory"]
+)
+async def test_a_gpu_that_is_full_is_named_as_the_reason(small_path: Path, words: str) -> None:
     """As ggml ends a process that gets no memory amid a step."""
-    last = "import sys; print('CUDA error: out of memory', file=sys.stderr); os.abort()"
+    last = f"import sys; print({words!r}, file=sys.stderr); os.abort()"
     child = BEFORE_THE_CONTEXT.format(before=last)
     engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
     with pytest.raises(EngineDied, match=r"SIGABRT\); the memory of the GPU ran out: close what"):

@@ -207,6 +207,9 @@ async def test_a_message_goes_on_in_the_chat_that_was_left(bench: Bench) -> None
     await session.keep_draft(LONG)  # as leaving it does
     bench.session = bench.desk.new_session()
     bench.worker.may_count.set()
+    while all(message.text != LONG for message in session.conversation):
+        assert session.conversation.draft == LONG  # it is never nowhere
+        await asyncio.sleep(0)
     await bench.until_started(2)
     assert session.conversation.draft == ""
     assert bench.started[-1] == LONG

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QInputMethodEvent,
     QPaintEvent,
     QTextCursor,
+    QTextOption,
 )
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -29,6 +30,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.long_text import has_long_run
 from minerva_desktop.ui.message_edit import LONG_PARAGRAPH
 from tests.ui.parts import part
 
@@ -348,6 +350,23 @@ def test_a_long_paragraph_is_drawn_plainly_until_the_field_is_empty(desk: Desk) 
     QTest.keyClicks(desk.editor, "word " * 2)
     desk.composer.insert_text("x" * LONG_PARAGRAPH)
     assert desk.editor.font().styleStrategy() & plain
+
+
+def test_another_text_is_laid_out_as_it_needs(desk: Desk) -> None:
+    at_words = QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
+    plain = QFont.StyleStrategy.PreferNoShaping
+    for text, is_usual in (("x" * (LONG_PARAGRAPH + 1), False), ("a draft", True), ("", True)):
+        desk.composer.start_over(text)
+        assert (desk.editor.wordWrapMode() is at_words) == is_usual
+        assert bool(desk.editor.font().styleStrategy() & plain) != is_usual
+
+
+def test_words_without_an_end_are_found_in_a_moment() -> None:
+    text = ("x" * 1_990 + " ") * 100
+    started = time.process_time()
+    assert not has_long_run(text)
+    assert time.process_time() - started < 0.1  # 0.6 s, looked for from each letter on
+    assert has_long_run("word " + "x" * 2_000)
 
 
 def test_text_changes_are_reported(qtbot: QtBot, desk: Desk) -> None:

@@ -141,3 +141,42 @@ async def test_what_is_moved_before_what_lacks_room_waits_for_no_such_reason(ben
         labels = bench.window.composer.waiting.findChildren(QLabel)
         assert why in [label.text() for label in labels]
         session.move_queued(session.queued[1].id, -1)
+
+
+async def test_what_is_counted_goes_though_a_waiting_message_is_edited_by_then(
+    bench: Bench,
+) -> None:
+    session, composer = bench.session, bench.window.composer
+    long = "word " * 70  # more bytes than the context has tokens
+    await session.send("Two", MODEL)
+    session.enqueue(f"{long}?", MODEL)
+    bench.worker.may_count.clear()
+    bench.type(long)
+    await bench.until_counting(long)
+    composer.waiting.edit_requested.emit(session.queued[0].id)
+    bench.worker.may_count.set()
+    await until(lambda: len(session.queued) == 2)
+    assert composer.text == f"{long}?"
+    assert [queued.text for queued in session.queued] == [f"{long}?", long]
+    composer.leave_requested.emit()
+    assert composer.text == ""
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+async def test_a_message_whose_turn_came_is_not_held_up_by_another_that_is_edited(
+    bench: Bench, *, is_moved: bool
+) -> None:
+    session, waiting = bench.session, bench.window.composer.waiting
+    await session.send("Two", MODEL)
+    for text in ("Three", "Four"):
+        session.enqueue(text, MODEL)
+    waiting.edit_requested.emit(session.queued[0].id)
+    await bench.desk.says(session, "Zwei")
+    await until(lambda: session.is_paused)
+    if is_moved:
+        waiting.move_requested.emit(session.queued[0].id, 1)
+    else:
+        waiting.edit_requested.emit(session.queued[1].id)
+    await bench.until_started(3)
+    assert bench.started[-1] == ("Four" if is_moved else "Three")
+    assert session.editing.message is session.queued[0]

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.chat.conversation import title_from
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import FilePart
@@ -20,11 +21,12 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ChatSetup, Settings, SettingsFile
+from minerva_desktop.ui.composer import MEASURING
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
-from tests.ui.test_message_actions import on_disk, open_chat
+from tests.ui.test_message_actions import SHORT, on_disk, open_chat, remember
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -193,3 +195,30 @@ def test_what_was_set_in_a_new_chat_waits_while_another_is_looked_at(
         opened.until("setup", lambda: panel.values() == PIRATE)
     assert "secret" not in opened.paths.settings.read_text()
     assert opened.settings.current.new_chat_setup is not None
+
+
+def test_a_message_that_is_counted_when_the_window_closes_is_there_after_a_restart(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was sent once all was on disk, and the disk was not there any more."""
+    may_count, settle = asyncio.Event(), ChatLibrary.settle
+
+    async def count(_worker: EngineWorker, _path: Path, _turns: tuple[ChatTurn, ...]) -> int:
+        await may_count.wait()
+        return 10
+
+    async def settle_and_count(library: ChatLibrary) -> None:
+        await settle(library)
+        may_count.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    remember(SHORT)
+    text = "Why salt? " * 200
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        monkeypatch.setattr(EngineWorker, "count_tokens", count)
+        monkeypatch.setattr(ChatLibrary, "settle", settle_and_count)
+        opened.window.composer.set_text(text)
+        opened.press(Qt.Key.Key_Return)
+        opened.until("count", lambda: opened.window.composer._held == MEASURING)
+    assert SettingsFile(app_paths().settings).current.new_chat_draft == text

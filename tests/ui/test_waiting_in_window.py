@@ -81,6 +81,23 @@ def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
     assert not opened.is_answering
 
 
+def test_one_that_was_thrown_away_comes_back_after_its_deleted_chat(waiting: OpenWindow) -> None:
+    opened = waiting
+    composer = opened.window.composer
+    _press(opened, EDIT, 1)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), "!")
+    _press(opened, REMOVE, 1)
+    assert composer.text == "half"
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    opened.open_chat("One")
+    QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+    opened.until("notice", lambda: opened.notice == "Chat deleted")
+    undo(opened)
+    opened.until("draft", lambda: composer.text == "Two\n\nhalf")
+    undo(opened)
+    opened.until("message", lambda: composer.text == "Three!\n\nTwo\n\nhalf")
+
+
 def _press(opened: OpenWindow, name: str, at: int) -> None:
     """Press a button of the waiting message at that place."""
     rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]
@@ -173,6 +190,18 @@ def test_a_file_that_was_counted_meanwhile_is_no_change(waiting: OpenWindow) -> 
     opened.until("count", lambda: composer.files[0].n_tokens > 0)
     opened.press(Qt.Key.Key_Escape)
     assert opened.notice == ""
+
+
+def test_what_was_offered_for_the_draft_is_not_done_to_one_that_is_edited(
+    waiting: OpenWindow,
+) -> None:
+    opened = waiting
+    strip = opened.window.composer.attachments
+    for leave in (False, True):
+        strip.remove(strip.add(FilePart("note.txt", "A note.", 7)))
+        assert opened.notice == "note.txt removed"
+        _press(opened, LEAVE if leave else EDIT, 0)
+        assert opened.notice == ""
 
 
 def test_undo_takes_none_away(waiting: OpenWindow) -> None:

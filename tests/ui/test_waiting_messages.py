@@ -211,6 +211,20 @@ def test_the_keyboard_is_not_lost_with_a_row(qtbot: QtBot, composer: Composer) -
     assert composer.focusProxy() is composer.window().focusWidget()
 
 
+def test_the_keyboard_stays_where_it_is_when_an_answer_ends(composer: Composer) -> None:
+    composer.activateWindow()
+    waiting = composer.waiting
+    waiting.show_messages(MESSAGES[:2], is_paused=False)
+    waiting.findChildren(QToolButton)[3].setFocus()
+    waiting.show_messages(MESSAGES[:2], is_paused=True)
+    focused = composer.window().focusWidget()
+    assert isinstance(focused, QToolButton)
+    assert focused.accessibleName() == REMOVE
+    waiting.show_messages(MESSAGES[1:2], is_paused=True)
+    waiting.show_messages([], is_paused=False)
+    assert composer.focusProxy() is composer.window().focusWidget()
+
+
 def test_tab_comes_to_them_before_the_message_field(qtbot: QtBot, composer: Composer) -> None:
     window, above = QWidget(), QPushButton("Above")
     qtbot.addWidget(window)

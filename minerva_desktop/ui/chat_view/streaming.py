@@ -30,12 +30,10 @@ from minerva_desktop.ui.chat_view.markdown import (
     RowBuilder,
 )
 from minerva_desktop.ui.chat_view.open_part import OpenPart
+from minerva_desktop.ui.chat_view.open_size import LINE_LIMIT, OpenSize
 from minerva_desktop.ui.chat_view.plain_stream import Cleaner, Update
-from minerva_desktop.ui.chat_view.plain_text import PLAIN_LIMIT
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row, Run, split_long
 
-LINE_LIMIT = PLAIN_LIMIT  # characters; a longer line of Markdown is cut
-LONG_WORD = 200  # characters by which such a cut may come early
 OPEN_LIMIT = 4_000  # characters of an open block: it is first looked at, and a paragraph is cut
 OPEN_STEP = 2_000  # characters until the next look
 CUT_LIMIT = 16_000  # characters at which any open block is cut, unless code is open in it
@@ -47,7 +45,7 @@ HELD_ROW = 1_000  # characters of a table row that wait for its end
 HELD_START = 40  # characters of a line that wait until it is clear what it is
 
 # With a bar in it the line may still become the head of a table.
-_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[^|]*$")
+_FENCE = re.compile(r"( {0,3})(`{3,}+|~{3,}+)[^|]*$")
 # The start of a line that could still become anything: a list, a rule, a fence, a table.
 _AMBIGUOUS = re.compile(
     r"[\s>]*(?:[-+*]\s+|\d{1,9}[.)]\s+)?"
@@ -55,7 +53,7 @@ _AMBIGUOUS = re.compile(
     r"\\(?:\[|[a-z]{1,5}(?:\{[a-zA-Z]*\*?)?)?)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
-_DELIMITER = re.compile(r"[>\s]*[-:|\s]*-[-:|\s]*$")  # also in a quote
+_DELIMITER = re.compile(r"[>\s]*+(?=[:|\s]*+-)[-:|\s]*+$")  # also in a quote
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
 
 
@@ -92,7 +90,7 @@ class MarkdownStream:
         self._length = 0
         self._cleaner = Cleaner()
         self._tail: list[str] = []  # the complete lines of what is open
-        self._tail_size = 0
+        self._tail_size = OpenSize()
         self._check_at = OPEN_LIMIT
         self._partial = ""  # the line after them, as far as it is known
         self._part = OpenPart()
@@ -114,9 +112,9 @@ class MarkdownStream:
         for line in lines:
             self._line(line)
         self._cut_partial()
-        if lines and self._fence is None and self._tail_size > self._eager_at:
+        if lines and self._fence is None and self._tail_size.characters > self._eager_at:
             # Where nothing can be settled yet, the next try waits for an eighth more.
-            self._eager_at = self._tail_size * 9 // 8
+            self._eager_at = self._tail_size.characters * 9 // 8
             self._settle()
 
     def finish_some(self) -> bool:
@@ -202,17 +200,17 @@ class MarkdownStream:
 
     def _markdown_line(self, line: str) -> None:
         self._tail.append(line)
-        self._tail_size += _size(line)
+        self._tail_size.add(line)
         fence = _FENCE.match(line)
-        if fence is None and self._tail_size < self._check_at:
+        if fence is None and self._tail_size.characters < self._check_at:
             return
         here = len(self._tail) - 1
         last = self._settle()
         if fence is not None and last is not None and _is_open_fence(last, here):
             self._open_fence(last, fence)
-        elif self._tail_size >= OPEN_LIMIT:
-            if self._tail_size < self._cut_limit(last):
-                self._check_at = self._tail_size + OPEN_STEP
+        elif self._tail_size.characters >= OPEN_LIMIT:
+            if self._tail_size.characters < self._cut_limit(last):
+                self._check_at = self._tail_size.characters + OPEN_STEP
             else:
                 self._settle_all()
 
@@ -271,7 +269,7 @@ class MarkdownStream:
             self._parser.blocks(_source(done), self._env)
         self._settled += rows
         self._tail = lines
-        self._tail_size = sum(map(_size, lines))
+        self._tail_size = OpenSize(lines)
         self._check_at = OPEN_LIMIT
         self._eager_at = self._eager_size
         self._resume = resume
@@ -318,12 +316,6 @@ class MarkdownStream:
         copied: Environment = {"references": dict(self._env.get("references", {}))}
         copied[ALL_ROWS] = self._env[ALL_ROWS]
         return copied | copied_footnotes(self._env)
-
-
-def _size(line: str) -> int:
-    """What a line counts. A line that was cut at its last word fills its limit, or the next piece
-    would stay open with it."""
-    return len(line) + 1 if len(line) < LINE_LIMIT - LONG_WORD else LINE_LIMIT + 1
 
 
 def _source(lines: Sequence[str]) -> str:

@@ -8,9 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it.token import Token
 
 from minerva_desktop.ui.chat_view.code_highlight import LineHighlighter
 from minerva_desktop.ui.chat_view.markdown import Environment, MarkdownParser
+from minerva_desktop.ui.chat_view.open_size import LEAST_LINE
 from minerva_desktop.ui.chat_view.plain_stream import PlainStream, Update
 from minerva_desktop.ui.chat_view.rows import Kind, Mark, Row, Run
 from minerva_desktop.ui.chat_view.streaming import CUT_LIMIT, OPEN_LIMIT, MarkdownStream
@@ -164,6 +166,26 @@ def test_nor_with_one_long_block(text: str) -> None:
     stream.feed(text * 1_000)
     late = min(seconds_for(stream, pieces) for _ in range(3))
     assert late < 3 * early
+
+
+@pytest.mark.parametrize("almost_a_fence", ["`" * 3_000 + "|\n", "~" * 3_000 + "|\n"])
+def test_a_line_is_looked_at_once(almost_a_fence: str) -> None:
+    assert seconds_for(MarkdownStream(PARSER), [almost_a_fence] * 10) < 0.15  # it was 0.5 s
+
+
+def test_many_short_lines_are_not_parsed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """6,000 lines of one letter in a note took 0.3 s with each piece."""
+    most, blocks = 0, MarkdownParser.blocks
+
+    def counted(self: MarkdownParser, source: str, env: Environment) -> list[Token]:
+        nonlocal most
+        most = max(most, source.count("\n"))
+        return blocks(self, source, env)
+
+    monkeypatch.setattr(MarkdownParser, "blocks", counted)
+    text = "[^1]: note\n" + "a\n" * 3_000
+    assert streamed(cut(text, 500)) == streamed([text])
+    assert most <= CUT_LIMIT // LEAST_LINE
 
 
 def shown(text: str) -> list[Row]:
