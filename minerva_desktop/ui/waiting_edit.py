@@ -88,8 +88,9 @@ class WaitingEdit(QObject):
     async def _begin_again(
         self, session: ChatSession, queued_id: str, text: str, files: Files
     ) -> None:
-        """Have that in the composer of its chat again, now or when that is shown; where the message
-        does not wait any more, as one of its own; where there is no such chat any more, now."""
+        """Have that in the composer of its chat again, now or when that is shown: where the message
+        does not wait any more, as the draft, also behind another that is being changed there. Where
+        there is no such chat any more, it is the open one's."""
         composer, is_here = self._composer, session is self._session()
         waits = not session.is_gone and any(each.id == queued_id for each in session.queued)
         if waits and is_here:
@@ -99,7 +100,7 @@ class WaitingEdit(QObject):
         elif waits:
             session.editing.begin(session, queued_id)
             session.editing.keep(text, files)
-        elif is_here or session.is_gone:
+        elif session.is_gone or (is_here and session.editing.message is None):
             composer.put_back(f"{text}\n\n" if composer.text.strip() else text, files)
         else:
             kept = session.conversation

@@ -318,6 +318,7 @@ async def test_what_is_edited_holds_up_the_rest(desk: Desk, *, is_given_up: bool
     while not session.is_paused:
         await asyncio.sleep(0)
     assert len(desk.engine.started) == 1
+    await session.keep_draft("typed on")  # which is written behind that
     stored = await desk.store.load(session.conversation.id)
     assert [each.text for each in stored.waiting] == ["Deux", "Three"]
     assert session.sending.was_due(session)

@@ -165,8 +165,11 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     opened.until("end", lambda: not opened.is_answering)
 
 
-def test_what_esc_dropped_comes_back_in_its_own_chat(waiting: OpenWindow) -> None:
-    """It came back in the one that was shown by then."""
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_what_esc_dropped_comes_back_as_the_draft_of_its_chat(
+    waiting: OpenWindow, *, is_elsewhere: bool
+) -> None:
+    """It came back in the chat that was shown by then, or in another message that was edited."""
     opened = waiting
     opened.until("chat in the list", lambda: "One" in titles(opened))
     _press(opened, EDIT, 0)
@@ -174,10 +177,18 @@ def test_what_esc_dropped_comes_back_in_its_own_chat(waiting: OpenWindow) -> Non
     opened.press(Qt.Key.Key_Escape)
     assert opened.notice == GIVEN_UP
     _press(opened, REMOVE, 0)
-    opened.window.sidebar.new_chat.emit()
-    opened.until("new chat", lambda: opened.window.composer.text == "")
+    if is_elsewhere:
+        opened.window.sidebar.new_chat.emit()
+        opened.until("new chat", lambda: opened.window.composer.text == "")
+    else:
+        _press(opened, EDIT, 0)
     opened.window.notifications.action_triggered.emit("waiting:1")  # its Undo
-    opened.open_chat("One")
+    if is_elsewhere:
+        opened.open_chat("One")
+    else:
+        QApplication.processEvents()
+        assert opened.window.composer.text == "Three"
+        opened.press(Qt.Key.Key_Escape)
     opened.until("draft", lambda: opened.window.composer.text == "Two and a half\n\nhalf")
     assert _waits(opened) == ["Three"]
 
