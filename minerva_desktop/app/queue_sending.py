@@ -34,7 +34,8 @@ class QueueSending:
     @property
     def is_counting(self) -> bool:
         """Whether what waits is about to be sent, if it has room."""
-        return self._counting is not None
+        counting = self._counting  # done where it was cancelled before it began
+        return counting is not None and not counting.done()
 
     @property
     def lacks_room(self) -> bool:

@@ -182,6 +182,18 @@ async def test_a_count_that_fails_leaves_the_message_for_its_person(
     assert [queued.text for queued in session.queued] == ["Two"]
 
 
+async def test_what_was_about_to_be_counted_at_the_end_waits_for_its_person(desk: Desk) -> None:
+    """It could not be sent any more where the window stayed open after all."""
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    await desk.says(session, "Un")
+    await session.close()
+    assert session.is_paused
+    await session.send_queued()
+    assert len(desk.engine.started) == 2
+
+
 async def test_what_waits_at_the_end_waits_for_its_person_the_next_time(desk: Desk) -> None:
     """It was one draft with what was typed then."""
     session = desk.new_session()
