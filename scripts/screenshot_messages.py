@@ -234,7 +234,7 @@ def paused(stage: HasWindow) -> list[QWidget]:
     window.composer.waiting.show_messages(_waiting(6), is_paused=True)
     undo = (NoticeAction("Undo", "undo"),)
     window.notifications.show_notice(
-        Notice(NoticeKind.INFO, "2 messages deleted, from “Two” on", actions=undo)
+        Notice(NoticeKind.INFO, "2 messages from “Two” on deleted", actions=undo)
     )
     return []
 

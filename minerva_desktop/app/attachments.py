@@ -8,27 +8,38 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.chat.import_media import MAX_TEXT_BYTES
-from minerva_desktop.chat.parts import FilePart
+from minerva_desktop.chat.parts import MAX_FILES, FilePart
 from minerva_desktop.documents.reading import DocumentReading, too_much
 from minerva_desktop.documents.refusal import DocumentRefused
 from minerva_desktop.errors import AttachmentError, os_reason
 from minerva_desktop.library.display_text import one_line
 
 BYTES_PER_TOKEN = 4  # about; of English text, for an estimate before a model counts
+FRAME_TOKENS = 8  # about, of the fences around a text, beside its name
+FOLDER = "it is a folder: attach the files in it"
+TOO_MANY = f"a message takes {MAX_FILES} files at most"
 SAMPLE = 20_000  # characters, that the rest of a text is taken to be like
 _SPECIAL: tuple[tuple[Callable[[int], bool], str], ...] = (
-    (stat.S_ISDIR, "it is a folder: attach the files in it"),
+    (stat.S_ISDIR, FOLDER),
     (stat.S_ISFIFO, "it is a pipe, not a file"),
     (stat.S_ISSOCK, "it is a socket, not a file"),
     (stat.S_ISCHR, "it is a device, not a file"),
     (stat.S_ISBLK, "it is a device, not a file"),
 )
+
+
+class FileRefused(AttachmentError):
+    """A file that cannot be attached, and why, in words that follow a colon."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"“{name}” cannot be attached: {reason}.")
+        self.reason = reason
 
 
 class ReadFile(NamedTuple):
@@ -51,7 +62,7 @@ class FileReading:
         self._document.stop()
 
     def run(self) -> ReadFile:
-        """Read it. Raises `AttachmentError` with the reason why not."""
+        """Read it. Raises `FileRefused` with the reason why not."""
         try:
             _refuse_special(self._path, self._path.stat().st_mode)
             # Not to wait where a pipe was put in its place just now.
@@ -77,10 +88,21 @@ class FileReading:
         return ReadFile(FilePart(name, found.text, found.n_bytes, found.media_type), note)
 
 
-def refusal(path: Path, reason: str) -> AttachmentError:
+def refusal(path: Path, reason: str) -> FileRefused:
     """Why a file cannot be attached."""
-    name = attached_name(path.name or str(path))
-    return AttachmentError(f"“{name}” cannot be attached: {reason}.")
+    return FileRefused(attached_name(path.name or str(path)), reason)
+
+
+def refusal_words(refused: Sequence[FileRefused], n_wanted: int) -> str:
+    """Of several of ``n_wanted`` files, one sentence: with the reason, where it is that of all."""
+    reasons = {error.reason for error in refused}
+    if reasons == {FOLDER}:
+        return f"{len(refused):,} folders cannot be attached: attach the files in them."
+    kinds = "files and folders" if FOLDER in reasons else "files"
+    words = f"{len(refused):,} of {n_wanted:,} {kinds} cannot be attached"
+    if reasons == {TOO_MANY}:
+        return f"{words}: {TOO_MANY}."
+    return f"{words}, each because {reasons.pop()}." if len(reasons) == 1 else f"{words}."
 
 
 def attached_name(name: str) -> str:
@@ -88,16 +110,17 @@ def attached_name(name: str) -> str:
     return one_line(name) or "unnamed"
 
 
-def estimated_tokens(text: str) -> int:
-    """About how many tokens ``text`` has, for as long as no model counts them."""
-    sample = text[:SAMPLE]
+def estimated_tokens(part: FilePart) -> int:
+    """About how many tokens ``part`` has as models read it, where none has counted them."""
+    text, sample = part.text, part.text[:SAMPLE]
     per_character = len(sample.encode("utf-8", "replace")) / max(1, len(sample))
-    return max(1, round(per_character * len(text) / BYTES_PER_TOKEN))
+    n_bytes = per_character * len(text) + len(part.name)
+    return FRAME_TOKENS + round(n_bytes / BYTES_PER_TOKEN)
 
 
 def pasted_part(text: str, taken: frozenset[str]) -> FilePart:
     """A long text from the clipboard as a file; ``taken`` are the names that others have. Raises
-    `AttachmentError` for one that is longer than a file may be."""
+    `FileRefused` for one that is longer than a file may be."""
     clean = clean_text(text)
     name, number = "Pasted text", 1
     while name in taken:

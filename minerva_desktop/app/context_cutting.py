@@ -163,6 +163,7 @@ class Summariser:
         length = max(MIN_SUMMARY_TOKENS, int(n_ctx * SUMMARY_SHARE))
         sampling = SamplingParameters(temperature=0.0, max_tokens=length)
         done = 0
+        await self._check_lengths(older, count, n_ctx - length)
         while done < len(older):
             on_progress(done, len(older))
             n_read = await self._readable(text, older[done:], count, n_ctx - length)
@@ -174,6 +175,14 @@ class Summariser:
         on_progress(done, len(older))
         return text
 
+    async def _check_lengths(
+        self, messages: Sequence[Message], count: CountTokens, most: int
+    ) -> None:
+        """Raise for one that can never be read, before others were, which takes minutes."""
+        for message in messages:
+            if len(message.text) > most:  # few texts have a token for each character
+                await self._readable("", [message], count, most)
+
     async def _readable(
         self, text: str, messages: Sequence[Message], count: CountTokens, most: int
     ) -> int:
@@ -184,7 +193,10 @@ class Summariser:
             if needed <= most:
                 return n_read
             if n_read == 1:
-                raise ContextLimitExceeded.of(most, needed)
+                raise ContextLimitExceeded(
+                    f"The older messages cannot be summarised: one alone takes {needed:,} tokens, "
+                    f"and the context has room for {most:,} beside the summary."
+                )
             n_read = max(1, min(n_read - 1, int(n_read * most / needed)))
 
 

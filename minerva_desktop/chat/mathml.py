@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 
 from ziamath.tex import tex2mml
 
+from minerva_desktop.chat.latex_commands import in_known_commands
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
 
@@ -68,10 +69,9 @@ def mathml(tex: str, *, display: bool) -> str:
     """A formula as the MathML of a web page, which keeps ``tex`` as its annotation; ``display`` as
     on a line of its own. Raises `InvalidRequest` when it cannot be had, and says why in its
     detail. Any thread."""
-    source = prepared(tex)
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
-            found = ET.fromstring(tex2mml(source, inline=not display))
+            found = ET.fromstring(tex2mml(prepared(tex), inline=not display))
             math = ET.Element("math", {"display": "block" if display else "inline"})
             semantics = ET.SubElement(math, "semantics")
             row = ET.SubElement(semantics, "mrow")
@@ -107,13 +107,13 @@ def _clean(element: ET.Element) -> ET.Element:
 
 def prepared(tex: str) -> str:
     """``tex`` in the words of the libraries. Raises `InvalidRequest` for what is not allowed."""
+    tex = in_known_commands(_DROPPED.sub("", tex))
     refused = _REFUSED.search(tex)
     if refused is not None:
         raise cannot_typeset(f"{refused[0]} is not allowed")
     for number, unit in _DIMENSION.findall(tex):
         if float(number) * _UNITS_IN_EM.get(unit, 0.1) > MAX_DIMENSION:
             raise cannot_typeset(f"{number}{unit} is too long")
-    tex = _DROPPED.sub("", tex)
     tex = _ROW_GAP.sub(r"\1", tex)
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)

@@ -41,7 +41,7 @@ REMOVE = 6 * GRID  # px, side of the cross
 
 def file_facts(part: FilePart) -> str:
     """``12.3 kB · 3,045 tokens``; about how many, where no model counted them."""
-    count, about = (part.n_tokens, "") if part.n_tokens else (estimated_tokens(part.text), "≈ ")
+    count, about = (part.n_tokens, "") if part.n_tokens else (estimated_tokens(part), "≈ ")
     return f"{format_bytes(part.n_bytes)} · {about}{n_of(count, 'token')}"
 
 

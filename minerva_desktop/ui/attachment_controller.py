@@ -12,14 +12,16 @@ from PySide6.QtCore import QObject, QPoint, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from minerva_desktop.app.attachments import (
+    TOO_MANY,
     FileReading,
+    FileRefused,
     attached_name,
     pasted_part,
     refusal,
+    refusal_words,
 )
 from minerva_desktop.app.text_file import save_text
 from minerva_desktop.chat.parts import MAX_FILES, FilePart
-from minerva_desktop.errors import AttachmentError
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.attachment_counter import AttachmentCounter
 from minerva_desktop.ui.attachment_strip import AttachedFile
@@ -34,7 +36,6 @@ from minerva_desktop.ui.tasks import UiTasks
 
 TOLD = "attachments-told"  # of the last one that was refused
 TOO_LONG = "pasted-too-long"  # why the last one became a file
-TOO_MANY = f"a message takes {MAX_FILES} files at most"
 PASTED = "pasted"
 
 
@@ -101,7 +102,7 @@ class AttachmentController(QObject):
         self._tasks.start(self._read(begun, refused))
         self._composer.focus_editor()
 
-    async def _read(self, begun: list[tuple[str, Path]], refused: list[AttachmentError]) -> None:
+    async def _read(self, begun: list[tuple[str, Path]], refused: list[FileRefused]) -> None:
         n_wanted = len(begun) + len(refused)
         for item_id, _ in begun:
             reading = self._readings.get(item_id)
@@ -109,7 +110,7 @@ class AttachmentController(QObject):
                 continue  # taken out before its turn
             try:
                 part, note = await asyncio.to_thread(reading.run)
-            except AttachmentError as error:
+            except FileRefused as error:
                 if item_id in self._readings:
                     refused.append(error)
                     self._strip.drop(item_id)
@@ -118,14 +119,14 @@ class AttachmentController(QObject):
             self._readings.pop(item_id, None)
         self._tell_refused(refused, n_wanted)
 
-    def _tell_refused(self, refused: Sequence[AttachmentError], n_wanted: int) -> None:
+    def _tell_refused(self, refused: Sequence[FileRefused], n_wanted: int) -> None:
         if not refused:
             return
         words, detail = refused[0].message, ""
         if len(refused) > 1:
-            words = f"{len(refused):,} of {n_wanted:,} files cannot be attached."
+            words = refusal_words(refused, n_wanted)
             detail = "\n".join(error.message for error in refused)
-        notice = Notice(NoticeKind.WARNING, words, detail, key=TOLD)
+        notice = Notice(NoticeKind.WARNING, words, detail, key=TOLD, is_of_chat=True)
         self._window.notifications.show_notice(notice)
 
     @Slot(str, int, int)
@@ -163,14 +164,15 @@ class AttachmentController(QObject):
     def _on_image_pasted(self) -> None:
         name = self._models.current_name or "A language model"
         words = f"{name} cannot read images, so the image in the clipboard was not attached."
-        self._window.notifications.show_notice(Notice(NoticeKind.WARNING, words, key=TOLD))
+        notice = Notice(NoticeKind.WARNING, words, key=TOLD, is_of_chat=True)
+        self._window.notifications.show_notice(notice)
 
     @Slot(str)
     def _on_long_text(self, text: str) -> None:
         taken = frozenset(item.name for item in self._strip.items)
         try:
             part = pasted_part(text, taken)
-        except AttachmentError as error:  # the clipboard still has it
+        except FileRefused as error:  # the clipboard still has it
             self._tell_refused([error], 1)
             return
         if len(self._strip.items) >= MAX_FILES:

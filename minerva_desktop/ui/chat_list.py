@@ -93,6 +93,7 @@ class ChatListView(RowView):
         model.marked.connect(self._on_marked)
         model.modelReset.connect(self._turn_marks)
         self._pressed = QPersistentModelIndex()
+        self._dragged_to: QPoint | None = None
         self._drop_row = -1
 
     def chosen(self) -> list[ConversationSummary]:
@@ -253,15 +254,25 @@ class ChatListView(RowView):
         if not event.mimeData().hasFormat(MIME_TYPE):
             event.ignore()
             return
-        index = self.indexAt(event.position().toPoint())
-        folder_id = self._chats.folder_at(index)
-        row = self._chats.index_of(folder_id).row() if folder_id else index.row()
-        self._show_drop(row)
+        self._dragged_to = event.position().toPoint()
+        self._mark_drop()
         event.setDropAction(Qt.DropAction.MoveAction)
-        event.setAccepted(row >= 0)
+        event.setAccepted(self._drop_row >= 0)
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        super().scrollContentsBy(dx, dy)
+        self._mark_drop()  # near an edge the rows move below a pointer that rests
+
+    def _mark_drop(self) -> None:
+        """Where what is dragged would be dropped."""
+        if self._dragged_to is not None:
+            index = self.indexAt(self._dragged_to)
+            folder_id = self._chats.folder_at(index)
+            self._show_drop(self._chats.index_of(folder_id).row() if folder_id else index.row())
 
     def _end_drag(self) -> None:
         self.stopAutoScroll()
+        self._dragged_to = None
         self._show_drop(-1)
 
     @Slot()

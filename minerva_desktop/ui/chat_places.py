@@ -1,5 +1,5 @@
-"""What stands in the composer, and where the transcript was left, kept for each chat; and what is
-set in a chat without messages.
+"""What stands in the composer, what notices say, and where the transcript was left, kept for each
+chat; and what is set in a chat without messages.
 
 Main thread.
 """
@@ -46,6 +46,7 @@ class ChatPlaces(QObject):
         self._is_held = is_held
         self._composer = window.composer
         self._view = window.chat_view
+        self._notifications = window.notifications
         self._settings = services.settings
         self._tasks = tasks
         self.setup = NewChatSetup(window, services.settings, tasks)
@@ -72,6 +73,7 @@ class ChatPlaces(QObject):
 
     def leave(self) -> None:
         """Another chat is about to be shown: keep what there is of this one."""
+        self._notifications.set_chat("")
         session = self._session
         if session is None:
             return
@@ -102,6 +104,7 @@ class ChatPlaces(QObject):
 
     def forget(self) -> None:
         """The chat that is shown is not there any more; what was typed goes to the next one."""
+        self._notifications.set_chat("")
         self.setup.leave()
         self._draft_timer.stop()
         self._scroll_timer.stop()
@@ -126,6 +129,7 @@ class ChatPlaces(QObject):
         self._session, self._is_entering = None, True
         self._composer.start_over(draft, files)
         self._session, self._is_entering = session, False
+        self._notifications.set_chat(session.conversation.id)
         self._draft_timer.stop()
         self._scroll_timer.stop()
         if self._edits.texts(session):

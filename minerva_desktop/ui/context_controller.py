@@ -25,7 +25,7 @@ from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.context_help import ContextHelp, counted_messages, fits_without
 from minerva_desktop.ui.context_reading import ContextReading
@@ -35,7 +35,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
-from minerva_desktop.ui.prompt_room import Outgrown
+from minerva_desktop.ui.prompt_room import Asked, Outgrown
 from minerva_desktop.ui.tasks import UiTasks
 
 OUTGROWN = "context-outgrown"
@@ -52,15 +52,15 @@ LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offere
 class _Offer(msgspec.Struct, frozen=True):
     """A cut that was offered for the model at ``path`` before anything was sent, or, with None,
     that there is none that helps. ``shown`` are the messages of the branch that it was offered for.
-    ``then`` is done after it; None: a person does it. ``is_refusal``: something was asked and not
-    sent."""
+    ``then`` is done after it. ``refused``: what was asked and not sent; it is sent after it where
+    it still stands in the composer, and not changed."""
 
     session: ChatSession
     path: Path
     found: PossibleCut | None
     shown: tuple[str, ...]
     then: Work | None = None
-    is_refusal: bool = False
+    refused: Asked | None = None
 
     @property
     def is_current(self) -> bool:
@@ -158,7 +158,7 @@ class ContextController(QObject):
             self._tasks.start(self._offer_instead(outgrown))
 
     def _say(self, words: str, key: str) -> None:
-        notice = Notice(NoticeKind.WARNING, words, key=key)
+        notice = Notice(NoticeKind.WARNING, words, key=key, is_of_chat=key == LATER)
         self._window.notifications.show_notice(notice)
 
     def _words(self, outgrown: Outgrown) -> str:
@@ -182,7 +182,7 @@ class ContextController(QObject):
         if session is not self._session() or session.is_answering:
             return
         if shown == _shown(session):
-            self._offer = _Offer(session, path, found, shown, asked.then, is_refusal=True)
+            self._offer = _Offer(session, path, found, shown, asked.then, asked)
             instead = BEGIN_ANEW if outgrown.draft is None else SHORTEN
             if not asked.branch:  # nor does a message alone exceed the context
                 instead = "Shorten the system prompt"
@@ -196,7 +196,7 @@ class ContextController(QObject):
         session = self._session()
         if session is None or session.is_answering:
             self._window.notifications.dismiss(LATER)
-            if self._offer is not None and self._offer.is_refusal and not self._summing:
+            if self._offer is not None and self._offer.refused and not self._summing:
                 self._withdraw()  # something else was asked, which fits
             return
         if not self._window.status.context.is_outgrown:
@@ -244,7 +244,7 @@ class ContextController(QObject):
     ) -> None:
         """``needed``: the tokens for which a larger context is proposed; ``instead``: what to do
         where no cut helps."""
-        larger = NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
+        larger = _larger(needed, path)
         if found is None:
             text = f"{words} {instead}, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
@@ -276,7 +276,7 @@ class ContextController(QObject):
             self._tasks.start(self._go_on(offer, cut))
         else:
             self._summing = asyncio.ensure_future(self._summarise(offer, found.first_id))
-            self._tasks.start(self._watched(self._summing))
+            self._tasks.start(self._watched(self._summing, offer))
 
     async def _go_on(self, offer: _Offer, cut: ContextCut) -> None:
         """What was asked of other messages than are shown by then is not done: a summary takes its
@@ -287,19 +287,40 @@ class ContextController(QObject):
         await session.cut(with_cut(session.conversation, cut))
         if session is self._session():
             self._told = None  # more may be about to be sent by now: then that is told, too
-            self._window.composer.focus_editor()
-            if offer.is_refusal and offer.then is None and is_current:
-                self._window.notifications.show_notice(Notice(NoticeKind.INFO, HAS_ROOM, key=LATER))
+            composer, refused = self._window.composer, offer.refused
+            composer.focus_editor()
+            if refused is not None and is_current and refused.is_in(composer):
+                composer.submit()
+            elif refused is not None and is_current and refused.is_draft:
+                notice = Notice(NoticeKind.INFO, HAS_ROOM, key=LATER, is_of_chat=True)
+                self._window.notifications.show_notice(notice)
         if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
 
-    async def _watched(self, work: asyncio.Task[None]) -> None:
-        """Wait for a summary; that a person stopped it is no error."""
+    async def _watched(self, work: asyncio.Task[None], offer: _Offer) -> None:
+        """Wait for a summary; that a person stopped it is no error. Where a message is too long for
+        one, all else is offered still."""
         await asyncio.wait([work])
         self._summing = None
         self._window.notifications.dismiss(OUTGROWN)
-        if not work.cancelled():
+        if work.cancelled():
+            return
+        try:
             work.result()
+        except ContextLimitExceeded as error:
+            if offer.found is None or offer.session is not self._session() or not offer.is_current:
+                raise
+            self._offer_unread(error.message, offer, offer.found)
+
+    def _offer_unread(self, words: str, offer: _Offer, found: PossibleCut) -> None:
+        """What helps beside a summary, which cannot be had, as ``words`` say."""
+        used = TokenCount(found.n_tokens + (self._models.n_ctx_of(offer.path) or 0))
+        needed = _needed(offer.session, used._replace(is_all=not found.is_more))
+        self._offer = offer
+        text = f"{words} {fits_without(found)}"
+        actions = (NoticeAction("Keep the newest", KEEP_NEWEST), _larger(needed, offer.path))
+        notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
+        self._window.notifications.show_notice(notice)
 
     async def _summarise(self, offer: _Offer, first_id: str) -> None:
         library, path = self._library(), offer.path
@@ -341,6 +362,10 @@ class ContextController(QObject):
             return counted
 
         return count
+
+
+def _larger(needed: int, path: Path) -> NoticeAction:
+    return NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
 
 
 def _needed(session: ChatSession, used: TokenCount) -> int:

@@ -48,6 +48,8 @@ MENU_RADIUS = 8  # px, as in the style sheet
 POPUP_RADIUS = 12  # px, as there
 X11 = "xcb"  # Qt's name for it
 BUTTON_SIZE = 32  # px; side of an icon button
+TIP_WIDTH = 360  # px, of one whose lines are broken
+LONG_WORD = 40  # characters, after which one is broken there
 TIP_LINE = 80  # characters; longer lines of a tool tip are broken
 ICON_GAP = 4  # px, beside the 4 that Qt leaves between a button's icon and its text
 
@@ -65,7 +67,12 @@ def plain_tip(text: str, shortcut: str = "") -> str:
     is_short = max(map(len, text.split("\n"))) <= TIP_LINE
     if is_short and not re.search("[<&]", text):
         return text
-    return "<qt>" + html.escape(text).replace("\n", "<br>") + "</qt>"
+    if not is_short:
+        text = re.sub(rf"\S{{{LONG_WORD}}}", "\\g<0>\u200b", text)
+    markup = html.escape(text).replace("\n", "<br>")
+    if is_short:  # Qt would break it into a block of four lines
+        return f"<qt><p style='white-space:pre'>{markup}</p></qt>"
+    return f"<qt><table width={TIP_WIDTH}><tr><td>{markup}</td></tr></table></qt>"
 
 
 def icon_button(

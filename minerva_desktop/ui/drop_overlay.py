@@ -13,6 +13,7 @@ from minerva_desktop.ui.theme import GRID, ThemeSource
 
 STAY = "Used from where it is, without a copy"
 GO_ALONG = "For the model to read with your message"
+OF_FOLDERS = "Files go with your message; other folders do not"
 CARD = QSizeF(90 * GRID, 40 * GRID)
 
 
@@ -72,4 +73,6 @@ def drop_words(files: Sequence[Path]) -> tuple[str, str]:
         return "Drop to add the model" + "s" * (n_models > 1), STAY
     if n_chats:
         return "Drop to import chats", "A JSON file without chats goes with your message"
+    if not all(suffixes):  # of a folder, mostly
+        return "Drop files, or a folder of chats", OF_FOLDERS
     return "Drop to attach the file" + "s" * (n_others > 1), GO_ALONG

@@ -19,10 +19,14 @@ class LiveSpeed:
     def __init__(self, show: ShowSpeed, clock: Callable[[], float] = time.monotonic) -> None:
         self._show = show
         self._clock = clock
-        self.begin()
+        self._start_over()
 
     def begin(self) -> None:
-        """An answer begins, or comes into sight: what went before does not count."""
+        """An answer begins: what went before does not count, and is not shown as its speed."""
+        self._start_over()
+        self._show(None, None)
+
+    def _start_over(self) -> None:
         self._first: float | None = None
         self._shown = 0.0
         self._n_tokens = 0
@@ -40,7 +44,7 @@ class LiveSpeed:
 
     def show_last(self, messages: Sequence[Message]) -> None:
         """Show how quick the last of ``messages``, which came into sight, was."""
-        self.begin()
+        self._start_over()
         timings = messages[-1].completion.timings if messages and messages[-1].completion else None
         if timings is None or timings.completion_tokens == 0:
             self._show(None, None)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QObject, QPoint, Slot
+from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
@@ -228,7 +229,7 @@ class MessageActions(QObject):
         if session is None:
             return
         if session.is_answering:
-            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING)
+            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING, is_of_chat=True)
             self._window.notifications.show_notice(notice)
             return
         self._window.notifications.dismiss(STILL_WRITING)
@@ -282,20 +283,46 @@ class MessageActions(QObject):
     # -- deleting ----------------------------------------------------------------------------
 
     async def _remove(self, session: ChatSession, message_id: str, *, with_replies: bool) -> None:
+        ids = [message.id for message in session.conversation.active_branch()]
+        had_keyboard = self._has_keyboard(message_id)
         removal = await session.remove(message_id, with_replies=with_replies)
         cuts = session.conversation.cuts
         if cuts != removal.cuts:
             await session.cut(cuts)  # on disk, too, it is at the next message now
-        if self._window.focusWidget() is None:  # it went with the message, under the menu
+        if had_keyboard and session is self._session():
+            self._focus_neighbour(session, ids.index(message_id))
+        elif self._window.focusWidget() is None:  # it went with the message, under the menu
             self._window.composer.focus_editor()
         chat_id = session.conversation.id
         removal_id = self._removals.setdefault(chat_id, Removals()).add(removal)
-        words = _deleted(removal)
+        words = _named(removal)
         put_back = partial(self._put_back, chat_id, removal_id, words)
-        self._offers.undo(words, put_back, removal_id, is_last_chance=True)
+        self._offers.undo(
+            f"{words} deleted{_shown_instead(session.conversation, removal)}",
+            put_back,
+            removal_id,
+            undone=f"{words} restored",
+            is_last_chance=True,
+        )
+
+    def _has_keyboard(self, message_id: str) -> bool:
+        view = self._view.message_view(message_id)
+        at: QWidget | None = self._window.focusWidget()
+        while at is not None and at is not view:
+            at = at.parentWidget()
+        return at is not None
+
+    def _focus_neighbour(self, session: ChatSession, index: int) -> None:
+        """The message that stands in the place of the deleted one has the keyboard, or the last."""
+        branch = session.conversation.active_branch()
+        view = self._view.message_view(branch[min(index, len(branch) - 1)].id) if branch else None
+        if view is None:
+            self._window.composer.focus_editor()
+        else:
+            view.take_keyboard()
 
     async def _put_back(self, conversation_id: str, removal_id: str, words: str) -> None:
-        """``words`` say what went."""
+        """``words`` name what went."""
         session, library = self._session(), self._library()
         if session is None or session.conversation.id != conversation_id:
             if library is None:
@@ -304,8 +331,9 @@ class MessageActions(QObject):
             self._show(session)
         if session.is_answering:
             again = partial(self._put_back, conversation_id, removal_id, words)
-            later = f"{words}. That can be undone once the answer is over."
-            self._offers.undo(later, again, removal_id, is_last_chance=True)
+            later = f"{words} deleted. That can be undone once the answer is over."
+            back = f"{words} restored"
+            self._offers.undo(later, again, removal_id, undone=back, is_last_chance=True)
             return
         cuts = session.conversation.cuts
         removals = self._removals[conversation_id]
@@ -317,14 +345,26 @@ class MessageActions(QObject):
             await session.cut(session.conversation.cuts)
 
 
-def _deleted(removal: Removal) -> str:
+def _named(removal: Removal) -> str:
     """What went, so that it can be told from what else went."""
     (_, first), *more = removal.messages
     begin = title_from(first.text)
     named = f" “{begin}”" if begin else ""
     if not more:
-        return f"Message{named} deleted"
-    return f"{len(more) + 1:,} messages deleted{f', from{named} on' if named else ''}"
+        return f"Message{named}"
+    return f"{len(more) + 1:,} messages{f' from{named} on' if named else ''}"
+
+
+def _shown_instead(conversation: Conversation, removal: Removal) -> str:
+    """That another version of what went is shown now, with its own replies; empty where none is."""
+    (_, first), *_ = removal.messages
+    beside = [each for each in conversation.active_branch() if each.parent_id == first.parent_id]
+    if removal.moved_ids or (removal.leaf_id or "") in conversation or not beside:
+        return ""
+    versions = conversation.siblings(beside[0].id)
+    if len(versions) == 1:
+        return ". Its other version is shown"
+    return f". Version {versions.index(beside[0].id) + 1} of {len(versions)} is shown"
 
 
 def _up_to(session: ChatSession, message_id: str) -> list[Message]:

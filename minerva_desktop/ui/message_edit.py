@@ -278,10 +278,13 @@ class MessageEdit(QPlainTextEdit):
             self._draws_plainly = is_plain
             self._choose_font()
 
+    def usual_px(self) -> int:
+        """The size of its font where a person reads text at its usual size."""
+        return QFontInfo(QApplication.font()).pixelSize() + ABOVE_WINDOW
+
     def _choose_font(self) -> None:
         font = QFont()  # all else is the font that the window has
-        usual = QFontInfo(QApplication.font()).pixelSize() + ABOVE_WINDOW
-        font.setPixelSize(TextMeasures(self._text_size.percent).px(usual))
+        font.setPixelSize(TextMeasures(self._text_size.percent).px(self.usual_px()))
         if self._draws_plainly:
             font.setStyleStrategy(QFont.StyleStrategy.PreferNoShaping)
         self.setFont(font)

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QLabel,
     QLineEdit,
@@ -123,6 +124,11 @@ class PickerPopup(PopupFrame):
                 return self._filter_key(event)
             if watched is self._add and event.key() == Qt.Key.Key_Up:
                 self._filter.setFocus()
+                return True
+            is_typed = event.text().isprintable() and event.text().strip()
+            if watched is self._add and (is_typed or event.key() == Qt.Key.Key_Backspace):
+                self._filter.setFocus(Qt.FocusReason.OtherFocusReason)
+                QApplication.sendEvent(self._filter, event)
                 return True
         return super().eventFilter(watched, event)
 

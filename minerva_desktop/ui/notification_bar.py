@@ -68,7 +68,8 @@ class Notice(msgspec.Struct, frozen=True):
     """What to say. A notice replaces an earlier one with the same ``key`` (by default its
     sentence), so that a repeated error does not pile up. ``stays``: until it is replaced or
     dismissed, also where it is no problem: it tells how something goes on, or what happened by
-    itself. ``is_last_chance``: what it offers cannot be had elsewhere in the window."""
+    itself. ``is_last_chance``: what it offers cannot be had elsewhere in the window.
+    ``is_of_chat``: it is about the open chat, with which it goes and comes back."""
 
     kind: NoticeKind
     text: str
@@ -77,6 +78,7 @@ class Notice(msgspec.Struct, frozen=True):
     key: str = ""
     stays: bool = False
     is_last_chance: bool = False
+    is_of_chat: bool = False
 
     @property
     def identity(self) -> str:
@@ -105,6 +107,8 @@ class NotificationBar(QWidget):
         self._icons = icons
         self._hide_ms = auto_hide_ms
         self._notices: list[Notice] = []  # the last one is shown
+        self._chat_id = ""
+        self._away: dict[str, list[Notice]] = {}  # those of other chats, by their ids
         self.follows: QWidget | None = None  # what Tab comes to before them
         self._card: _NoticeCard | None = None
         self._timer = QTimer(self)
@@ -136,6 +140,18 @@ class NotificationBar(QWidget):
         self._refresh()
         self._announce(notice)
 
+    def set_chat(self, chat_id: str) -> None:
+        """Another chat is open; empty: it is on its way, and nothing about it is shown or taken
+        away. What is about the one before is there again once that is."""
+        before = list(self._notices)
+        if self._chat_id and chat_id != self._chat_id:
+            self._away[self._chat_id] = [notice for notice in before if notice.is_of_chat]
+            self._notices = [notice for notice in before if not notice.is_of_chat]
+        self._chat_id = chat_id
+        self._notices += self._away.pop(chat_id, [])
+        if self._notices != before:
+            self._refresh()
+
     def _announce(self, notice: Notice) -> None:
         event = QAccessibleAnnouncementEvent(self, notice.text)
         if notice.kind is NoticeKind.ERROR:
@@ -156,7 +172,7 @@ class NotificationBar(QWidget):
         if step is None:
             return False
         self.dismiss(step.identity)
-        self.show_notice(Notice(NoticeKind.INFO, f"Undone: {step.text}", key=UNDO))
+        self.show_notice(Notice(NoticeKind.INFO, step.text, key=UNDO))
         self.action_triggered.emit(step.callback_id)
         return True
 

@@ -31,11 +31,19 @@ class Offers(QObject):
         bar.action_triggered.connect(self._on_action)
         bar.closed.connect(self._on_closed)
 
-    def undo(self, text: str, work: Work, key: str = "", *, is_last_chance: bool = False) -> None:
+    def undo(
+        self,
+        text: str,
+        work: Work,
+        key: str = "",
+        *,
+        undone: str = "",
+        is_last_chance: bool = False,
+    ) -> None:
         """Say what was done, and offer to undo it for a while; Ctrl+Z does it as long as the window
-        is open. ``is_last_chance``: there is no other way back."""
+        is open, and says ``undone``. ``is_last_chance``: there is no other way back."""
         callback_id = self._show(NoticeKind.INFO, text, "Undo", work, key, is_last_chance)
-        self._bar.undo_steps.add(text, callback_id, self._identity(key, callback_id))
+        self._bar.undo_steps.add(text, callback_id, self._identity(key, callback_id), undone)
 
     def do(self, text: str, label: str, work: Work, key: str) -> None:
         """Say something and offer to do ``work`` for a while."""

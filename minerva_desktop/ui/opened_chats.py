@@ -39,7 +39,7 @@ class OpenedChats(QObject):
     @Slot(object)
     def on_shown(self, session: ChatSession) -> None:
         """``session`` is the open one now."""
-        if session.conversation.model is not None and not session.is_answering:
+        if session.conversation.model is not None:
             self._models.choose_named(session.conversation.model)
         if not session.is_temporary and len(session.conversation) and not session.is_answering:
             self._tasks.start(self._warm_up(session))

@@ -16,7 +16,7 @@ from minerva_desktop.app.text_file import save_bytes
 from minerva_desktop.chat.parts import ImagePart
 from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.ui import late_dialogs
-from minerva_desktop.ui.chat_view.picture_chip import MOST
+from minerva_desktop.ui.chat_view.picture_chip import MOST, NOT_SHOWN
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
@@ -31,7 +31,6 @@ FORMATS = {
     "image/webp": b"webp",
     "image/bmp": b"bmp",
 }
-NOT_SHOWN = "cannot be shown"
 
 
 class Pictures(QObject):
@@ -122,5 +121,8 @@ def decoded(content: bytes, part: ImagePart, most: QSize) -> QImage:
         reader.setScaledSize(size.scaled(most, Qt.AspectRatioMode.KeepAspectRatio))
     image = reader.read()
     if image.isNull():
-        raise MinervaError(f"“{part.name}” {NOT_SHOWN}", detail=reader.errorString())
+        kind = format_.decode().upper()
+        raise MinervaError(
+            f"“{part.name}” {NOT_SHOWN}: it is damaged, or no {kind}", detail=reader.errorString()
+        )
     return image

@@ -26,7 +26,7 @@ from minerva_desktop.chat.parts import FilePart, Files, ReasoningPart, ToolResul
 from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
-from minerva_desktop.ui.composer import LOADING_FIRST, MEASURING, MEASURING_ELSE
+from minerva_desktop.ui.composer import LOADING_FIRST, MEASURING, MEASURING_ELSE, Composer
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -63,6 +63,12 @@ class Asked(msgspec.Struct, frozen=True):
     def is_draft(self) -> bool:
         """Whether it stands in the composer until it is sent."""
         return self.then is None
+
+    def is_in(self, composer: Composer) -> bool:
+        """Whether that is what stands there, unchanged."""
+        files = [(file.name, file.text) for file in composer.files]
+        kept = [(file.name, file.text) for file in self.files]  # which were counted meanwhile
+        return self.is_draft and (composer.text, files) == (self.text, kept)
 
     @property
     def reply_to(self) -> str | None:
@@ -191,7 +197,7 @@ class PromptRoom(QObject):
         words = f"Nothing was sent{where}: another model than {name} was chosen meanwhile."
         key = TOO_LONG if is_open else ""
         self._notifications.show_notice(
-            Notice(NoticeKind.WARNING, f"{words} {again} again.", key=key)
+            Notice(NoticeKind.WARNING, f"{words} {again} again.", key=key, is_of_chat=is_open)
         )
 
     def _words_of(self, asked: Asked) -> str:
@@ -304,7 +310,8 @@ class PromptRoom(QObject):
         options = NoticeAction(
             "Load options…", f"{LARGER_CONTEXT} {used.n_tokens} {path_text(path)}"
         )
-        return Notice(NoticeKind.WARNING, words, actions=(options,), key=TOO_LONG)
+        actions = (options,)
+        return Notice(NoticeKind.WARNING, words, actions=actions, key=TOO_LONG, is_of_chat=True)
 
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:

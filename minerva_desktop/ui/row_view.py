@@ -93,6 +93,11 @@ class RowView(QListView):
             top -= self._row_height
         bar.setValue(max(lowest, min(top, bar.value())))
 
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        # The list's own moves what it has laid out, which is nothing.
+        self.viewport().scroll(dx, dy)  # with a name that is edited
+        self.viewport().update()  # below a pointer that stays another row is marked
+
     def _n_rows(self) -> int:
         return 0 if self.model() is None else self.model().rowCount()
 

@@ -11,7 +11,7 @@ MAX_STEPS = 100  # beyond, the oldest is forgotten
 
 
 class UndoStep(msgspec.Struct, frozen=True):
-    """``text`` says what was done, ``callback_id`` undoes it, and ``identity`` is its notice's;
+    """``text`` says that it was undone, ``callback_id`` undoes it, ``identity`` is its notice's;
     ``revision`` is how often the message that is written had been changed by then."""
 
     text: str
@@ -33,9 +33,10 @@ class UndoSteps:
         """Whether the message has not been changed since the last step."""
         return bool(self._steps) and self._steps[-1].revision == self.revision()
 
-    def add(self, text: str, callback_id: str, identity: str) -> None:
-        """That was done."""
-        self._steps.append(UndoStep(text, callback_id, identity, self.revision()))
+    def add(self, text: str, callback_id: str, identity: str, undone: str = "") -> None:
+        """``text`` says what was done, and ``undone`` that it was undone."""
+        undone = undone or f"Undone: {text}"
+        self._steps.append(UndoStep(undone, callback_id, identity, self.revision()))
         del self._steps[:-MAX_STEPS]
 
     def take_last(self) -> UndoStep | None:

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from minerva_desktop.app.attachments import FileReading, ReadFile, pasted_part
+from minerva_desktop.app.attachments import (
+    FOLDER,
+    TOO_MANY,
+    FileReading,
+    ReadFile,
+    estimated_tokens,
+    pasted_part,
+    refusal,
+    refusal_words,
+)
 from minerva_desktop.app.dropped import sorted_drop
 from minerva_desktop.app.text_file import save_text
 from minerva_desktop.chat.import_media import MAX_TEXT_BYTES
@@ -255,3 +264,22 @@ def test_what_is_dropped_is_sorted_by_what_becomes_of_it(tmp_path: Path) -> None
         "gone",
         unreachable,
     ]
+
+
+def test_the_sentence_about_several_files_has_the_reason_of_all() -> None:
+    def words(*reasons: str) -> str:
+        return refusal_words([refusal(Path("a"), reason) for reason in reasons], 60)
+
+    assert words(TOO_MANY, TOO_MANY) == (
+        "2 of 60 files cannot be attached: a message takes 50 files at most."
+    )
+    empty = "it is empty"
+    assert words(empty, empty) == "2 of 60 files cannot be attached, each because it is empty."
+    assert words(empty, TOO_MANY) == "2 of 60 files cannot be attached."
+    assert words(FOLDER, FOLDER) == "2 folders cannot be attached: attach the files in them."
+    assert words(FOLDER, empty) == "2 of 60 files and folders cannot be attached."
+
+
+def test_an_estimate_counts_what_is_around_a_text() -> None:
+    assert 9 <= estimated_tokens(FilePart("a.txt", "x", 1)) <= 12  # a model counts 11
+    assert estimated_tokens(FilePart("a.txt", "word " * 4_000, 20_000)) == 5_009

@@ -179,9 +179,10 @@ async def test_a_long_chat_is_read_in_pieces() -> None:
 
 
 async def test_a_message_too_long_to_be_read_is_said() -> None:
-    reader = Reader(chat(3, 900), 2, 320)
-    with pytest.raises(ContextLimitExceeded, match="max 256, required"):
+    reader = Reader(make_conversation("short", "one", "w " * 1_200, "two", "new"), 4, 320)
+    with pytest.raises(ContextLimitExceeded, match=r"one alone takes 1,233 tokens.* for 256 "):
         await reader.work
+    assert reader.engine.started == []  # nor was the model asked about those before it
 
 
 async def test_a_model_that_writes_no_summary_leaves_nothing_out() -> None:

@@ -57,7 +57,7 @@ def test_a_chip_says_what_the_file_is(composer: Composer) -> None:
     composer.attachments.add(TWO)
     assert [chip.accessibleName() for chip in chips(composer)] == [
         "one.txt, 1.0 kB, 300 tokens",
-        "two.txt, 8 bytes, ≈ 2 tokens",
+        "two.txt, 8 bytes, ≈ 12 tokens",
     ]
     composer.attachments.set_tokens(composer.attachments.items[1].id, 1)
     assert chips(composer)[1].facts == "8 bytes · 1 token"
@@ -231,5 +231,6 @@ def test_many_files_leave_room_for_the_text(composer: Composer) -> None:
 def test_the_overlay_says_what_will_happen() -> None:
     assert drop_words([Path("a.GGUF")])[0] == "Drop to add the model"
     assert drop_words([Path("a.txt"), Path("b.pdf")])[0] == "Drop to attach the files"
+    assert drop_words([Path("photos"), Path("b.pdf")])[0] == "Drop files, or a folder of chats"
     assert drop_words([Path("chats.zip")])[0] == "Drop to import chats"
     assert drop_words([Path("a.gguf"), Path("b.txt")])[0] == "Drop models, chats or files"

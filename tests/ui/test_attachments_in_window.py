@@ -68,11 +68,11 @@ def test_files_are_dropped_sent_and_read_again(open_app: OpenApp, tmp_path: Path
         opened.drop(tmp_path / "code.py")
         opened.until("tokens", lambda: bool(files(opened)) and files(opened)[0].n_tokens > 3)
         chip, _ = opened.window.chat_view.findChildren(FileChip)
-        assert chip.accessibleName() == "code.py, 15 bytes, ≈ 4 tokens"
+        assert chip.accessibleName() == "code.py, 15 bytes, ≈ 14 tokens"
         chip.setFocus()
         QTest.keyClick(chip, Qt.Key.Key_Return)
         viewer = opened.part(AttachmentViewer, "attachmentViewer")
-        assert "15 bytes · ≈ 4 tokens · 1 line" in [
+        assert "15 bytes · ≈ 14 tokens · 1 line" in [
             label.text() for label in viewer.findChildren(QLabel)
         ]
         text = part(viewer, QPlainTextEdit, "attachmentText")
@@ -234,6 +234,15 @@ def test_what_cannot_be_attached_leaves_the_message_alone(
             "small cannot read images, so the image in the clipboard was not attached."
         )
         assert (opened.window.composer.text, names(opened)) == ("Look", [])
+        opened.send("!")
+        opened.until("answer", lambda: not opened.is_answering)
+        opened.drop(tmp_path / "cat.png")
+        opened.until("reason", lambda: "cannot be attached" in opened.notice)
+        reason = opened.notice
+        opened.window.sidebar.new_chat.emit()
+        assert opened.notice == ""
+        opened.open_chat("Look!")
+        opened.until("it again", lambda: opened.notice == reason)
 
 
 def test_earlier_messages_come_back_with_alt_up(open_app: OpenApp) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.composer import Composer
 from minerva_desktop.ui.controls import (
     MENU_RADIUS,
+    TIP_WIDTH,
     ElidedLabel,
     PopupMenu,
     Switch,
@@ -76,6 +77,26 @@ def test_tip_is_escaped_and_names_the_shortcut() -> None:
 def test_a_short_tip_is_text_that_screen_readers_can_say() -> None:
     assert plain_tip("Find\nagain", "F3") == "Find\nagain (F3)"
     assert plain_tip("word " * 40).startswith("<qt>")  # so that its line is broken
+
+
+def test_a_tip_has_one_line_while_it_is_short_and_a_bounded_width(
+    qtbot: QtBot, dressed_app: QApplication
+) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+
+    def size_of(text: str) -> QSize:
+        QToolTip.showText(QPoint(5, 5), plain_tip(text), window)
+        tips = [each for each in dressed_app.topLevelWidgets() if each.inherits("QTipLabel")]
+        (size,) = [tip.size() for tip in tips if tip.isVisible()]
+        return size
+
+    line = size_of("Find").height()
+    address = size_of("https://example.com/a_b_c?x=1&y=2#frag")
+    assert address.height() < 1.5 * line
+    for long in ("word & " * 30, "https://example.com/a?" + "b&" * 90, "x" * 200):
+        assert TIP_WIDTH <= size_of(long).width() < TIP_WIDTH + 80  # with what is around it
 
 
 def test_switch_by_mouse_and_keyboard(qtbot: QtBot, icons: Icons) -> None:

@@ -11,10 +11,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import Role
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_edit import MessageEdit
-from tests.chat.samples import make_conversation
+from tests.chat.samples import make_conversation, make_message
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 from tests.ui.test_message_actions import (
@@ -51,13 +52,13 @@ def test_what_is_deleted_comes_back_by_undo(open_app: OpenApp) -> None:
         opened.until("notice", lambda: opened.notice == "Message “Two” deleted")
         do(opened, 2, MessageAction.DELETE_BELOW)
         opened.until("end", lambda: opened.transcript == "One\n\nUn")
-        opened.until("notice", lambda: opened.notice == "3 messages deleted, from “Deux” on")
+        opened.until("notice", lambda: opened.notice == "3 messages from “Deux” on deleted")
         undo(opened)
         opened.until("rest", lambda: opened.transcript.endswith("Deux\n\nThree\n\nTrois"))
         undo(opened)
         opened.until("message", lambda: opened.transcript == whole)
         do(opened, 4, MessageAction.DELETE_BELOW)
-        opened.until("notice", lambda: opened.notice == "2 messages deleted, from “Three” on")
+        opened.until("notice", lambda: opened.notice == "2 messages from “Three” on deleted")
         assert opened.transcript.endswith("Deux")
         opened.window.sidebar.new_chat.emit()
         opened.until("new chat", lambda: "Deux" not in opened.transcript)
@@ -85,13 +86,31 @@ def test_what_is_brought_back_out_of_order_brings_what_it_replies_to(open_app: O
     assert texts == ["One", "Un", "Two", "Deux"]
 
 
+def test_a_version_that_is_shown_instead_is_told(open_app: OpenApp) -> None:
+    conversation = make_conversation("One", "Un", title="Count")
+    for text in ("Uno", "Eins"):
+        first = conversation.active_branch()[0]
+        conversation.add(make_message(text, first, role=Role.ASSISTANT))
+    on_disk(conversation)
+    with closing(open_app()) as opened:
+        open_chat(opened, "Count", "Eins")
+        for words, left in (
+            ("Message “Eins” deleted. Version 2 of 2 is shown", "Uno"),
+            ("Message “Uno” deleted. Its other version is shown", "Un"),
+            ("Message “Un” deleted", ""),
+        ):
+            do(opened, 1, MessageAction.DELETE_BELOW)
+            opened.until("notice", functools.partial(_tells, opened, words))
+            assert opened.transcript == "\n\n".join(filter(None, ("One", left)))
+
+
 def test_undo_waits_for_the_answer_that_is_written(open_app: OpenApp) -> None:
     remember(ENDLESS)
     on_disk(make_conversation("One", "Un", "Two", "Deux", title="Count"))
     with closing(open_app()) as opened:
         open_chat(opened, "Count", "Deux")
         do(opened, 2, MessageAction.DELETE_BELOW)
-        opened.until("notice", lambda: opened.notice == "2 messages deleted, from “Two” on")
+        opened.until("notice", lambda: opened.notice == "2 messages from “Two” on deleted")
         opened.send("Three")
         opened.until("answer", lambda: opened.is_answering)
         undo(opened)
@@ -121,7 +140,7 @@ def test_ctrl_z_takes_back_what_was_done_last(open_app: OpenApp) -> None:
         assert opened.notice == ""
         QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         opened.until("question", lambda: opened.transcript == "One\n\nUn\n\nTwo")
-        assert (opened.notice, composer.toPlainText()) == ("Undone: Message “Two” deleted", "Hi")
+        assert (opened.notice, composer.toPlainText()) == ("Message “Two” restored", "Hi")
         for _ in range(3):
             QTest.keyClick(composer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         assert composer.toPlainText() == ""
@@ -156,3 +175,7 @@ def test_what_a_button_undid_is_no_step_any_more(open_app: OpenApp) -> None:
         opened.window.notifications.undo_last()
         opened.until("answer", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
         assert opened.window.notifications.undo_steps.take_last() is None
+
+
+def _tells(opened: OpenWindow, words: str) -> bool:
+    return opened.notice == words

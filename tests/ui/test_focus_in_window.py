@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -53,14 +54,6 @@ def _regenerate(opened: OpenWindow) -> None:
     choose(opened, "regenerateMenu", "Again with small")
 
 
-def _delete(opened: OpenWindow) -> None:
-    n_shown = len(views(opened))
-    _press(opened, "More actions")
-    opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
-    choose(opened, "messageMenu", "Delete this message")
-    opened.until("fewer", lambda: len(views(opened)) < n_shown)
-
-
 def _close_edit(opened: OpenWindow) -> None:
     opened.press(Qt.Key.Key_Up)
     field = part(opened.window, MessageEdit, "messageEdit")
@@ -70,7 +63,6 @@ def _close_edit(opened: OpenWindow) -> None:
 WAYS: dict[str, Callable[[OpenWindow], None]] = {
     "continue": functools.partial(_press, name="Continue the answer"),
     "regenerate": _regenerate,
-    "delete": _delete,
     "edit": _close_edit,
 }
 
@@ -84,3 +76,29 @@ def test_what_is_typed_next_goes_into_the_composer(opened: OpenWindow, way: str)
     assert opened.window.composer.text == "a b"
     opened.until("end of the answer", lambda: not opened.is_answering)
     assert "Count to ten" in opened.transcript  # no new chat was begun
+
+
+@pytest.mark.parametrize("by_button", [False, True], ids=["menu key", "button"])
+def test_the_neighbour_of_a_message_that_a_key_deletes_has_the_keyboard(
+    opened: OpenWindow, *, by_button: bool
+) -> None:
+    for n_left in (1, 0):
+        view = views(opened)[0]
+        view.take_keyboard()
+        if by_button:
+            names = {each.accessibleName(): each for each in view.findChildren(QAbstractButton)}
+            names["More actions"].setFocus(Qt.FocusReason.TabFocusReason)
+            QTest.keyClick(names["More actions"], Qt.Key.Key_Space)
+        else:
+            place = view.body.mapToGlobal(QPoint())
+            by_key = QContextMenuEvent.Reason.Keyboard
+            QApplication.sendEvent(view.body, QContextMenuEvent(by_key, QPoint(), place))
+        opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
+        choose(opened, "messageMenu", "Delete this message")
+        opened.until("notice", lambda: opened.notice.endswith("deleted"))
+        wanted: list[QWidget] = [each.body for each in views(opened)]
+        assert len(wanted) == n_left
+        focused = opened.window.focusWidget()
+        assert [focused] == (wanted or [opened.part(MessageEdit, "composer")])
+        for notice in filter(None, [opened.window.notifications.shown]):
+            opened.window.notifications.dismiss(notice.identity)

@@ -17,6 +17,7 @@ from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
+from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
 from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_YET
@@ -59,6 +60,26 @@ async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(benc
     assert view.offered[2:] == [(answer_id, AnswerHelp(cut=""))]
     bench.context.on_shown(bench.session)
     assert len(view.offered) == 3
+
+
+async def test_what_is_too_long_to_be_summarised_leaves_the_other_offers(bench: Bench) -> None:
+    await bench.desk.answered(bench.session, "w " * 1_200, "Zwei")
+    await bench.desk.answered(bench.session, "Three", "Drei")
+    bench.type("Four")
+    await bench.until_told("it fits")
+    bench.press(SUMMARISE)
+    await bench.until_told("cannot be summarised")
+    assert bench.notice.startswith(
+        "The older messages cannot be summarised: one alone takes 1,233 tokens, and the context "
+        "has room for 236 beside the summary. Without the oldest 4 messages ("
+    )
+    shown = bench.window.notifications.shown
+    assert shown is not None
+    assert [action.label for action in shown.actions] == ["Keep the newest", "Larger context…"]
+    bench.press(KEEP_NEWEST)
+    await bench.until_told("has room now")
+    assert len(bench.session.conversation.cuts) == 1
+    assert bench.errors == []
 
 
 async def test_an_answer_goes_on_where_what_to_cut_cannot_be_found_out(

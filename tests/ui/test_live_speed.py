@@ -24,6 +24,14 @@ def test_an_answer_that_comes_back_into_sight_is_measured_anew() -> None:
     assert shown == [*[(20.0, None)] * 5, (None, None), *[(20.0, None)] * 3]
 
 
+def test_the_speed_of_one_answer_is_not_shown_for_the_next() -> None:
+    shown: list[tuple[float | None, float | None]] = []
+    speed = LiveSpeed(lambda *numbers: shown.append(numbers))
+    speed.show_last([ended(answer("Hi"), "Hi")])
+    speed.begin()
+    assert shown[1:] == [(None, None)]
+
+
 def test_the_last_answer_tells_its_own_numbers() -> None:
     shown: list[tuple[float | None, float | None]] = []
     speed = LiveSpeed(lambda *numbers: shown.append(numbers))

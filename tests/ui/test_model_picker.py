@@ -101,6 +101,18 @@ def test_the_last_step_down_is_add_model(qtbot: QtBot, picker: ModelPicker) -> N
     assert not add.isVisible()
 
 
+def test_what_is_typed_at_add_model_is_searched(picker: ModelPicker) -> None:
+    picker.open_list()
+    for _ in range(3):
+        QTest.keyClick(field(picker), Qt.Key.Key_Down)
+    for key in (Qt.Key.Key_G, Qt.Key.Key_E, Qt.Key.Key_X, Qt.Key.Key_Backspace):
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        QTest.keyClick(focused, key)
+    assert QApplication.focusWidget() is field(picker)
+    assert field(picker).text() == "ge"
+
+
 def test_delete_removes_what_can_be_removed(qtbot: QtBot, picker: ModelPicker) -> None:
     picker.open_list()
     with qtbot.assertNotEmitted(picker.remove_requested):

@@ -124,6 +124,26 @@ def test_the_same_problem_does_not_pile_up(bar: NotificationBar) -> None:
     assert bar.shown is None
 
 
+def test_what_is_about_a_chat_is_there_with_that_chat_alone(bar: NotificationBar) -> None:
+    bar.set_chat("tides")
+    bar.show_notice(DIED)
+    refused = Notice(NoticeKind.WARNING, "a.bin cannot be attached.", key="told", is_of_chat=True)
+    bar.show_notice(refused)
+    bar.set_chat("")
+    bar.dismiss("told")  # what stands in the composer changes on the way
+    bar.set_chat("lisbon")
+    assert sentence(bar) == DIED.text
+    bar.show_notice(msgspec.structs.replace(refused, text="b.bin cannot be attached."))
+    bar.set_chat("tides")
+    assert sentence(bar) == "a.bin cannot be attached."
+    assert part(card(bar), QPushButton, "noticeMoreButton").text() == "1 more"
+    bar.dismiss("told")
+    bar.set_chat("lisbon")
+    assert sentence(bar) == "b.bin cannot be attached."
+    bar.set_chat("tides")
+    assert sentence(bar) == DIED.text
+
+
 def test_a_key_replaces_an_older_sentence(bar: NotificationBar) -> None:
     bar.show_notice(Notice(NoticeKind.WARNING, "Port 1 is taken", key="server"))
     bar.show_notice(Notice(NoticeKind.WARNING, "Port 2 is taken", key="server"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import msgspec
 import pytest
-from PySide6.QtCore import QBuffer, QIODevice, QPoint, Qt
+from PySide6.QtCore import QBuffer, QIODevice, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
@@ -80,6 +80,10 @@ def test_images_are_shown_small_and_large(
         for chip in (svg, gone):
             assert _read_again(qtbot, opened, chip).isNull()
             assert colour_at(chip, middle) == "#ffffff"
+            assert chip.accessibleName().endswith(", cannot be shown")
+            below = chip.grab(QRect(0, chip.height() // 2 + 8, chip.width() - 8, 40)).toImage()
+            places = [(x, y) for x in range(8, below.width()) for y in range(below.height())]
+            assert len({below.pixelColor(x, y).name() for x, y in places}) > 4  # its name
 
         red.setFocus()
         QTest.keyClick(red, Qt.Key.Key_Return)
@@ -93,7 +97,10 @@ def test_images_are_shown_small_and_large(
         assert (tmp_path / "saved.png").read_bytes() == content
         viewer.close()
 
-        for chip, reason in ((svg, "“x.svg” cannot be shown"), (gone, "There is no image")):
+        for chip, reason in (
+            (svg, "“x.svg” cannot be shown: it is damaged, or no PNG"),
+            (gone, "There is no image"),
+        ):
             QTest.mouseClick(chip, Qt.MouseButton.LeftButton)
             opened.until("reason", partial(_tells, opened, reason))
 

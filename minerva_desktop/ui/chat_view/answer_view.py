@@ -190,7 +190,8 @@ class AnswerView(MessageView):
 
     @property
     def bodies(self) -> list[RichTextView]:
-        return [*self._blocks.thought_bodies, *super().bodies, *self._blocks.card_bodies]
+        said = super().bodies if self._text.n_shown else []
+        return [*self._blocks.thought_bodies, *said, *self._blocks.card_bodies]
 
     @property
     def thoughts(self) -> list[ThoughtBlock]:
@@ -238,9 +239,10 @@ class AnswerView(MessageView):
         self._name.setGeometry(INSET, 0, width, NAME_HEIGHT)
         y = self._blocks.place_thoughts(INSET, NAME_HEIGHT + GRID, width)
         self._body.move(INSET, y)
-        self._body.setVisible(self._text.n_shown > 0)
         if self._text.n_shown:
             y += self._body.fit(width)
+        else:
+            self._body.resize(1, 1)  # takes the keyboard all the same
         if self._text.is_folded:
             y += self._place_fold(INSET, y + 2 * GRID) + GRID
         y = self._blocks.place_cards(INSET, y, width)
@@ -257,6 +259,9 @@ class AnswerView(MessageView):
         return left, left + navigator
 
     def _ring(self) -> tuple[QRectF, float]:
+        if not self._text.n_shown:  # around what stands there instead
+            whole = QRectF(0, 0, self.width(), self._footer.geometry().bottom() + 1)
+            return whole.adjusted(0.5, 0.5, -0.5, -0.5), INSET
         ring = QRectF(self._body.geometry()).adjusted(0.5 - INSET, -1.5, INSET - 0.5, 1.5)
         return ring, INSET
 

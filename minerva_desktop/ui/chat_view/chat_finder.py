@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from PySide6.QtCore import QObject, QPoint, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
@@ -34,7 +34,8 @@ class _Marks(NamedTuple):
 
 
 class ChatFinder(QObject):
-    """Made when a person first looks for something in ``chat``. ``closed``: the bar was."""
+    """Made when a person first looks for something in ``chat``. ``closed``: the bar was, with
+    nothing found that the keyboard could be left at."""
 
     closed = Signal()
 
@@ -78,12 +79,29 @@ class ChatFinder(QObject):
 
     @Slot()
     def close(self) -> None:
-        """Forget what was looked for."""
+        """Forget what was looked for; the keyboard is left at what was found last."""
+        is_left = self._leave_keyboard()
         self._unmark()
         self._bar.hide()
         self._chat.keep_free(0)
         self._finder.find("", None)
-        self.closed.emit()
+        if not is_left:
+            self.closed.emit()
+
+    def _leave_keyboard(self) -> bool:
+        place = self._finder.place
+        view = None if place is None else self._messages.view(place.message_id)
+        if place is None or view is None or view.is_edited:
+            return False
+        match = self._finder.matches(place.message_id)[place.number]
+        text = _texts(view).get(match.block)
+        if text is None:
+            view.take_keyboard()  # what holds it is folded again
+        else:
+            text.setFocus(Qt.FocusReason.TabFocusReason)
+            end = text.found_rect(match).center()
+            text.setTextCursor(text.cursorForPosition(end))
+        return True
 
     def _selected_text(self) -> str:
         focused = QApplication.focusWidget()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -52,6 +52,7 @@ class ChatView(TranscriptArea):
         self._following = True
         self._moving = False  # while this class moves the scroll bar itself
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
+        self._left: ScrollPosition | None = None  # where there was more, until a person scrolls
         self._last_value = 0
         self._pace = FlushPace()
         self._timer = QTimer(self)
@@ -96,19 +97,24 @@ class ChatView(TranscriptArea):
         self.mark_temporary(is_temporary)
         self._column.empty.set_temporary(is_temporary)
         found = self._messages.open(messages, None if at is None else at.message_id)
-        self._goal = at if found else None
+        self._goal, self._left = at if found else None, None
         self._following = not found
         self._fill()
 
     def change_messages(self, messages: list[Message]) -> None:
-        """Other messages of the same chat: what a person looks at stays where it is."""
+        """Other messages of the same chat: what a person looks at stays where it is, or comes back
+        there after a branch that was too short for it."""
         bar, was_at_end = self.verticalScrollBar(), self._following
-        value, self._moving = bar.value(), True
+        value, self._moving, left = bar.value(), True, self._left or self.scroll_position
         stays = self._messages.change(messages)
         bar.setValue(value)  # Qt scrolls to what gets the keyboard of a message that goes
         self._moving = False
         self._following = not stays or (was_at_end and self.is_near_end)
+        was_left = self._left is not None and not self._following
+        if was_left and left is not None and self._messages.view(left.message_id) is not None:
+            self._goal = left
         self._fill()
+        self._left = left if was_left or bar.value() < value else None
 
     def _fill(self) -> None:
         """Render what is in sight."""
@@ -304,7 +310,8 @@ class ChatView(TranscriptArea):
         return None if place is None else place.as_scroll_position
 
     def _follow(self) -> None:
-        was_away, self._goal, self._following = not self._following, None, True
+        was_away, self._following = not self._following, True
+        self._goal = self._left = None
         if was_away:  # it is no step of the bar's
             self.scrolled.emit()
 
@@ -349,7 +356,7 @@ class ChatView(TranscriptArea):
             # A step up is a wish to stay, however small it is.
             steps_up = value < self._last_value
             self._following = self.is_near_end and not steps_up and not self._messages.n_later
-            self._goal = None
+            self._goal = self._left = None
             self._show_jump()
             self.scrolled.emit()
         self._last_value = value
@@ -389,12 +396,5 @@ class ChatView(TranscriptArea):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         selection = self._messages.selection
-        if selection is not None and selection.obey(event):
-            return
-        match event.key():
-            case Qt.Key.Key_Home:
-                self.scroll_to_start()
-            case Qt.Key.Key_End:
-                self.scroll_to_end()
-            case _:
-                super().keyPressEvent(event)
+        if selection is None or not selection.obey(event):
+            super().keyPressEvent(event)

@@ -55,6 +55,7 @@ class Decorations:
             if self._rect(self._writer.block(last)).top() - header > exposed.bottom():
                 break
             last += 1
+        last = min(last + 1, len(self._writer.rows))  # a bar goes on through the gap above it
         self._paint_boxes(painter, first, last, theme, font)
         self._paint_bars(painter, first, last, theme)
         for index in range(first, last):

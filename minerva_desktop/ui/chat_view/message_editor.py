@@ -13,6 +13,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QPushButton, QToolTip, QWidget
 
+from minerva_desktop.ui.chat_view.text_measures import BODY_PX
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
 from minerva_desktop.ui.text_size import TextSize
@@ -168,6 +169,10 @@ class _Edit(MessageEdit):
     where there is no text field, are this one's: on macOS, Cmd with ↑ goes to the text's start."""
 
     resized = Signal()
+
+    def usual_px(self) -> int:
+        """That of the message in whose place it is."""
+        return BODY_PX
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:

@@ -197,11 +197,8 @@ class MessageView(QWidget):
         shortcut.activated.connect(obey)
 
     def take_keyboard(self) -> None:
-        """Have it at the text, or where there is none, at the way to the alternatives."""
-        stops: list[QWidget] = [self._body]
-        if self.navigator is not None and not self.source():
-            stops[:0] = [button for button in self.navigator.buttons if button.isEnabled()]
-        stops[0].setFocus(Qt.FocusReason.TabFocusReason)
+        """Have it at the text, also where that is empty."""
+        self._body.setFocus(Qt.FocusReason.TabFocusReason)
 
     def _step(self, by: int) -> None:
         """Show the alternative ``by`` places further, with the keyboard at its text."""

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
-    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -53,7 +52,7 @@ class RichTextView(SidewaysText):
     """Shows rows.
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
-    so that whoever scrolls can keep it in sight. ``ring_changed`` says that `has_ring` did.
+    so that whoever scrolls can keep it in sight.
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``edit_requested``: to
     edit the message. ``height_changed``: it has to be `fit` again. ``save_requested(code, name)``:
     code is to be saved, in a file called so, say. ``rows_requested``: all rows of long tables are
@@ -64,7 +63,6 @@ class RichTextView(SidewaysText):
     """
 
     caret_moved = Signal(QRect)
-    ring_changed = Signal()
     menu_requested = Signal(QPoint)
     edit_requested = Signal()
     height_changed = Signal()
@@ -84,7 +82,6 @@ class RichTextView(SidewaysText):
         self._formats = formats
         self._resized: TextFormats | None = None  # what the text is to be written in
         self._menu_link = ""
-        self._keyboard = False
         self._drags = False  # the pointer, from where the selection begins
         self._doubled_at = -math.inf  # ms, when the pointer was last clicked twice
         self._is_releasing = False
@@ -375,21 +372,6 @@ class RichTextView(SidewaysText):
         """The address of the link that the menu was asked for at; empty where there is none."""
         link, self._menu_link = self._menu_link, ""
         return link
-
-    @property
-    def has_ring(self) -> bool:
-        """Whether the focus came by keyboard and should be seen."""
-        return self._keyboard and self.hasFocus()
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        tabs = {Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason}
-        self._keyboard = event.reason() in tabs
-        self.ring_changed.emit()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.ring_changed.emit()
 
     @Slot(object)
     def _on_formulas_drawn(self, sources: set[str]) -> None:

@@ -16,14 +16,14 @@ from pygments.lexers import get_all_lexers
 from minerva_desktop.ui.chat_view.alerts import first_line
 from minerva_desktop.ui.chat_view.footnotes import TEXT_LINK
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
+from minerva_desktop.ui.chat_view.row_text import BOXES
 from minerva_desktop.ui.chat_view.rows import LIST, Kind, Row, runs_text
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown, line_markdown
 
 PAUSE = 500  # rows that are looked at without a break
 
 _CLOSING = re.compile(r"(^|\s)(#+)$")  # of a heading
-_BOXES = {"☐": "[ ] ", "☑": "[x] "}
-_BULLETS = {"•", "◦", *_BOXES}
+_BULLETS = {"•", "◦", *BOXES}
 _RULES = {"center": ":-:", "left": ":--", "right": "--:", "": "---"}
 
 
@@ -108,10 +108,10 @@ def _write(writer: _Writer, block: list[Row]) -> None:
         levels.append(level)
     rest = _prefix(levels)
     content = _content(block)
-    content[0] = f"{_BOXES.get(row.marker, '')}{content[0]}"
+    content[0] = f"{BOXES[row.marker]} {content[0]}" if row.marker in BOXES else content[0]
     is_in_item = row.item == len(row.nest) - 1
-    if row.marker[:-1].isdecimal() and is_in_item and content[0][:1] in _BOXES:
-        content[0] = _BOXES[content[0][0]] + content[0][1:].lstrip()
+    if row.marker[:-1].isdecimal() and is_in_item and content[0][:1] in BOXES:
+        content[0] = f"{BOXES[content[0][0]]} {content[0][1:].lstrip()}"
     for number, line in enumerate(content):
         text = (rest if number else first) + line
         writer.lines.append(text if line else text.rstrip(" "))
@@ -119,7 +119,7 @@ def _write(writer: _Writer, block: list[Row]) -> None:
 
 
 def _is_bare_task(row: Row | None) -> bool:
-    return row is not None and row.marker in _BOXES and not row.runs
+    return row is not None and row.marker in BOXES and not row.runs
 
 
 def _prefix(levels: Sequence[_Level]) -> str:
@@ -184,7 +184,7 @@ def _content(block: list[Row]) -> list[str]:
 
 
 def _heading(row: Row) -> list[str]:
-    if row.marker in _BOXES:  # after one a sign would be text
+    if row.marker in BOXES:  # after one a sign would be text
         return [line_markdown(row.runs, is_cell=False), "===" if row.level == 1 else "---"]
     text = _CLOSING.sub(r"\1\\\2", line_markdown(row.runs, is_cell=False))
     return [f"{'#' * row.level} {text}".rstrip(" ")]

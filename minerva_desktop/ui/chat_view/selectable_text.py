@@ -1,5 +1,5 @@
 """A text that is read, with what Qt's browser of texts lacks: to select in it without a person, to
-drag from it, to say when the keyboard came to a link, and to load nothing. Main thread.
+drag from it, to say when the keyboard came to it or to a link, and to load nothing. Main thread.
 """
 
 from __future__ import annotations
@@ -7,19 +7,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl, Signal
-from PySide6.QtGui import QDrag, QImage, QMouseEvent, QTextCursor, QTextDocument
+from PySide6.QtGui import QDrag, QFocusEvent, QImage, QMouseEvent, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QApplication, QTextBrowser, QWidget
+
+TABS = {Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason}
+# Nobody moved it: a menu or another window that was in front of it is gone.
+COMES_BACK = {Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason}
 
 
 class SelectableText(QTextBrowser):
     """``link_reached``: Tab led to a link, which is selected now. (Qt tells of those under the
-    pointer only.)"""
+    pointer only.) ``ring_changed`` says that `has_ring` did."""
 
     link_reached = Signal()
+    ring_changed = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._pressed_at = QPointF()  # on the screen
+        self._came_by_key = False
 
     def loadResource(self, kind: int, _name: QUrl | str) -> object:
         """Nothing is ever loaded. An image has to be one: for None Qt opens the file itself."""
@@ -50,6 +56,21 @@ class SelectableText(QTextBrowser):
         if is_here and self.textCursor().hasSelection():
             self.link_reached.emit()
         return is_here
+
+    @property
+    def has_ring(self) -> bool:
+        """Whether the focus came by keyboard and should be seen."""
+        return self._came_by_key and self.hasFocus()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if event.reason() not in COMES_BACK:
+            self._came_by_key = event.reason() in TABS
+        self.ring_changed.emit()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.ring_changed.emit()
 
     def clear_selection(self) -> None:
         """Select nothing, and tell nobody."""

@@ -10,7 +10,13 @@ from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formula_object import OBJECT
 from minerva_desktop.ui.chat_view.formula_runs import with_sources
 from minerva_desktop.ui.chat_view.row_slices import marked_columns
-from minerva_desktop.ui.chat_view.row_text import gap, is_left_out, table_line
+from minerva_desktop.ui.chat_view.row_text import (
+    as_copied,
+    gap,
+    is_left_out,
+    least_indent,
+    table_line,
+)
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Row
 
 _MARKER = re.compile(r"^([•◦☐☑]|\d{1,9}[.)])\t", re.MULTILINE)
@@ -28,8 +34,11 @@ def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
     if cursor.hasComplexSelection():  # several cells of one table
         columns = marked_columns(cursor)
         return "\n".join(table_line(row, columns) for row in rows)
-    if first == last or all(row.kind is Kind.PLAIN for row in rows):
+    if all(row.kind is Kind.PLAIN for row in rows):
         return _as_shown(cursor)
+    least = least_indent(rows)
+    if first == last:
+        return as_copied(rows[0], _as_shown(cursor), least)
     blocks = _BLOCK_END.split(document.toRawText())  # to ask for each costs ten times as much
     parts: list[str] = []
     above: Row | None = None
@@ -42,6 +51,7 @@ def selected_text(writer: DocumentWriter, cursor: QTextCursor) -> str:
         else:
             piece = blocks[writer.block_number(at)].replace("\xa0", " ").replace(LINE_BREAK, "\n")
             piece = piece.replace("\t", " ", 1) if row.marker else piece
+        piece = as_copied(row, piece, least)
         if is_left_out(row, piece):
             continue
         if above is not None:

@@ -6,7 +6,8 @@ things are, never Qt's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Slot
 from PySide6.QtGui import (
@@ -20,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from minerva_desktop.ui.chat_view.line_bands import in_its_line
 from minerva_desktop.ui.chat_view.selectable_text import SelectableText
 
 Scrolled = Sequence[tuple[QRect, int]]  # areas of the text, and by how many px each was
@@ -103,11 +105,15 @@ class SidewaysText(SelectableText):
                 return by
         return 0
 
+    def _at(self, place: QPoint) -> QPoint:
+        """The same, in the line that this belongs to."""
+        return in_its_line(self.document(), QPointF(self.in_text(place))).toPoint()
+
     def cursorForPosition(self, place: QPoint) -> QTextCursor:
-        return super().cursorForPosition(self.in_text(place))
+        return super().cursorForPosition(self._at(place))
 
     def anchorAt(self, place: QPoint) -> str:
-        return super().anchorAt(self.in_text(place))
+        return super().anchorAt(self._at(place))
 
     def shown_rect(self, cursor: QTextCursor) -> QRect:
         """Where the place of ``cursor`` is shown."""
@@ -115,30 +121,40 @@ class SidewaysText(SelectableText):
         return rect.translated(-self._shift(rect.center()), 0)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        super().mousePressEvent(self._moved(event))
+        with self._moved(event) as moved:
+            super().mousePressEvent(moved)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        super().mouseReleaseEvent(self._moved(event))
+        with self._moved(event) as moved:
+            super().mouseReleaseEvent(moved)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        super().mouseDoubleClickEvent(self._moved(event))
+        with self._moved(event) as moved:
+            super().mouseDoubleClickEvent(moved)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        super().mouseMoveEvent(self._moved(event))
+        with self._moved(event) as moved:
+            super().mouseMoveEvent(moved)
 
-    def _moved(self, event: QMouseEvent) -> QMouseEvent:
-        by = self._shift(event.position().toPoint())
-        if not by:
-            return event
-        return QMouseEvent(
+    @contextmanager
+    def _moved(self, event: QMouseEvent) -> Iterator[QMouseEvent]:
+        """To what is pointed at; whoever ignores that has ignored ``event``."""
+        place = event.position()
+        at = in_its_line(self.document(), place + QPointF(self._shift(place.toPoint()), 0))
+        if at == place:
+            yield event
+            return
+        moved = QMouseEvent(
             event.type(),
-            event.position() + QPointF(by, 0),
+            at,
             event.globalPosition(),
             event.button(),
             event.buttons(),
             event.modifiers(),
             event.pointingDevice(),
         )
+        yield moved
+        event.setAccepted(moved.isAccepted())
 
     @Slot(int, int)
     def _on_range_changed(self, _least: int, most: int) -> None:

@@ -20,6 +20,8 @@ MARKER_GAP = 4  # at least between a number and its text
 PARAGRAPH_GAP = 12
 ITEM_GAP = 4
 RULE_GAP = 20
+FORMULA_GAP = 22  # below one on its own: twice what is between its rows
+OVER_FORMULA = 16  # above it, where the leading of a line adds to that
 HEADING_GAPS = (28, 24, 20, 16, 16, 16)
 CELL_TOP = 8  # the line's own leading adds to the space below
 CELL_BOTTOM = 2
@@ -112,6 +114,8 @@ class TextMeasures(msgspec.Struct, frozen=True):
 def _plain_gap(row: Row, above: Row) -> int:
     if row.kind is Kind.PLAIN:
         return 0
+    if Kind.FORMULA in {row.kind, above.kind} and Kind.HEADING not in {row.kind, above.kind}:
+        return FORMULA_GAP if above.kind is Kind.FORMULA else OVER_FORMULA
     if above.kind is Kind.ALERT or (row.tight and above.kind in {Kind.TEXT, Kind.HEADING}):
         return ITEM_GAP
     if row.kind is Kind.HEADING and above.kind is not Kind.RULE:

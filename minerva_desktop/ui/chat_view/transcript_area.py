@@ -59,11 +59,15 @@ class TranscriptArea(QScrollArea):
         super().mousePressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Space and Shift+Space go a page down and up, as in browsers."""
+        """Space and Shift+Space go a page down and up, as in browsers, Home and End to the ends."""
         if event.key() == Qt.Key.Key_Space:
             page = self.verticalScrollBar().pageStep()
             is_up = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             self.scroll_by(-page if is_up else page)
+        elif event.key() == Qt.Key.Key_Home:
+            self.scroll_to_start()
+        elif event.key() == Qt.Key.Key_End:
+            self.scroll_to_end()
         else:
             super().keyPressEvent(event)
 
@@ -72,6 +76,14 @@ class TranscriptArea(QScrollArea):
             event.ignore()  # about the size of the text, which the window obeys
         else:
             super().wheelEvent(event)
+
+    def scroll_to_start(self) -> None:
+        """Show the beginning of all that there is."""
+        raise NotImplementedError
+
+    def scroll_to_end(self) -> None:
+        """Show the end of it."""
+        raise NotImplementedError
 
     @property
     def in_sight(self) -> QRect:

@@ -18,12 +18,14 @@ import msgspec
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainterPath, QPainterPathStroker
 from ziafont.config import config as font_config
+from ziamath.escapes import unescape
 from ziamath.tex import tex2mml
-from ziamath.zmath import Math
+from ziamath.zmath import Math, loadedfonts
 
 from minerva_desktop.chat.mathml import MAX_SECONDS, cannot_typeset, prepared
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
+from minerva_desktop.ui.chat_view.foreign_text import mark_foreign_text
 
 EM = 100.0  # units of an outline that make up the size of its font
 MAX_WIDTH = 400.0  # em
@@ -53,10 +55,9 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     Raises `InvalidRequest` when it cannot be typeset, and says why in its detail.
     """
     font_config.svg2 = False  # outlines in their place, instead of references to them
-    source = prepared(tex)
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
-            markup = tex2mml(source, inline=not display)
+            markup = tex2mml(prepared(tex), inline=not display)
             markup = _ALIGNED_ROWS.sub(ALIGNED_GAP, markup)
             markup = _OTHER_ROWS.sub(f'<mtable rowspacing="{OTHER_GAP}"', markup)
             if not display:
@@ -74,8 +75,9 @@ def typeset(tex: str, *, display: bool) -> Drawing:
 
 def _laid_out(markup: str) -> Drawing:
     """The outline of a formula in MathML."""
-    formula = Math(markup, size=EM)
-    _check_text(formula)
+    source = ET.fromstring(unescape(markup))
+    mark_foreign_text(source, loadedfonts["default"])
+    formula = Math(source, size=EM)
     box = formula.node.bbox
     width, height = box.xmax - box.xmin, box.ymax - box.ymin
     if not (0 < width <= MAX_WIDTH * EM and 0 < height <= MAX_HEIGHT * EM):
@@ -88,16 +90,6 @@ def _laid_out(markup: str) -> Drawing:
     path.setFillRule(Qt.FillRule.WindingFill)
     path.translate(-box.xmin, 0)
     return Drawing(path, width / EM, max(0.0, box.ymax / EM), max(0.0, -box.ymin / EM))
-
-
-def _check_text(formula: Math) -> None:
-    """Raise where a formula holds something that would be drawn as its name, or as a box."""
-    for text in formula.mathml.itertext():
-        if "\\" in text:
-            raise cannot_typeset(f"{text} is not known")
-        for character in text:
-            if not character.isspace() and not formula.font.glyphindex(character):
-                raise cannot_typeset(f"the font has no {character}")
 
 
 def _outline(element: ET.Element) -> QPainterPath:

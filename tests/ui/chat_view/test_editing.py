@@ -46,6 +46,7 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
     field = begin(view, asked)
     assert field.hasFocus()
     assert field.toPlainText() == "Why is the sea salty?"
+    assert field.fontInfo().pixelSize() == shown.body.document().defaultFont().pixelSize() == 15
     assert not shown.body.isVisible()
     QTest.keyClicks(field, " And why")
     QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)

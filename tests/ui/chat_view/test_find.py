@@ -148,10 +148,13 @@ def test_escape_leaves_no_marks(finding: Finding, qtbot: QtBot) -> None:
     finding.open_chat(given)
     finding.look_for("fox")
     finding.until("1 of 1")
-    with qtbot.waitSignal(finding.finder.closed):
-        finding.press(Qt.Key.Key_Escape)
+    finding.press(Qt.Key.Key_Escape)
     assert not finding.bar.isVisible()
     assert finding.marked(given) == []
+    finding.look_for("wolf")
+    finding.until("Not found")
+    with qtbot.waitSignal(finding.finder.closed):
+        finding.press(Qt.Key.Key_Escape)
 
 
 def test_a_message_far_up_is_built_and_shown(finding: Finding) -> None:

@@ -12,9 +12,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.markdown_math import MAX_FORMULA
-from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.settings import ThemeChoice
-from minerva_desktop.ui.chat_view import typesetting
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.formula_object import OBJECT, SIZE
 from minerva_desktop.ui.chat_view.formulas import MAX_POINTS, Allowance, Formulas
@@ -22,7 +20,6 @@ from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.preloading import import_typesetting
 from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Kind, Mark, Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
-from minerva_desktop.ui.chat_view.typesetting import typeset
 from minerva_desktop.ui.theme import ThemeSource
 from tests.ui.chat_view.markdown_pieces import PARSER, cut, rendered, streamed
 from tests.ui.chat_view.messages import answer, streaming
@@ -104,83 +101,6 @@ def test_half_a_formula_is_text_while_it_comes() -> None:
             assert all(row.kind is Kind.TEXT for row in rows)
         assert "\n".join(row.text for row in rows) == start
         assert not any(run.mark for row in rows for run in row.runs)
-
-
-# -- typesetting -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "tex",
-    [
-        r"\int_0^\infty e^{-x^2}\,dx = \frac{\sqrt{\pi}}{2}",
-        r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}",
-        r"\begin{aligned} a &= b \\ &< c \tag{1} \end{aligned}",
-        r"f(x) = \begin{cases} 1 & \text{if } x > 0 \\ 0 & \text{otherwise} \end{cases}",
-        r"\boxed{E = mc^2} \label{e}",
-        r"\left< x \right> \in \mathbb{R}^n, 2\text{-dimensional}",
-        r"\underbrace{a+b}_{n} \binom{n}{k} \sqrt[3]{x} \hat{x} \overline{AB} \cancel{y}",
-    ],
-)
-def test_usual_latex_is_typeset(tex: str) -> None:
-    drawing = typeset(tex, display=True)
-    box = drawing.path.boundingRect()
-    assert drawing.path.elementCount() > 50
-    assert box.width() == pytest.approx(drawing.width * typesetting.EM, rel=0.1)
-    assert -box.top() == pytest.approx(drawing.ascent * typesetting.EM, rel=0.1)
-
-
-def test_a_sum_in_a_line_is_lower_than_one_on_its_own() -> None:
-    for tex in (r"\sum_{i=1}^n i", r"\int_0^1 x", r"\frac{a}{b}"):
-        inline, display = (typeset(tex, display=display) for display in (False, True))
-        assert inline.ascent + inline.descent < 0.75 * (display.ascent + display.descent)
-
-
-HOSTILE = [
-    r"\colorbox{red}{x}",
-    r"\foo{x}",
-    r"\includegraphics{/dev/zero}",
-    r"\href{file:///dev/zero}{x}",
-    r"\url{http://127.0.0.1:9}",
-    r"\input{/etc/passwd}",
-    r"\text{<image href='/dev/zero'/>}",
-    r"\text{&lt;image/&gt;&nvlt;image/>}",
-    r"\text{]]><image/>}",
-    r"\style{background:url(/dev/zero)}{x}",
-    r"\def\a{\a\a}\a",
-    r"\newcommand{\a}{\a\a}\a",
-    r"\hspace{999999999em} x",
-    r"\skew{9999999999}{x}",
-    r"\begin{matrix} x",
-    r"\text{中文}",
-    "{" * 1_900,
-    r"\sqrt{" * 280 + "x" + "}" * 280,
-    "x" + "^{x" * 480 + "}" * 480,
-    r"\left(" * 100 + "x" + r"\right)" * 100,
-    r"\begin{matrix}" + r"1 & 2 \\ " * 200 + r"\end{matrix}",
-    r"\begin{pmatrix}" * 9 + "x" + r"\end{pmatrix}" * 9,  # short, and deep
-    r"\frac1{" * 40 + "x" + "}" * 40,  # its time is up while Python closes a generator
-    "1" * 1_900,
-    "",
-]
-
-
-# Hypothesis counts the time of garbage collections, and may be who is told that time is up: then
-# nobody hears it, and it is told again.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("tex", HOSTILE)
-def test_hostile_latex_is_refused_in_little_time(tex: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(typesetting, "MAX_SECONDS", 0.1)
-    began = time.monotonic()
-    with pytest.raises(InvalidRequest, match="cannot be typeset") as raised:
-        typeset(tex, display=True)
-    assert time.monotonic() - began < 2.0
-    assert raised.value.detail
-
-
-def test_nothing_but_outlines_comes_out_of_colours_and_styles() -> None:
-    plain = typeset("x", display=True)
-    for tex in (r'\color{red" onload="x}{x}', r"\textcolor{url(/dev/zero)}{x}"):
-        assert typeset(tex, display=True).path == plain.path
 
 
 # -- the service -----------------------------------------------------------------------------
@@ -357,6 +277,22 @@ def test_a_selected_formula_is_as_clear_as_selected_text(qtbot: QtBot, view: Cha
     colours = Counter(image.pixelColor(x, y).name() for x, y in places)
     assert colours[palette.highlight().color().name()] > 10
     assert colours[palette.highlightedText().color().name()] > 50
+
+
+def test_formulas_on_their_own_are_further_apart_than_the_rows_of_one(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    body = shown(qtbot, view, "x\n\n$$x$$\n\n$$x\\\\x$$\n\nx").body
+    blank, above = [], 0
+    inked = inked_rows(body, 0, body.width() - 20)
+    for row in inked:
+        if row > above + 1 and above:
+            blank.append(row - above - 1)
+        above = row
+    over, between, within, below = blank
+    assert between >= 1.7 * within
+    assert min(over, below) >= 0.9 * between
+    assert max(over, below) <= 1.5 * between
 
 
 @pytest.mark.parametrize("line", ["\\[a\n", "$$a\n"])

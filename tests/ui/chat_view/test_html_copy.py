@@ -82,7 +82,7 @@ def test_a_selection_and_a_whole_message_are_copied_as_both(person: Selecting) -
     (body,) = person.show(message)
     select(body, "one", "inner one")
     person.press(Qt.Key.Key_C, CTRL)
-    assert copied().text() == "one\n2. two\n◦ inner one"
+    assert copied().text() == "one\n2. two\n  ◦ inner one"
     assert copied().html() == (
         f"{HEAD}<ol><li>one</li><li>two<ul><li>inner <em>one</em></li></ul></li></ol>"
     )

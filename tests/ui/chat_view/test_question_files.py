@@ -30,7 +30,7 @@ def test_files_stand_above_the_words_and_are_opened(qtbot: QtBot, view: ChatView
     view.set_messages([asked])
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     (file,), (picture,) = view.findChildren(FileChip), view.findChildren(PictureChip)
-    assert file.accessibleName() == "notes.md, 7 bytes, ≈ 2 tokens"
+    assert file.accessibleName() == "notes.md, 7 bytes, ≈ 12 tokens"
     assert picture.accessibleName() == "cat.png, 20 × 10, 1.2 kB"
     assert file.x() < picture.x()
     shown = view.message_view(asked.id)

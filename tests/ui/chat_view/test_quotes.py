@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, QRect
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
@@ -24,3 +24,13 @@ def test_the_bar_of_a_quote_is_between_it_and_the_sign_of_its_item(
     assert not all(bar[middles[1] - middles[0] :])  # the next item has a quote of its own
     assert colour_at(body, QPoint(INDENT + 1, middles[2])) == LIGHT.border
     assert caret(body, "•").x() < INDENT < caret(body, "one").x()
+
+
+def test_a_bar_that_is_painted_in_parts_has_no_gap(qtbot: QtBot, view: ChatView) -> None:
+    """As while it is scrolled: above a box of code the bar ended, and began anew."""
+    body = shown(qtbot, view, "> one\n>\n> two\n>\n> ```\n> three\n> ```\n>\n> four").body
+    whole = body.grab().toImage()
+    bar = QRect(0, 0, 4, body.height() - 8)
+    for y in range(8, bar.height(), 2):
+        part = body.grab(QRect(0, y, bar.width(), 2)).toImage()
+        assert part.pixelColor(1, 1) == whole.pixelColor(1, y + 1), y

@@ -8,6 +8,7 @@ from PySide6.QtGui import QGuiApplication, QTextCursor
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.row_text import text_pieces
 from tests.ui.chat_view.messages import answer
 from tests.ui.chat_view.test_selection import Selecting
 
@@ -76,10 +77,29 @@ def test_some_columns_are_copied_without_the_others(person: Selecting) -> None:
     assert QGuiApplication.clipboard().text() == "| Size |\n| --: |\n| 10 |\n| 20 |"
 
 
+def test_lists_are_copied_with_their_levels_and_boxes(person: Selecting) -> None:
+    items = "1. one\n   - two\\\n     more\n     - three\n\n     para\n2. [x] done\n\n"
+    code = "- [ ] open\n  - [x] done\n    ```\n    x = 1\n    ```\n\n"
+    (body,) = person.show(answer(f"{items}---\n{code}Text[^1]\n\n[^1]: Note"))
+    body.selectAll()
+    text = (
+        "1. one\n  ◦ two\n    more\n    • three\n\n    para\n2. [x] done\n"
+        "[ ] open\n  [x] done\n\nx = 1\n\nText[1]\n1. Note"
+    )
+    assert body.selected_text() == text
+    assert "".join(text_pieces(body.rows)) == text  # as of a whole chat
+    cursor = body.document().find("two")
+    cursor.setPosition(
+        body.document().find("three").selectionEnd(), QTextCursor.MoveMode.KeepAnchor
+    )
+    body.setTextCursor(cursor)
+    assert body.selected_text() == "two\n  more\n  • three"
+
+
 def test_an_empty_line_is_between_blocks_alone(person: Selecting) -> None:
     prose, items = "# Head\nOne *two*  \nthree\n\nFour\n\n", "- a\n  - b\n\n- c\n\n"
     (body,) = person.show(answer(prose + items + "---\n```\nx\n\ny\n```\n> end"))
     body.selectAll()
     assert body.selected_text() == (
-        "Head\n\nOne two\nthree\n\nFour\n\n• a\n◦ b\n• c\n\nx\n\ny\n\nend"
+        "Head\n\nOne two\nthree\n\nFour\n\n• a\n  ◦ b\n• c\n\nx\n\ny\n\nend"
     )

@@ -1,0 +1,182 @@
+r"""Commands of LaTeX that the libraries do not know, in words that they do.
+
+Sizes of brackets, text with formulas and escapes in it, and commands of usual packages. What is
+written wrongly is left as it is, for the libraries to refuse. Values, no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from minerva_desktop.chat.chemistry import reaction
+
+_DELIMITERS = {
+    r"\{": "{", r"\}": "}", r"\lbrace": "{", r"\rbrace": "}", r"\lbrack": "[", r"\rbrack": "]",
+    r"\|": "\u2016", r"\Vert": "\u2016", r"\lVert": "\u2016", r"\rVert": "\u2016",
+    r"\vert": "|", r"\lvert": "|", r"\rvert": "|", r"\langle": "\u27e8", r"\rangle": "\u27e9",
+    r"\lfloor": "\u230a", r"\rfloor": "\u230b", r"\lceil": "\u2308", r"\rceil": "\u2309",
+    r"\uparrow": "\u2191", r"\downarrow": "\u2193", r"\updownarrow": "\u2195", ".": " ",
+}  # fmt: skip
+_SIZED = re.compile(r"(\\[bB]igg?[lmr]?)(?![a-zA-Z])\s*(\\[{}|]|\\[a-zA-Z]+|\.)")
+_COMMAND = re.compile(
+    r"\\(text(?:bf|it|md|normal|rm|sc|sf|tt|up)?|emph|hbox|mbox|ce|math(?:op|rel|bin)|genfrac"
+    r"|eqref|norm|abs)(?![a-zA-Z])\*?"
+)
+_PLACE = re.compile(r"(\\begin\s*\{(?:aligned|alignedat|gathered|split|array)\})\s*\[\s*[tbc]\s*\]")
+_SIGN = re.compile(r"\\(P|copyright|textdegree|lcm)(?![a-zA-Z])")
+_SIGNS = {
+    "P": "\u00b6",
+    "copyright": "\u00a9",
+    "textdegree": "\u00b0",
+    "lcm": r"\operatorname{lcm}",
+}
+# What the libraries are to take for text, whatever it begins or ends for them elsewhere.
+_TEXT_NUMBERS = {ord(sign): f"&#x{ord(sign):x};" for sign in "{}&<>%0123456789"}
+_TEXT_NUMBERS[ord(" ")] = "&#xa0;"
+_TEXT_PIECE = re.compile(
+    r"\\(?P<sign>[%$#&_{} ])|\\\((?P<round>.*?)\\\)|\$(?P<math>(?:[^$\\]|\\.)+)\$"
+    r"|(?P<command>\\(?:[a-zA-Z]+\s*|[,;:!>]))|(?P<brace>[{}])|(?P<plain>[^\\${}]+|.)",
+    re.DOTALL,
+)
+_NO_LINE = re.compile(r"0+(?:\.0*)?\s*[a-z]*")  # between the terms of a fraction
+_NAME = re.compile(r"\s*(?:\\(?:mathrm|text|rm|operatorname)\s*)?\{?\s*([a-zA-Z]{2,})\s*\}?\s*")
+
+
+def in_known_commands(tex: str) -> str:
+    """``tex`` with the commands of this module in words that the libraries know. It takes time in
+    proportion to its length and to how many of them there are."""
+    tex = _PLACE.sub(r"\1", tex)
+    at = 0
+    while (match := _COMMAND.search(tex, at)) is not None:
+        made = _in_place_of(match[1], tex, match.end())
+        if made is None:
+            at = match.end()
+            continue
+        words, end = made
+        tex = tex[: match.start()] + words + tex[end:]
+        # A text is done with; in all else the arguments are still to be gone through.
+        at = match.start() + (len(words) if match[1] in _TEXTS else 0)
+    tex = _SIGN.sub(lambda sign: _SIGNS[sign[1]], tex)
+    return _SIZED.sub(lambda sized: _sized(sized[1], sized[2]), tex)
+
+
+def argument(tex: str, at: int) -> tuple[str, int] | None:
+    """What stands in the braces that open at ``at``, but for white space, and where they end."""
+    while at < len(tex) and tex[at].isspace():
+        at += 1
+    if tex[at : at + 1] != "{":
+        return None
+    depth, end = 0, at
+    while end < len(tex):
+        match tex[end]:
+            case "\\":
+                end += 1
+            case "{":
+                depth += 1
+            case "}":
+                depth -= 1
+        end += 1
+        if depth == 0:
+            return tex[at + 1 : end - 1], end
+    return None
+
+
+def _in_place_of(command: str, tex: str, at: int) -> tuple[str, int] | None:
+    """What stands for ``command``, whose arguments begin at ``at``, and where they end."""
+    if command == "genfrac":
+        return _fraction(tex, at)
+    found = argument(tex, at)
+    if found is None:
+        return None
+    content, end = found
+    if command == "mathop":
+        return _operator(content, tex, end)
+    make = _MADE.get(command)
+    return (make(content) if make is not None else _text(command, content)), end
+
+
+def _sized(size: str, delimiter: str) -> str:
+    sign = _DELIMITERS.get(delimiter, delimiter)
+    return sign if sign.isspace() else f"{size}{sign}"
+
+
+def _text(command: str, content: str) -> str:
+    """Text as commands that hold nothing but text, and what else there is in it between them."""
+    command = {"textsc": "text", "hbox": "text", "textup": "textrm"}.get(command, command)
+    made: list[str] = []
+    run = ""
+    at = 0
+    while (match := _TEXT_PIECE.match(content, at)) is not None:
+        at = match.end()
+        sign = match["sign"] or match["plain"]
+        if sign is not None:
+            run += sign
+            continue
+        if run:
+            made.append(f"\\{command}{{{run.translate(_TEXT_NUMBERS)}}}")
+        run = ""
+        inner = None
+        if match["command"] is not None and _COMMAND.fullmatch(match["command"].strip()):
+            inner = _in_place_of(match["command"].strip()[1:], content, at)
+        if inner is not None:
+            words, at = inner
+            made.append(words)
+        else:
+            formula = match["round"] or match["math"]
+            made.append(match["command"] or match["brace"] or f"{{{formula}}}")
+    if run or not made:
+        made.append(f"\\{command}{{{run.translate(_TEXT_NUMBERS)}}}")
+    return f"{{{''.join(made)}}}" if len(made) > 1 else made[0]
+
+
+def _operator(content: str, tex: str, at: int) -> tuple[str, int]:
+    r"""A ``\mathop``, and whether its limits were asked for: these are set under and over it."""
+    name = _NAME.fullmatch(content)
+    if name is not None:
+        return rf"\operatorname*{{{name[1]}}}", at
+    limits = re.compile(r"\s*\\limits(?![a-zA-Z])").match(tex, at)
+    if limits is None:
+        return f"{{{content}}}", at
+    made, at = f"{{{content}}}", limits.end()
+    for _ in range(2):
+        sign = re.compile(r"\s*([_^])").match(tex, at)
+        found = argument(tex, sign.end()) if sign is not None else None
+        if sign is None or found is None:
+            break
+        made = rf"\{'under' if sign[1] == '_' else 'over'}set{{{found[0]}}}{{{made}}}"
+        at = found[1]
+    return made, at
+
+
+def _fraction(tex: str, at: int) -> tuple[str, int] | None:
+    r"""What stands for a ``\genfrac``: brackets, a line's thickness, a style, and two terms."""
+    arguments: list[str] = []
+    for _ in range(6):
+        found = argument(tex, at)
+        if found is None:
+            return None
+        arguments.append(found[0].strip())
+        at = found[1]
+    left, right, thickness, style, above, below = arguments
+    if _NO_LINE.fullmatch(thickness):
+        made = rf"{{{{{above}}} \atop {{{below}}}}}"
+    else:
+        made = rf"\{ {'0': 'd', '': ''}.get(style, 't') }frac{{{above}}}{{{below}}}"
+    if left or right:
+        made = rf"\left{left or '.'} {made} \right{right or '.'}"
+    return f"{{{made}}}", at
+
+
+_MADE: dict[str, Callable[[str], str]] = {
+    "ce": reaction,
+    "mathrel": lambda content: rf"\;{{{content}}}\;",
+    "mathbin": lambda content: rf"\,{{{content}}}\,",
+    "eqref": lambda content: _text("text", f"({content})"),
+    "norm": lambda content: rf"\left\lVert {content} \right\rVert ",
+    "abs": lambda content: rf"\left\lvert {content} \right\rvert ",
+}
+_TEXTS = frozenset(
+    ("text", "textbf", "textit", "textmd", "textnormal", "textrm", "textsc", "textsf", "texttt",
+     "textup", "emph", "hbox", "mbox", "eqref")
+)  # fmt: skip
