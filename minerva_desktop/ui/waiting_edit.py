@@ -19,6 +19,7 @@ from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
 GIVEN_UP = "Your change to the waiting message was not kept"
+TAKEN_UP = "Your change to the waiting message is back"
 
 
 class WaitingEdit(QObject):
@@ -82,7 +83,7 @@ class WaitingEdit(QObject):
         is_same = text == before.text and sent_texts(files) == sent_texts(before.files)
         if not is_same and (text.strip() or files):
             again = partial(self._begin_again, session, edited.id, text, files)
-            self._offers.undo(GIVEN_UP, again, is_last_chance=True)
+            self._offers.undo(GIVEN_UP, again, undone=TAKEN_UP, is_last_chance=True)
         self.send_due(session)
 
     async def _begin_again(

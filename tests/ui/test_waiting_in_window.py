@@ -151,6 +151,7 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     opened.press(Qt.Key.Key_Escape)
     QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     opened.until("change", lambda: opened.window.composer.text == "Two and a half")
+    assert opened.notice == "Your change to the waiting message is back"
     _press(opened, REMOVE, 0)
     assert _waits(opened) == ["Three"]
     assert opened.notice == "The message is not sent"
