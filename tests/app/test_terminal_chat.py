@@ -49,7 +49,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def test_a_prompt_is_answered_on_stdout_and_nothing_else_is(run: Run, model_path: Path) -> None:
     """By the model that is there, whether it is named by its name or its file, or not at all."""
-    asked = ("--prompt", "Name a colour.", "--max-tokens", "12", "--seed", "1")
+    asked = ("--prompt", "Name a colour.", "--max-tokens", "4", "--seed", "1")
     done = [_start("chat", *asked)]
     done += [run("chat", model, *asked) for model in (model_path.stem, str(model_path))]
     assert [(run.returncode, run.stderr) for run in done] == [(0, "")] * 3

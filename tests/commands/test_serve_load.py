@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.commands.served import MODEL, Served, serve
+from tests.commands.served import Served, serve
 
 COMPLETIONS = "/v1/completions"
+MODEL = "small"
 N_STREAMS = 64
 N_PARALLEL = 16
 PROMPTS = [
@@ -52,9 +54,9 @@ async def n_unfinished(served: Served) -> int:
     return sum(int(float(line.split()[1])) for line in metrics.splitlines() if line[:25] in wanted)
 
 
-async def test_sixty_four_streams_at_once_and_no_more() -> None:
+async def test_sixty_four_streams_at_once_and_no_more(small_path: Path) -> None:
     options = ("--parallel", str(N_PARALLEL), "--max-queue", str(N_STREAMS - N_PARALLEL))
-    async with serve("--model", MODEL, "--n-ctx", "8192", *options) as served:
+    async with serve("--model", str(small_path), "--n-ctx", "32768", *options) as served:
         alone = [await streamed(served, prompt) for prompt in PROMPTS]
         assert len(set(alone)) > 4  # crossed ones would show
         asked = PROMPTS * (N_STREAMS // len(PROMPTS))

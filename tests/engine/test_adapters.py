@@ -83,7 +83,7 @@ async def test_a_seed_gives_the_same_alone_and_beside_others(
     engine = LlamaEngine(model)
     lora = (LoraAdapter(bytes(adapter)),)
     await engine.load(options=LoadOptions(n_ctx=2048, n_parallel=8, n_threads=2, lora=lora))
-    seeded = SamplingParameters(seed=3, max_tokens=80, ignore_eos=True, top_logprobs=0)
+    seeded = SamplingParameters(seed=3, max_tokens=20, ignore_eos=True, top_logprobs=0)
 
     async def answer(number: int) -> list[float]:
         prompt = tuple(range(5 + 300 * number, 25 + 330 * number))
@@ -122,7 +122,7 @@ async def test_scales_that_make_no_sense_are_refused(
 
 
 async def test_an_adapter_that_is_gone_or_none_is_said_in_words(
-    small_path: Path, tmp_path: Path, adapters: tuple[Path, Path], gemma_path: Path
+    small_path: Path, tmp_path: Path, adapters: tuple[Path, Path], window_path: Path
 ) -> None:
     gone = LlamaEngine(small_path)
     with pytest.raises(ModelNotFound, match=r"“gone\.gguf” is not there"):
@@ -130,6 +130,6 @@ async def test_an_adapter_that_is_gone_or_none_is_said_in_words(
     wrong = LlamaEngine(small_path)
     with pytest.raises(ModelLoadError, match=r"expect general\.type to be 'adapter'"):
         await wrong.load(options=LoadOptions(lora=(LoraAdapter(bytes(small_path)),)))
-    foreign = LlamaEngine(gemma_path)
+    foreign = LlamaEngine(window_path)
     with pytest.raises(ModelLoadError, match=r"one.gguf does not fit this model: .*mismatch"):
         await foreign.load(options=LoadOptions(lora=(LoraAdapter(bytes(adapters[0])),)))

@@ -261,17 +261,18 @@ def test_a_template_cannot_reach_out_of_the_sandbox(
 def test_a_small_template_cannot_build_a_huge_value(
     source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_template, "RENDER_SECONDS", 0.5)
+    monkeypatch.setattr(chat_template, "RENDER_SECONDS", 0.2)
     started = time.thread_time()
     with pytest.raises(MinervaError):
         _render(source)
     assert time.thread_time() - started < 10.0, "refused, not built"
 
 
-def test_an_endless_template_is_ended() -> None:
+def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_template, "RENDER_SECONDS", 1.0)
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     started = time.thread_time()
-    with pytest.raises(InferenceError, match="longer than 2 s"):
+    with pytest.raises(InferenceError, match="longer than 1 s"):
         _render(loops)
     assert time.thread_time() - started < 10.0
     assert _render(None).endswith("assistant\n"), "the next render works"

@@ -63,7 +63,9 @@ async def _loaded(path: Path) -> AsyncIterator[LlamaEngine]:
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["gemma_path", "recurrent_path", "hybrid_path"]
+    scope="module",
+    loop_scope="module",
+    params=["window_path", "recurrent_path", "hybrid_path", LONG_GEMMA],
 )
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[LlamaEngine]:
     """For tests that ask nothing about what the cache holds at first."""
@@ -173,6 +175,7 @@ async def test_what_they_are_is_told(engine: LlamaEngine) -> None:
     info = engine.get_context_info()
     kinds = {info.description.split()[0]: (info.n_layers, info.n_vocab, info.n_ctx_train)}
     known = {
+        "gemma2": (2, 49_152, 32_768),
         "gemma3": (18, 262_144, 32_768),
         "mamba": (2, 49_152, 2048),
         "jamba": (2, 49_152, 2048),

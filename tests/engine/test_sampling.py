@@ -36,6 +36,15 @@ async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
     await engine.unload()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def small(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    """For what does not depend on what the model makes of a text."""
+    engine = LlamaEngine(small_path)
+    await engine.load(options=LoadOptions(n_ctx=1024))
+    yield engine
+    await engine.unload()
+
+
 async def _text(engine: LlamaEngine, prompt: str = PROMPT, **changes: Any) -> str:
     sampling = msgspec.structs.replace(PLAIN, **changes)
     return await engine.generate(prompt, sampling=sampling).text()
@@ -100,7 +109,7 @@ async def test_a_parameter_changes_the_answer_and_stays_reproducible(
 
 
 async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEngine) -> None:
-    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 16}
+    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 8}
     loop |= {"top_k": 1, "repeat_penalty": 5.0}
     assert "red red red" not in await _text(engine, **loop)
     # Where only one token is left, a penalty changes nothing.
@@ -112,13 +121,13 @@ async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEng
     assert warm != await _text(engine, temperature=0.0)
 
 
-async def test_next_to_no_temperature_is_none(engine: LlamaEngine) -> None:
+async def test_next_to_no_temperature_is_none(small: LlamaEngine) -> None:
     """Logits that are divided by so little are more than llama.cpp's sort can take, or infinite."""
-    coldest = await _text(engine, temperature=0.0)
+    coldest = await _text(small, temperature=0.0)
     many: dict[str, Any] = {"samplers": ("temperature", "top_k"), "top_k": 500}
     for changes in (many, {"mirostat": 1}, {"mirostat": 2}, {"samplers": ("temperature",)}):
         for temperature in (1e-9, 1e-40):
-            assert await _text(engine, temperature=temperature, **changes) == coldest, changes
+            assert await _text(small, temperature=temperature, **changes) == coldest, changes
 
 
 async def test_a_dynamic_temperature_is_no_noise_where_the_model_is_nearly_sure(
@@ -132,30 +141,30 @@ async def test_a_dynamic_temperature_is_no_noise_where_the_model_is_nearly_sure(
         assert await _text(engine, temperature=0.5, **dynamic, **sure) == "\n\n", bias
 
 
-async def test_what_is_banned_is_not_taken_for_unlikely(engine: LlamaEngine) -> None:
+async def test_what_is_banned_is_not_taken_for_unlikely(small: LlamaEngine) -> None:
     odd: dict[str, Any] = {"xtc_probability": 1.0, "xtc_threshold": 0.0, "max_tokens": 6}
     odd |= {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
-    assert await _text(engine, grammar='root ::= "red" | "green"', **odd) in {"red", "green"}
+    assert await _text(small, grammar='root ::= "red" | "green"', **odd) in {"red", "green"}
     for kept in ({"ignore_eos": True}, {"min_tokens": 6}):
         sampling = msgspec.structs.replace(PLAIN, **odd, **kept)
-        completion = await engine.generate(PROMPT, sampling=sampling).wait_completion()
+        completion = await small.generate(PROMPT, sampling=sampling).wait_completion()
         assert completion.finish_reason is FinishReason.LENGTH, kept
 
 
 async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
-    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 16}
+    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 8}
     assert "red red red" in await _text(engine, **loop)
     for changes in PENALTIES:
         assert "red red red" not in await _text(engine, **loop, **changes), changes
 
 
-async def test_a_bias_forces_and_bans_tokens(engine: LlamaEngine) -> None:
-    stream = engine.generate(
+async def test_a_bias_forces_and_bans_tokens(small: LlamaEngine) -> None:
+    stream = small.generate(
         PROMPT, sampling=msgspec.structs.replace(PLAIN, top_logprobs=0, max_tokens=1)
     )
     await stream.text()
     token = stream.logprobs[0].token
-    forced = engine.generate(
+    forced = small.generate(
         PROMPT,
         sampling=msgspec.structs.replace(
             PLAIN, logit_bias={token: 100.0}, top_logprobs=0, max_tokens=6
@@ -163,7 +172,7 @@ async def test_a_bias_forces_and_bans_tokens(engine: LlamaEngine) -> None:
     )
     await forced.text()
     assert {entry.token for entry in forced.logprobs} == {token}
-    banned = engine.generate(
+    banned = small.generate(
         PROMPT,
         sampling=msgspec.structs.replace(PLAIN, logit_bias={token: -math.inf}, top_logprobs=0),
     )
@@ -188,9 +197,9 @@ async def test_ends_can_be_ignored_or_put_off(engine: LlamaEngine) -> None:
     assert put_off.timings.completion_tokens >= n_more
 
 
-async def test_log_probabilities_are_the_models_own(engine: LlamaEngine) -> None:
+async def test_log_probabilities_are_the_models_own(small: LlamaEngine) -> None:
     sampling = msgspec.structs.replace(PLAIN, temperature=0.0, top_logprobs=5, max_tokens=8)
-    stream = engine.generate(PROMPT, sampling=sampling)
+    stream = small.generate(PROMPT, sampling=sampling)
     text = await stream.text()
     entries = stream.logprobs
     assert b"".join(entry.piece for entry in entries).decode() == text
@@ -214,71 +223,71 @@ async def test_the_last_token_counts_once_where_held_text_follows(engine: LlamaE
 
 
 async def test_greedy_xtc_and_typical_choose_among_what_the_others_leave(
-    engine: LlamaEngine,
+    small: LlamaEngine,
 ) -> None:
-    greedy = await _text(engine, temperature=0.0)
+    greedy = await _text(small, temperature=0.0)
     wide: dict[str, Any] = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
     xtc: dict[str, Any] = {"xtc_probability": 1.0, "xtc_threshold": 0.01}
     for alone, left in (
         (xtc, ({"top_k": 1}, {"min_p": 1.0}, {"top_p": 0.01})),
         ({"typical_p": 0.05}, ({"top_k": 1},)),  # the others come after it
     ):
-        assert await _text(engine, **{**wide, **alone}) != greedy
+        assert await _text(small, **{**wide, **alone}) != greedy
         for narrow in left:
-            assert await _text(engine, **{**wide, **alone, **narrow}) == greedy, (alone, narrow)
+            assert await _text(small, **{**wide, **alone, **narrow}) == greedy, (alone, narrow)
 
 
 async def test_a_grammar_with_which_a_step_takes_too_long_ends_its_own_answer(
-    engine: LlamaEngine,
+    small: LlamaEngine,
 ) -> None:
     # Behind three letters llama.cpp has 24³ ways to go on, and goes through all for each token.
     ways = [" | ".join(f'[~] r{n + 1} "{chr(0x61 + i)}"' for i in range(24)) for n in range(3)]
     rules = "\n".join(f"r{n} ::= {way}" for n, way in enumerate(ways))
     grammar = f'root ::= r0\n{rules}\nr3 ::= "b"'
-    running = engine.generate(PROMPT, sampling=msgspec.structs.replace(PLAIN, max_tokens=40))
+    running = small.generate(PROMPT, sampling=msgspec.structs.replace(PLAIN, max_tokens=40))
     with pytest.raises(InferenceError, match=r"among 49,152 tokens would take .* and may take 2 s"):
-        await _text(engine, grammar=grammar)
+        await _text(small, grammar=grammar)
     assert (await running.wait_completion()).timings.completion_tokens == 40
 
 
 async def test_a_grammar_whose_levels_multiply_the_ways_to_read_a_text_ends_its_own_answer(
-    engine: LlamaEngine,
+    small: LlamaEngine,
 ) -> None:
     # What the model would say anyway is never chosen among all tokens, only gone past.
-    letter = (await engine.tokenize("~")).tokens[-1]
+    letter = (await small.tokenize("~")).tokens[-1]
     grammar = 'root ::= "~~" (root "x" | root "y" | "z")'
-    running = engine.generate(PROMPT, sampling=msgspec.structs.replace(PLAIN, max_tokens=40))
+    running = small.generate(PROMPT, sampling=msgspec.structs.replace(PLAIN, max_tokens=40))
     with pytest.raises(InferenceError, match=r"in too many ways .* and may take 0\.5 s"):
-        await _text(engine, grammar=grammar, logit_bias={letter: 100.0}, max_tokens=60)
+        await _text(small, grammar=grammar, logit_bias={letter: 100.0}, max_tokens=60)
     assert (await running.wait_completion()).timings.completion_tokens == 40
 
 
-async def test_a_long_token_is_not_gone_past_in_one_go(engine: LlamaEngine) -> None:
+async def test_a_long_token_is_not_gone_past_in_one_go(small: LlamaEngine) -> None:
     # One of 64 letters multiplies the ways by 65,536, and the time by the square of that.
     line = "-" * 64
-    tokens = (await engine.tokenize(line)).tokens
+    tokens = (await small.tokenize(line)).tokens
     assert len(tokens) == 1
     grammar = 'root ::= "----" (root "x" | root "y" | "z")'
     with pytest.raises(InferenceError, match=r"in too many ways .* and may take 0\.5 s"):
-        await _text(engine, grammar=grammar, logit_bias={tokens[0]: 100.0}, max_tokens=60)
+        await _text(small, grammar=grammar, logit_bias={tokens[0]: 100.0}, max_tokens=60)
 
 
-async def test_a_grammar_is_obeyed(engine: LlamaEngine) -> None:
+async def test_a_grammar_is_obeyed(small: LlamaEngine) -> None:
     grammar = 'root ::= "<" [a-z]+ " " [0-9] [0-9] ">"'
     for seed in (1, 2):
-        text = await _text(engine, grammar=grammar, seed=seed, max_tokens=40)
+        text = await _text(small, grammar=grammar, seed=seed, max_tokens=40)
         assert re.fullmatch(r"<[a-z]+ \d\d>", text) or re.fullmatch(r"<[a-z]{30,}", text)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("banning", [{"ignore_eos": True}, {"min_tokens": 20}])
 async def test_what_a_grammar_lets_nothing_follow_is_the_end_though_ends_are_banned(
-    engine: LlamaEngine, temperature: float, banning: dict[str, Any]
+    small: LlamaEngine, temperature: float, banning: dict[str, Any]
 ) -> None:
     sampling = msgspec.structs.replace(
         PLAIN, temperature=temperature, max_tokens=30, grammar='root ::= "yes"', **banning
     )
-    stream = engine.generate(PROMPT, sampling=sampling)
+    stream = small.generate(PROMPT, sampling=sampling)
     assert await stream.text() == "yes"
     assert (await stream.wait_completion()).finish_reason is FinishReason.STOP
 
@@ -312,12 +321,12 @@ async def test_json_and_a_schema_are_obeyed(engine: LlamaEngine) -> None:
     assert text.lstrip().startswith("{")
 
 
-async def test_what_cannot_be_is_refused_by_name(engine: LlamaEngine) -> None:
+async def test_what_cannot_be_is_refused_by_name(small: LlamaEngine) -> None:
     for param, changes in REFUSED:
         with pytest.raises(InvalidRequest) as refused:
-            await _text(engine, **changes)
+            await _text(small, **changes)
         assert refused.value.param == param, changes
-    assert await _text(engine)
+    assert await _text(small)
 
 
 async def test_dry_is_the_same_each_time_and_its_breakers_count(engine: LlamaEngine) -> None:

@@ -207,8 +207,8 @@ async def test_a_request_that_was_begun_is_not_in_the_queue(model_path: Path) ->
     engine = LlamaEngine(model_path)
     await engine.load(options=ONE_SLOW_STEP)
     # One step, longer than the limit of the wait before it.
-    stream = engine.generate(LONG, 1, limits=RequestLimits(queue_seconds=0.5))
-    assert (await stream.wait_completion()).timings.prefill_ms > 500.0
+    stream = engine.generate(" sea" * 200, 1, limits=RequestLimits(queue_seconds=0.25))
+    assert (await stream.wait_completion()).timings.prefill_ms > 250.0
     await engine.unload()
 
 

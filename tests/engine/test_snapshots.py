@@ -31,20 +31,20 @@ async def _tokens_and_answer(engine: LlamaEngine) -> list[int]:
 
 
 async def test_a_chat_goes_on_after_a_restart_with_the_same_answer(
-    chats: Chats, model_path: Path
+    chats: Chats, quantised_path: Path
 ) -> None:
-    engine = await chats.start(model_path)
+    engine = await chats.start(quantised_path)
     first, cold = await answer(engine, COUNT)
     assert (cold.timings.cached_tokens, cold.restored_tokens) == (0, 0)
     await chats.saved()
     warm_text, warm = await answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,", None)
     assert warm.restored_tokens == 0 < warm.timings.cached_tokens
-    engine = await chats.start(model_path)
+    engine = await chats.start(quantised_path)
     text, done = await answer(engine, f"{COUNT}{first}\nAgain: 1, 2, 3,")
     assert done.timings.cached_tokens == done.restored_tokens > cold.timings.prompt_tokens
     assert text == warm_text
     # And the beginning alone: what was said since is forgotten again.
-    engine = await chats.start(model_path)
+    engine = await chats.start(quantised_path)
     text, done = await answer(engine, COUNT)
     assert done.restored_tokens == done.timings.prompt_tokens - 1
     assert text == first

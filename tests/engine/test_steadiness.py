@@ -142,7 +142,7 @@ async def test_rearranged_weights_multiply_a_row_among_others_as_alone(gemma_pat
     There are slots for all eight: what has a window cannot be moved out of holes."""
     engine = LlamaEngine(gemma_path)
     await engine.load(options=LoadOptions(n_ctx=1024, n_parallel=4))
-    sampling = [SamplingParameters(seed=seed, max_tokens=10, ignore_eos=True) for seed in range(4)]
+    sampling = [SamplingParameters(seed=seed, max_tokens=6, ignore_eos=True) for seed in range(4)]
     prompts = [f"My {thing} are" for thing in THINGS[:4]]
     pairs = list(zip(prompts, sampling, strict=True))
     alone = [await engine.generate(prompt, sampling=each).text() for prompt, each in pairs]

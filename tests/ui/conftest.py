@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import ThemeChoice
+from minerva_desktop.ui.chat_view import message_views, stretch
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
@@ -36,6 +37,15 @@ def themes(dressed_app: QApplication) -> ThemeSource:
 def icons(themes: ThemeSource) -> Icons:
     """The app's own icons."""
     return Icons(resources_dir() / "icons", themes)
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many messages a chat shows at first: a third of the usual, for tests of those beyond."""
+    n_messages = 20
+    for module in (stretch, message_views):
+        monkeypatch.setattr(module, "PAGE", n_messages)
+    return n_messages
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.settings import Settings, ThemeChoice
 from minerva_desktop.ui.chat_view.jump_button import MARGIN, JumpButton
-from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_edit import MessageEdit
@@ -20,14 +19,14 @@ from tests.ui.test_theme import READABLE, VISIBLE, contrast
 
 
 @pytest.fixture
-def window(qtbot: QtBot, icons: Icons) -> MainWindow:
+def window(qtbot: QtBot, icons: Icons, page: int) -> MainWindow:
     """At the top of what is shown of a long chat; the cursor is in the composer."""
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
     window.show()
     window.activateWindow()
     qtbot.waitActive(window)
-    window.chat_view.set_messages([answer(f"Message {number}.") for number in range(PAGE + 10)])
+    window.chat_view.set_messages([answer(f"Message {number}.") for number in range(page + 10)])
     qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
     window.composer.focus_editor()
     window.chat_view.verticalScrollBar().setValue(0)

@@ -25,7 +25,6 @@ from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.controls import PanelPopup, PopupMenu
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
@@ -153,10 +152,10 @@ def test_ctrl_and_arrows_go_from_message_to_message(window: MainWindow) -> None:
 
 
 def test_ctrl_and_arrows_go_through_a_chat_of_several_pages(
-    qtbot: QtBot, window: MainWindow
+    qtbot: QtBot, window: MainWindow, page: int
 ) -> None:
-    """They ended at the first message of the page, above which 60 others waited for a button."""
-    messages = [answer(f"Message {number}.") for number in range(PAGE + 10)]
+    """They ended at the first message of the page, above which others waited for a button."""
+    messages = [answer(f"Message {number}.") for number in range(page + 10)]
     ids = [message.id for message in messages]
     start = ScrollPosition(ids[0], 0.0)
 

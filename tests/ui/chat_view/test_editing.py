@@ -11,7 +11,6 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
-from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
@@ -91,9 +90,9 @@ def test_what_would_hold_up_the_window_is_not_pasted(qtbot: QtBot, view: ChatVie
     QToolTip.hideText()
 
 
-def test_one_that_is_far_away_comes_into_sight(qtbot: QtBot, view: ChatView) -> None:
+def test_one_that_is_far_away_comes_into_sight(qtbot: QtBot, view: ChatView, page: int) -> None:
     asked = question("The last one?")
-    view.set_messages([*(answer(f"Message {n}.\n\nMore.") for n in range(2 * PAGE)), asked])
+    view.set_messages([*(answer(f"Message {n}.\n\nMore.") for n in range(2 * page)), asked])
     view.scroll_to_start()
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
     assert view.message_view(asked.id) is None

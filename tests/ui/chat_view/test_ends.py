@@ -16,6 +16,8 @@ from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from tests.ui.chat_view.messages import answer, question, streaming
 
+pytestmark = pytest.mark.usefixtures("page")
+
 CTRL = Qt.KeyboardModifier.ControlModifier
 
 

@@ -387,7 +387,7 @@ def test_what_is_folded_of_an_answer_that_is_written_is_found(finding: Finding) 
     running = streaming()
     finding.open_chat(question("Who?"))
     finding.view.append_message(running)
-    finding.view.append_text(running.id, "line\n" * (FOLD_ABOVE_LINES + 2_000) + "\nA *fox*.")
+    finding.view.append_text(running.id, "line\n" * (FOLD_ABOVE_LINES + 200) + "\nA *fox*.")
     shown = finding.view.message_view(running.id)
     assert shown is not None
     assert "A *fox*" not in shown.plain_text()

@@ -12,10 +12,12 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.chat_view import ChatView
-from minerva_desktop.ui.chat_view.stretch import PAGE, Stretch
+from minerva_desktop.ui.chat_view.stretch import Stretch
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.parts import part
+
+pytestmark = pytest.mark.usefixtures("page")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_at_the_end_there_is_no_place(qtbot: QtBot, view: ChatView) -> None:
 
 @pytest.mark.parametrize("index", [7, 5_000, 9_990])
 def test_a_chat_is_found_where_it_was_left(
-    qtbot: QtBot, view: ChatView, long_chat: list[Message], index: int
+    qtbot: QtBot, view: ChatView, long_chat: list[Message], index: int, page: int
 ) -> None:
     left = ScrollPosition(long_chat[index].id, 0.5)
     started = time.thread_time()
@@ -65,7 +67,7 @@ def test_a_chat_is_found_where_it_was_left(
     assert again is not None
     assert again.message_id == left.message_id
     assert abs(again.offset - 0.5) < 0.02
-    assert len(view.findChildren(type(shown))) <= PAGE
+    assert len(view.findChildren(type(shown))) <= page
 
 
 def test_a_place_that_is_gone_leaves_the_end(
@@ -78,9 +80,9 @@ def test_a_place_that_is_gone_leaves_the_end(
 
 
 def test_from_the_middle_of_a_long_chat_both_ways_lead_on(
-    qtbot: QtBot, view: ChatView, long_chat: list[Message]
+    qtbot: QtBot, view: ChatView, long_chat: list[Message], page: int
 ) -> None:
-    half = PAGE // 2
+    half = page // 2
     view.set_messages(long_chat, ScrollPosition(long_chat[5_000].id))
     settle(qtbot, view)
     shown = view.message_view(long_chat[5_000].id)
@@ -89,7 +91,7 @@ def test_from_the_middle_of_a_long_chat_both_ways_lead_on(
     pager(view, f"Show earlier messages ({5_000 - half:,})").click()
     settle(qtbot, view)
     assert shown.y() - view.verticalScrollBar().value() == offset
-    assert view.message_view(long_chat[5_000 - half - PAGE].id) is not None
+    assert view.message_view(long_chat[5_000 - half - page].id) is not None
     pager(view, f"Show later messages ({5_000 - half:,})").click()
     settle(qtbot, view)
     assert shown.y() - view.verticalScrollBar().value() == offset
@@ -152,7 +154,7 @@ def test_a_person_who_scrolls_is_not_brought_back(
     assert view.scroll_position == left
 
 
-def test_a_stretch_grows_below_before_it_grows_above() -> None:
+def test_a_stretch_grows_below_before_it_grows_above(page: int) -> None:
     stretch = Stretch.around(100, 1_000)
     order = []
     while (index := stretch.next_missing()) is not None:
@@ -161,7 +163,7 @@ def test_a_stretch_grows_below_before_it_grows_above() -> None:
             stretch.end += 1
         else:
             stretch.first -= 1
-    half = PAGE // 2
+    half = page // 2
     assert order == [*range(100, 100 + half), *range(99, 99 - half, -1)]
     assert Stretch.at_end(5).next_missing() == 4
     assert Stretch.at_end(0).next_missing() is None

@@ -18,7 +18,6 @@ from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart
 from minerva_desktop.chat.tools import ToolCall
 from minerva_desktop.ui import copy_notices
 from minerva_desktop.ui.chat_view.chat_view import ChatView
-from minerva_desktop.ui.chat_view.stretch import PAGE
 from minerva_desktop.ui.copy_notices import CopyNotices
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.notification_bar import NotificationBar
@@ -71,34 +70,35 @@ def person(qtbot: QtBot, view: ChatView) -> Copying:
     return Copying(qtbot, view)
 
 
-def test_all_of_a_long_chat_is_copied_as_text_and_html(person: Copying) -> None:
-    person.show([each for n in range(PAGE) for each in (question(f"Number {n}"), answer(MARKED))])
+def test_all_of_a_long_chat_is_copied_as_text_and_html(person: Copying, page: int) -> None:
+    person.show([each for n in range(page) for each in (question(f"Number {n}"), answer(MARKED))])
     person.press(Qt.Key.Key_A)
-    assert QToolTip.text() == "All 120 messages are selected, also those that are not shown."
-    said = [f"You:\nNumber {n}\n\ntiny-model:\n{SHOWN}" for n in range(PAGE)]
+    selected = f"All {2 * page} messages are selected"
+    assert QToolTip.text() == f"{selected}, also those that are not shown."
+    said = [f"You:\nNumber {n}\n\ntiny-model:\n{SHOWN}" for n in range(page)]
     assert person.copied() == "\n\n".join(said)
-    assert QToolTip.text() == "All 120 messages copied."
+    assert QToolTip.text() == f"All {2 * page} messages copied."
     html = QGuiApplication.clipboard().mimeData().html()
-    assert html.count("<p><strong>You:</strong></p><p>Number ") == PAGE
-    assert html.count("<li>one</li><li>two</li>") == PAGE
-    assert html.count("<pre><code>x = 1</code></pre>") == PAGE
+    assert html.count("<p><strong>You:</strong></p><p>Number ") == page
+    assert html.count("<li>one</li><li>two</li>") == page
+    assert html.count("<pre><code>x = 1</code></pre>") == page
     QToolTip.hideText()
 
 
-def test_what_has_a_view_and_what_has_none_read_alike(person: Copying) -> None:
+def test_what_has_a_view_and_what_has_none_read_alike(person: Copying, page: int) -> None:
     """The text of a view comes out of a document, that of the others out of rows."""
     messages = [question("Why?\nWhat  for?"), answer(MARKED), answer("> Quoted\n\n---\n\nEnd")]
     person.show(messages)
     shown = person.copied()
     assert not person.steps  # nothing but what is shown had to be copied
-    person.show([*messages, *(question(f"{n}") for n in range(PAGE))])
+    person.show([*messages, *(question(f"{n}") for n in range(page))])
     assert person.copied().startswith(shown + "\n\nYou:\n0\n\nYou:\n1")
 
 
-def test_and_as_markdown_is_as_it_was_written(person: Copying) -> None:
-    person.show([each for n in range(PAGE) for each in (question("# Why *n*"), answer(MARKED))])
+def test_and_as_markdown_is_as_it_was_written(person: Copying, page: int) -> None:
+    person.show([each for n in range(page) for each in (question("# Why *n*"), answer(MARKED))])
     text = person.copied(CTRL | SHIFT)
-    assert text == "\n\n".join([f"**You:**\n\n# Why *n*\n\n**tiny-model:**\n\n{MARKED}"] * PAGE)
+    assert text == "\n\n".join([f"**You:**\n\n# Why *n*\n\n**tiny-model:**\n\n{MARKED}"] * page)
     data = QGuiApplication.clipboard().mimeData()
     assert data.data("text/markdown").toStdString() == text
     assert not data.hasHtml()
@@ -116,15 +116,15 @@ def test_what_is_folded_is_copied_too(person: Copying) -> None:
     assert person.copied(CTRL | SHIFT) == long
 
 
-def test_thoughts_and_calls_are_copied_where_they_are_open(person: Copying) -> None:
+def test_thoughts_and_calls_are_copied_where_they_are_open(person: Copying, page: int) -> None:
     parts = (ReasoningPart("Hmm"), ToolCallPart(ToolCall("c", "look", '{"at": 1}')))
     calling = msgspec.structs.replace(answer("I look."), parts=parts)
-    person.show([calling, *(question(f"{n}") for n in range(PAGE))])
+    person.show([calling, *(question(f"{n}") for n in range(page))])
     assert person.copied().startswith('tiny-model:\nI look.\n\n{\n  "at": 1\n}\n\nYou:\n0')
 
 
-def test_a_part_of_it_is_copied_once_that_is_selected(person: Copying) -> None:
-    messages = [question(f"Number {n}") for n in range(PAGE + 5)]
+def test_a_part_of_it_is_copied_once_that_is_selected(person: Copying, page: int) -> None:
+    messages = [question(f"Number {n}") for n in range(page + 5)]
     person.show(messages)
     person.press(Qt.Key.Key_A)
     last = person.view.message_view(messages[-1].id)
