@@ -163,16 +163,16 @@ class Summariser:
         length = max(MIN_SUMMARY_TOKENS, int(n_ctx * SUMMARY_SHARE))
         sampling = SamplingParameters(temperature=0.0, max_tokens=length)
         done = 0
+        on_progress(done, len(older))  # to count many takes a while, too
         await self._check_lengths(older, count, n_ctx - length)
         while done < len(older):
-            on_progress(done, len(older))
             n_read = await self._readable(text, older[done:], count, n_ctx - length)
             turns = await asyncio.to_thread(_question, text, older[done : done + n_read])
             text = (await self._asides.ask(model_path, turns, sampling)).strip()
             if not text:  # it only thought, or ended at once
                 raise InferenceError("The model wrote no summary. Try again, or keep the newest")
             done += n_read
-        on_progress(done, len(older))
+            on_progress(done, len(older))
         return text
 
     async def _check_lengths(

@@ -19,7 +19,7 @@ from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.conversation import Conversation, new_id
 from minerva_desktop.chat.parts import Files
-from minerva_desktop.chat.waiting_message import WaitingMessage
+from minerva_desktop.chat.waiting_message import Waiting, WaitingMessage
 from minerva_desktop.paths import path_of, path_text
 
 
@@ -38,7 +38,7 @@ class MessageQueue:
         self._edits: tuple[str, ...] = ()
         self._saving: set[asyncio.Task[None]] = set()
         self._saved_files = conversation.draft_files
-        self._saved_waiting = conversation.waiting
+        self._saved_waiting: Waiting | None = conversation.waiting  # None: the disk may have others
 
     def __len__(self) -> int:
         return len(self._items)
@@ -61,7 +61,7 @@ class MessageQueue:
                 if queued is self.edited:
                     self._before = None
                 self._items.remove(queued)
-                self.is_from_disk = False
+                self.is_from_disk = self.is_from_disk and bool(self._items)
                 self._changed()
                 return queued
         return None
@@ -80,9 +80,12 @@ class MessageQueue:
         return after != before
 
     def find_models(self, find: Callable[[Path], Path]) -> None:
-        """Each is for the model that ``find`` has for its own from now on."""
+        """Each is for the model that ``find`` has for its own from now on, as is what the one that
+        is being changed was before."""
         for each in self.items:
             self._put(replace(each, model_path=find(each.model_path)))
+        if self._before is not None:
+            self._before = replace(self._before, model_path=find(self._before.model_path))
 
     @property
     def first(self) -> QueuedMessage | None:
@@ -160,9 +163,10 @@ class MessageQueue:
         chat = self._conversation
         before, now = self._saved_waiting, chat.waiting
         if now != before:
-            with_files = [each.files for each in now] != [each.files for each in before]
-            if await self._keeper.save_waiting(now, with_files=with_files):
-                self._saved_waiting = now
+            self._saved_waiting = now  # before it is: the next change is written behind this one
+            with_files = before is None or [e.files for e in now] != [e.files for e in before]
+            if not await self._keeper.save_waiting(now, with_files=with_files):
+                self._saved_waiting = None
         await self._keeper.save_draft("\n\n".join(filter(None, (*self._edits, chat.draft))))
         if chat.draft_files != self._saved_files:  # they may be large
             self._saved_files = chat.draft_files

@@ -34,7 +34,8 @@ class QueueSending:
     @property
     def is_counting(self) -> bool:
         """Whether what waits is about to be sent, if it has room."""
-        return self._counting is not None
+        counting = self._counting  # done where it was cancelled before it began
+        return counting is not None and not counting.done()
 
     @property
     def lacks_room(self) -> bool:
@@ -127,6 +128,7 @@ class QueueSending:
             if not has_room or session.is_answering:
                 return None
             self._queue.take(queued.id)
+            self._queue.is_from_disk = False
             return queued, reply_to
         return None
 

@@ -123,11 +123,12 @@ class SessionKeeper:
 
     async def save_waiting(self, waiting: Waiting, *, with_files: bool) -> bool:
         """Write the messages that wait, with their files or without; whether the disk has them: not
-        of a chat without messages."""
-        if self._store is None or not self._is_saved:
-            return False
-        chat_id = self._conversation.id
-        return await self._kept(self._store.save_waiting(chat_id, waiting, with_files=with_files))
+        of a chat without messages, but once its first is written."""
+        async with self._writing:
+            if self._store is None or not self._is_saved:
+                return False
+            write = self._store.save_waiting(self._conversation.id, waiting, with_files=with_files)
+            return await self._kept(write)
 
     async def save_scroll(self) -> None:
         """As `save_draft`, where the transcript was left."""

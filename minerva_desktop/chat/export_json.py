@@ -56,8 +56,8 @@ def json_chat(conversation: Conversation) -> bytes:
             "tags": conversation.tags,
             "is_pinned": conversation.is_pinned,
             "is_archived": conversation.is_archived,
-            "draft": unsent_text(conversation),
-            "draft_files": unsent_files(conversation),
+            "draft": _unsent_text(conversation),
+            "draft_files": _unsent_files(conversation),
             "scroll": conversation.scroll,
             "cuts": conversation.cuts,
             "active_leaf_id": conversation.active_leaf_id,
@@ -100,14 +100,14 @@ def chats_to_json(
     return b"".join(pieces)
 
 
-def unsent_text(conversation: Conversation) -> str:
+def _unsent_text(conversation: Conversation) -> str:
     """What waits in a chat and what stands in its composer, as one draft: elsewhere there may be
     other models."""
     waiting = (each.text for each in conversation.waiting)
     return "\n\n".join(filter(None, (*waiting, conversation.draft)))
 
 
-def unsent_files(conversation: Conversation) -> Files:
+def _unsent_files(conversation: Conversation) -> Files:
     """The files with that."""
     waiting = (file for each in conversation.waiting for file in each.files)
     return (*waiting, *conversation.draft_files)

@@ -67,6 +67,11 @@ Part = ReasoningPart | FilePart | ImagePart | ToolCallPart | ToolResultPart
 Files = tuple[FilePart, ...]
 
 
+def sent_texts(files: Files) -> list[tuple[str, str]]:
+    """What tells ``files`` from others; their tokens may be counted at any time."""
+    return [(file.name, file.text) for file in files]
+
+
 def file_as_text(part: FilePart) -> str:
     """A file as a model reads it: its name and kind, then its text between fences that it does not
     hold."""

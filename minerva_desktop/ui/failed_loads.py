@@ -53,8 +53,10 @@ class FailedLoads(QObject):
         self._unasked.setdefault(path, []).append(again)
 
     def forget(self) -> None:
-        """Another model was chosen: nothing is to be asked of those by itself any more."""
-        self._unasked.clear()
+        """Another model was chosen: nothing is to be asked of those by itself any more, nor of one
+        that is being loaded again."""
+        for waited in self._unasked.values():
+            waited.clear()
 
     def is_over(self, path: Path) -> None:
         """That one is loaded, whoever wanted it."""
@@ -70,10 +72,8 @@ class FailedLoads(QObject):
             self.options_requested.emit(path)
 
     async def _load_again(self, path: Path, *, is_forced: bool) -> None:
-        waited = self._unasked.pop(path, [])
+        waited = self._unasked.setdefault(path, [])
         if await self._load(path, is_forced):
-            for again in waited:
+            asked, waited[:] = list(waited), []  # once, however often a button was pressed
+            for again in asked:
                 self._tasks.start(again())
-        else:
-            for again in waited:
-                self.keep(path, again)

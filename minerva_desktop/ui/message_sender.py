@@ -15,7 +15,7 @@ from minerva_desktop.app.chat_session import GONE, ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.message import MessageState
-from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.parts import Files, sent_texts
 from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -84,7 +84,6 @@ class MessageSender(QObject):
     def _on_submitted(self, text: str) -> None:
         """It stays in the composer until it is known to fit. A waiting message that was changed is
         counted when it is its turn."""
-        self._find_models()
         if self._edit.submit():
             return
         files = self._composer.files
@@ -143,6 +142,9 @@ class MessageSender(QObject):
     ) -> bool:
         """Whether the first waiting message of ``session`` fits behind ``reply_to``; where it does
         not, that is told."""
+        session.sending.find_models(self._models.in_place_of)
+        if all(each is not queued for each in session.queued):
+            return False  # it is for another file now, and asked for again
         branch = session.conversation.branch_to(reply_to)
         again = partial(session.send_queued, reply_to)
         asked = Asked(session, queued.model_path, branch, queued.text, queued.files, again)
@@ -183,14 +185,7 @@ class MessageSender(QObject):
         if session is not None and session.editing.is_first:
             self._composer.submit()  # as it is changed so far
         elif session is not None:
-            self._find_models()
             self._tasks.start(session.send_queued())
-
-    def _find_models(self) -> None:
-        """Before what waited when the app was closed last is sent, now or behind something else."""
-        session = self._session()
-        if session is not None:
-            session.sending.find_models(self._models.in_place_of)
 
 
 async def _say(asked: Asked) -> None:
@@ -209,9 +204,4 @@ async def _say(asked: Asked) -> None:
 
 
 def _begins_with(text: str, files: Files, asked: Asked) -> bool:
-    return text.startswith(asked.text) and _texts(files) == _texts(asked.files)
-
-
-def _texts(files: Files) -> list[tuple[str, str]]:
-    """What is sent of them; their tokens may be counted meanwhile."""
-    return [(file.name, file.text) for file in files]
+    return text.startswith(asked.text) and sent_texts(files) == sent_texts(asked.files)

@@ -130,7 +130,8 @@ class ModelController(QObject):
         """Load a model for what is asked of it; whether it is loaded then. What goes wrong is told,
         and ``again`` done once a button of that notice has it loaded after all, unless another is
         chosen meanwhile."""
-        if await self._load(path, self._n_choices):
+        choice = self._n_choices
+        if await self._load(path, choice) and choice == self._n_choices:
             self._failed.keep(path, again)
         return path in self._ready
 

@@ -22,7 +22,14 @@ from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.context_cut import ContextCut, last_cut
 from minerva_desktop.chat.conversation import clean_text, draft_turn
 from minerva_desktop.chat.message import ChatTurn, Message
-from minerva_desktop.chat.parts import FilePart, Files, ReasoningPart, ToolResultPart, files_in
+from minerva_desktop.chat.parts import (
+    FilePart,
+    Files,
+    ReasoningPart,
+    ToolResultPart,
+    files_in,
+    sent_texts,
+)
 from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_text
@@ -66,9 +73,8 @@ class Asked(msgspec.Struct, frozen=True):
 
     def is_in(self, composer: Composer) -> bool:
         """Whether that is what stands there, unchanged."""
-        files = [(file.name, file.text) for file in composer.files]
-        kept = [(file.name, file.text) for file in self.files]  # which were counted meanwhile
-        return self.is_draft and (composer.text, files) == (self.text, kept)
+        has_files = sent_texts(composer.files) == sent_texts(self.files)
+        return self.is_draft and has_files and composer.text == self.text
 
     @property
     def reply_to(self) -> str | None:

@@ -60,7 +60,7 @@ class RemovedMessages(QObject):
                 both = "\n\n".join(filter(None, (queued.text, kept.draft)))
                 await here.keep_draft(both, (*queued.files, *kept.draft_files))
 
-        self._offers.undo("The message is not sent", undo)
+        self._offers.undo("The message is not sent", undo, undone="The message is back")
 
     async def _again(self, session: ChatSession) -> ChatSession:
         """That chat's session, also where it was deleted and brought back meanwhile. Raises

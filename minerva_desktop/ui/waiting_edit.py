@@ -11,7 +11,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.parts import Files, sent_texts
 from minerva_desktop.ui.composer import STILL_READING
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
@@ -19,6 +19,7 @@ from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
 GIVEN_UP = "Your change to the waiting message was not kept"
+TAKEN_UP = "Your change to the waiting message is back"
 
 
 class WaitingEdit(QObject):
@@ -79,26 +80,33 @@ class WaitingEdit(QObject):
         session.editing.give_up(session)
         self._show_draft(session)
         before = next(each for each in session.queued if each.id == edited.id)
-        if (text, files) != (before.text, before.files) and (text.strip() or files):
+        is_same = text == before.text and sent_texts(files) == sent_texts(before.files)
+        if not is_same and (text.strip() or files):
             again = partial(self._begin_again, session, edited.id, text, files)
-            self._offers.undo(GIVEN_UP, again, is_last_chance=True)
+            self._offers.undo(GIVEN_UP, again, undone=TAKEN_UP, is_last_chance=True)
         self.send_due(session)
 
     async def _begin_again(
         self, session: ChatSession, queued_id: str, text: str, files: Files
     ) -> None:
-        """Have that in the composer again; where the message does not wait any more, as one of its
-        own."""
-        composer = self._composer
-        if session.is_gone or all(each.id != queued_id for each in session.queued):
-            composer.put_back(f"{text}\n\n" if composer.text.strip() else text, files)
-        elif session is self._session():
+        """Have that in the composer of its chat again, now or when that is shown: where the message
+        does not wait any more, as the draft, also behind another that is being changed there. Where
+        there is no such chat any more, it is the open one's."""
+        composer, is_here = self._composer, session is self._session()
+        waits = not session.is_gone and any(each.id == queued_id for each in session.queued)
+        if waits and is_here:
             self._begin(session, queued_id)
             composer.attachments.start_over(files)
             composer.set_text(text)
-        else:  # for when its chat is shown
+        elif waits:
             session.editing.begin(session, queued_id)
             session.editing.keep(text, files)
+        elif session.is_gone or (is_here and session.editing.message is None):
+            composer.put_back(f"{text}\n\n" if composer.text.strip() else text, files)
+        else:
+            kept = session.conversation
+            draft = "\n\n".join(filter(None, (text, kept.draft)))
+            await session.keep_draft(draft, (*files, *kept.draft_files))
 
     def throw_away(self, queued_id: str) -> None:
         """That message is about to be taken out of the queue: where it is the one that is being

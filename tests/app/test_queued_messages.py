@@ -182,6 +182,18 @@ async def test_a_count_that_fails_leaves_the_message_for_its_person(
     assert [queued.text for queued in session.queued] == ["Two"]
 
 
+async def test_what_was_about_to_be_counted_at_the_end_waits_for_its_person(desk: Desk) -> None:
+    """It could not be sent any more where the window stayed open after all."""
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL)
+    await desk.says(session, "Un")
+    await session.close()
+    assert session.is_paused
+    await session.send_queued()
+    assert len(desk.engine.started) == 2
+
+
 async def test_what_waits_at_the_end_waits_for_its_person_the_next_time(desk: Desk) -> None:
     """It was one draft with what was typed then."""
     session = desk.new_session()
@@ -205,6 +217,51 @@ async def test_what_waits_at_the_end_waits_for_its_person_the_next_time(desk: De
     assert (was_from_disk, again.sending.is_from_disk) == (True, False)
     stored = await desk.store.load(session.conversation.id)
     assert [each.text for each in stored.waiting] == ["Three"]
+
+
+async def test_one_that_waits_for_a_moment_only_does_not_come_back(desk: Desk) -> None:
+    """It was taken out while the disk was still told of it, which was told no more then."""
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    session.enqueue("Two", MODEL, (NOTES,))
+    await asyncio.sleep(0)
+    session.unqueue(session.queued[0].id)
+    await asyncio.sleep(0)
+    await session.rename("Counting")  # which is written behind all that
+    assert (await desk.store.load(session.conversation.id)).waiting == ()
+    session.enqueue("Three", MODEL, (NOTES,))
+    await asyncio.sleep(0)
+    session.move_queued(session.queued[0].id, 1)
+    session.enqueue("Four", OTHER)
+    await session.keep_draft("typed")
+    waiting = (await desk.store.load(session.conversation.id)).waiting
+    assert [(each.text, each.files) for each in waiting] == [("Three", (NOTES,)), ("Four", ())]
+
+
+async def test_what_waited_over_a_restart_finds_its_models_as_long_as_any_of_it_waits(
+    desk: Desk,
+) -> None:
+    """One that was thrown away, or a change that was given up, had the rest ask a model that was
+    not there any more."""
+    session = desk.new_session()
+    await session.send("One", MODEL)
+    for text in ("Two", "Three", "Four"):
+        session.enqueue(text, MODEL)
+    await session.close()
+    await desk.library.trash([session.conversation.id])
+    await desk.library.restore([session.conversation.id])
+    again = await desk.library.open_session(session.conversation.id)
+    assert again.unqueue(again.queued[0].id) is not None
+    again.editing.begin(again, again.queued[1].id)
+    again.sending.find_models(lambda _: OTHER)
+    again.editing.give_up(again)
+    assert [(each.text, each.model_path) for each in again.queued] == [
+        ("Three", OTHER),
+        ("Four", OTHER),
+    ]
+    for queued in again.queued:
+        again.unqueue(queued.id)
+    assert not again.sending.is_from_disk
 
 
 async def test_a_draft_is_the_chats_at_once(desk: Desk) -> None:
@@ -273,6 +330,7 @@ async def test_what_is_edited_holds_up_the_rest(desk: Desk, *, is_given_up: bool
     while not session.is_paused:
         await asyncio.sleep(0)
     assert len(desk.engine.started) == 1
+    await session.keep_draft("typed on")  # which is written behind that
     stored = await desk.store.load(session.conversation.id)
     assert [each.text for each in stored.waiting] == ["Deux", "Three"]
     assert session.sending.was_due(session)

@@ -107,7 +107,9 @@ async def test_an_offer_goes_with_its_branch(bench: Bench) -> None:
 
 
 async def test_a_summary_is_its_models_and_others_are_told_to_wait(bench: Bench) -> None:
-    question_id, _ = await _grow(bench)
+    for question, words in (("Two", "w " * 125), ("Three", "w " * 125), ("Four", "Vier")):
+        await bench.desk.answered(bench.session, question, words)  # none too long for a summary
+    question_id = bench.session.conversation.active_branch()[-2].id
     edits, events = bench.window.chat_view.edits, bench.window.chat_view.events
     edits[question_id] = LONG
     for is_loaded in (False, True):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 TEXT = "See\n\n```python\nprint(1)\n```\n\nend"
 BUTTONS = [
-    "a.md, 5 bytes, 2 tokens",
+    "a.md, 5 bytes, 3 tokens",
     "Thought for 1 s",
     "Copy Python code",
     "Wrap long lines of Python code",
@@ -45,7 +45,7 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     window.activateWindow()
     qtbot.waitActive(window)
     asked = msgspec.structs.replace(
-        question("Why?"), parts=(FilePart("a.md", "hello", 5, n_tokens=2),)
+        question("Why?"), parts=(FilePart("a.md", "hello", 5, n_tokens=3),)
     )
     said = msgspec.structs.replace(answer(TEXT), parts=(ReasoningPart("So.", 1_200),))
     failed = msgspec.structs.replace(answer(""), state=MessageState.FAILED, error="It ended")

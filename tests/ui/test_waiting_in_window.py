@@ -9,20 +9,32 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
+from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.waiting_edit import GIVEN_UP
 from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, NOT_YET, REMOVE
 from tests.ui.open_window import OpenWindow
-from tests.ui.test_message_actions import ENDLESS, remember, titles, undo
+from tests.ui.test_message_actions import (
+    ENDLESS,
+    SHORT,
+    answered,
+    do,
+    remember,
+    titles,
+    undo,
+    views,
+)
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -139,6 +151,7 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     opened.press(Qt.Key.Key_Escape)
     QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     opened.until("change", lambda: opened.window.composer.text == "Two and a half")
+    assert opened.notice == "Your change to the waiting message is back"
     _press(opened, REMOVE, 0)
     assert _waits(opened) == ["Three"]
     assert opened.notice == "The message is not sent"
@@ -151,6 +164,45 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert opened.notice != GIVEN_UP
     opened.press(Qt.Key.Key_Escape)
     opened.until("end", lambda: not opened.is_answering)
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_what_esc_dropped_comes_back_as_the_draft_of_its_chat(
+    waiting: OpenWindow, *, is_elsewhere: bool
+) -> None:
+    """It came back in the chat that was shown by then, or in another message that was edited."""
+    opened = waiting
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
+    opened.press(Qt.Key.Key_Escape)
+    assert opened.notice == GIVEN_UP
+    _press(opened, REMOVE, 0)
+    if is_elsewhere:
+        opened.window.sidebar.new_chat.emit()
+        opened.until("new chat", lambda: opened.window.composer.text == "")
+    else:
+        _press(opened, EDIT, 0)
+    opened.window.notifications.action_triggered.emit("waiting:1")  # its Undo
+    if is_elsewhere:
+        opened.open_chat("One")
+    else:
+        QApplication.processEvents()
+        assert opened.window.composer.text == "Three"
+        opened.press(Qt.Key.Key_Escape)
+    opened.until("draft", lambda: opened.window.composer.text == "Two and a half\n\nhalf")
+    assert _waits(opened) == ["Three"]
+
+
+def test_a_file_that_was_counted_meanwhile_is_no_change(waiting: OpenWindow) -> None:
+    opened, composer = waiting, waiting.window.composer
+    composer.attachments.put_back((FilePart("notes.md", "# Notes", 7),))
+    opened.press(Qt.Key.Key_Return)
+    opened.until("place in the queue", lambda: len(_waits(opened)) == 3)
+    _press(opened, EDIT, 2)
+    opened.until("count", lambda: composer.files[0].n_tokens > 0)
+    opened.press(Qt.Key.Key_Escape)
+    assert opened.notice == ""
 
 
 def test_what_was_offered_for_the_draft_is_not_done_to_one_that_is_edited(
@@ -216,6 +268,31 @@ def test_they_wait_for_their_person_after_a_restart(
         opened.until("answer", lambda: opened.is_answering)
         assert _waits(opened) == ["Three"]
         assert opened.window.composer.text == "half"
+
+
+def test_what_waited_over_a_restart_follows_an_answer_that_goes_on(
+    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
+) -> None:
+    """It was for a file that was elsewhere by then, which *Send now* alone looked for."""
+    remember(ENDLESS)
+    before, after = tmp_path / "before" / "m.gguf", tmp_path / "after" / "m.gguf"
+    before.parent.mkdir()
+    shutil.copy(small_path, before)
+    catalog = Catalog(minerva_home / "models.json", embedded=before)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        _wait(opened)
+    before.parent.rename(after.parent)
+    with closing(apsw.Connection(str(app_paths().database))) as chats:
+        short = msgspec.json.encode(SHORT).decode()
+        chats.execute("UPDATE conversations SET parameters = ?", (short,))
+    catalog = Catalog(minerva_home / "models.json", embedded=after)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        opened.until("messages", lambda: _waits(opened) == ["Two", "Three"])
+        _press(opened, REMOVE, 0)
+        do(opened, 1, MessageAction.CONTINUE)
+        answered(opened, 4)
+        question, said = (view.message for view in views(opened)[2:])
+        assert (question.text, said.state) == ("Three", MessageState.COMPLETE)
 
 
 def test_what_was_edited_when_its_turn_came_is_sent_then(waiting: OpenWindow) -> None:
