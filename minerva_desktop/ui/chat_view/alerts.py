@@ -27,6 +27,11 @@ def alert_of(block: Sequence[Token]) -> str:
     return "" if found is None else _SIGNS[found[1].upper()]
 
 
+def reads_as_alert(line: str) -> bool:
+    """Whether a quote that begins with the ``line`` would be one."""
+    return _FIRST_LINE.match(line) is not None
+
+
 def without_first_line(source: str) -> str:
     """What an alert's first paragraph says."""
     return _FIRST_LINE.sub("", source, count=1)

@@ -13,11 +13,11 @@ from itertools import takewhile
 
 from pygments.lexers import get_all_lexers
 
-from minerva_desktop.ui.chat_view.alerts import first_line
+from minerva_desktop.ui.chat_view.alerts import first_line, reads_as_alert
 from minerva_desktop.ui.chat_view.footnotes import TEXT_LINK
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.row_text import BOXES
-from minerva_desktop.ui.chat_view.rows import LIST, Kind, Row, runs_text
+from minerva_desktop.ui.chat_view.rows import LIST, QUOTE, Kind, Row, runs_text
 from minerva_desktop.ui.chat_view.run_markdown import inline_markdown, line_markdown
 
 PAUSE = 500  # rows that are looked at without a break
@@ -112,6 +112,8 @@ def _write(writer: _Writer, block: list[Row]) -> None:
     is_in_item = row.item == len(row.nest) - 1
     if row.marker[:-1].isdecimal() and is_in_item and content[0][:1] in BOXES:
         content[0] = f"{BOXES[content[0][0]]} {content[0][1:].lstrip()}"
+    if row.kind is Kind.TEXT and row.nest == QUOTE and not same and reads_as_alert(content[0]):
+        content[0] = f"\\{content[0]}"  # which says it, and is none
     for number, line in enumerate(content):
         text = (rest if number else first) + line
         writer.lines.append(text if line else text.rstrip(" "))

@@ -47,6 +47,11 @@ def test_what_is_copied_is_its_source_or_says_its_name() -> None:
     assert html_of(rows).count(note) == 2
 
 
+def test_a_quote_that_says_the_sign_of_an_alert_is_copied_as_none() -> None:
+    source = "> \\[!NOTE]\n> begins one."
+    assert markdown_of(rendered(source)) == source
+
+
 @pytest.mark.parametrize(
     "source",
     [
