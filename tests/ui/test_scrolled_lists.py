@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QByteArray, QEvent, QMimeData, QPoint, QPointF, Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QHoverEvent, QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
@@ -117,3 +118,16 @@ def test_a_drag_that_rests_drops_on_the_row_that_scrolled_below_it(
     with qtbot.waitSignal(sidebar.chat_actions.move) as moved:
         QApplication.sendEvent(view.viewport(), QDropEvent(QPointF(place), *as_now))
     assert moved.args == [["50"], ""]
+
+
+@pytest.mark.parametrize("row", [1, 3])
+def test_the_row_below_the_pointer_is_marked(sidebar: Sidebar, row: int) -> None:
+    view = part(sidebar, ChatListView, "chatList")
+    rects = {each: view.visualRect(view.model().index(each, 0)) for each in (row, row + 1)}
+    QTest.mouseMove(view.viewport(), rects[row + 1].center())
+    before = on_screen(view)
+    QTest.mouseMove(view.viewport(), rects[row].center())
+    after = on_screen(view)
+    for rect in rects.values():
+        assert before.copy(rect) != after.copy(rect)
+    assert after == painted_anew(view)
