@@ -24,7 +24,7 @@ from minerva_desktop.app.context_cutting import (
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.parts import Files, sent_texts
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.context_help import ContextHelp, counted_messages, fits_without
@@ -91,6 +91,8 @@ class ContextController(QObject):
         self._reading = ContextReading(window, worker, models, tasks, session)
         self._offer: _Offer | None = None
         self._told: ChatSession | None = None  # whose draft was said not to fit
+        # By chat: the draft that was sent off and has no room.
+        self._refused: dict[str, tuple[str, list[tuple[str, str]]]] = {}
         self._help = ContextHelp(window, worker, models, tasks, session, self._find)
         self._summing: asyncio.Task[None] | None = None
         window.status.context.usage_told.connect(self._on_usage)
@@ -147,6 +149,8 @@ class ContextController(QObject):
     def on_outgrown(self, outgrown: Outgrown) -> None:
         """That was not sent."""
         session = outgrown.asked.session
+        if outgrown.asked.is_draft:
+            self._refused[session.conversation.id] = _sent(outgrown.asked)
         if session is not self._session():
             title = session.conversation.title
             chat = f"the chat “{title}”" if title else "another chat"
@@ -198,6 +202,8 @@ class ContextController(QObject):
             self._window.notifications.dismiss(LATER)
             if self._offer is not None and self._offer.refused and not self._summing:
                 self._withdraw()  # something else was asked, which fits
+            if session is not None:
+                self._refused.pop(session.conversation.id, None)
             return
         if not self._window.status.context.is_outgrown:
             self._told = None
@@ -220,14 +226,19 @@ class ContextController(QObject):
             return
         if not self._window.status.context.is_outgrown or shown != _shown(session):
             return  # it was shortened meanwhile
-        self._offer = _Offer(session, path, found, shown)
+        asked = Asked(session, path, session.conversation.active_branch(), text, files)
+        is_refused = self._refused.get(session.conversation.id) == _sent(asked)
+        self._offer = _Offer(session, path, found, shown, refused=asked if is_refused else None)
         with_draft = "With what you are typing, the" if draft is not None else "The"
         if files:
             with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
         meter = self._window.status.context
-        needed = _needed(session, TokenCount(meter.used or n_ctx, meter.is_all))
-        self._tell(words, found, path, needed, BEGIN_ANEW if draft is None else SHORTEN)
+        used = TokenCount(meter.used or n_ctx, meter.is_all)
+        if is_refused:  # and its chat was left since
+            words = self._words(Outgrown(asked, draft, used, n_ctx))
+        instead = BEGIN_ANEW if draft is None else SHORTEN
+        self._tell(words, found, path, _needed(session, used), instead)
 
     def _has_offer(self, session: ChatSession) -> bool:
         """Whether one is made already: in a notice, or under the answer that the chat ends with."""
@@ -371,6 +382,11 @@ def _larger(needed: int, path: Path) -> NoticeAction:
 def _needed(session: ChatSession, used: TokenCount) -> int:
     """The tokens that a context needs for the chat, of which ``used`` were counted."""
     return used.about(sum(len(message.text) for message in session.conversation.active_branch()))
+
+
+def _sent(asked: Asked) -> tuple[str, list[tuple[str, str]]]:
+    """What tells whether two messages would be the same."""
+    return asked.text, sent_texts(asked.files)
 
 
 def _shown(session: ChatSession) -> tuple[str, ...]:

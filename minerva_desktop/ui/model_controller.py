@@ -101,11 +101,11 @@ class ModelController(QObject):
         return self._names.get(path)
 
     def in_place_of(self, path: Path) -> Path:
-        """That model, or where it is not in the library any more, one by that name, or the chosen
-        one."""
-        if path in self._names:
+        """That model, or where it cannot be opened, one by that name, or the chosen one."""
+        there = [path_of(item.path) for item in self._items if not item.problem]
+        if path in there:
             return path
-        named = (each for each in self._names if model_name(each) == model_name(path))
+        named = (each for each in there if model_name(each) == model_name(path))
         return next(named, None) or self._current or path
 
     def item_of(self, path: Path) -> PickerItem:

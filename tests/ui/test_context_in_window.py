@@ -204,6 +204,26 @@ def test_older_messages_are_summarised(opened: OpenWindow) -> None:
     opened.window.context_panel.close()
 
 
+def test_what_was_not_sent_goes_by_itself_also_after_another_chat(opened: OpenWindow) -> None:
+    _try_to_send(opened, "Which one do you like?")
+    refusal = opened.notice
+    _leave_and_come_back(opened)
+    opened.until("refusal", lambda: opened.notice == refusal)
+    _click(opened, "Keep the newest")
+    opened.until("message", lambda: "Which one do you like?" in opened.transcript)
+    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+    assert opened.window.composer.text == ""
+
+
+def _leave_and_come_back(opened: OpenWindow) -> None:
+    QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
+    opened.until("new chat", lambda: "number" not in opened.transcript)
+    assert opened.notice == ""
+    chats = opened.part(QListView, "chatList").model()
+    chat_id = chats.index(1, 0).data(Qt.ItemDataRole.UserRole).id
+    opened.window.sidebar.opened.emit(chat_id, "")
+
+
 def test_it_is_offered_before_anything_is_sent_that_does_not_fit(opened: OpenWindow) -> None:
     fills = f"chat fills the context of small ({N_CTX} tokens)."
     opened.until("offer", lambda: opened.notice.startswith(f"The {fills}"))
@@ -211,12 +231,7 @@ def test_it_is_offered_before_anything_is_sent_that_does_not_fit(opened: OpenWin
     opened.window.composer.set_text("Which one?")
     opened.until("count", lambda: "tokens" in opened.context)
     assert opened.notice == ""  # it was closed
-    QTest.mouseClick(opened.part(QPushButton, "newChatButton"), Qt.MouseButton.LeftButton)
-    opened.until("new chat", lambda: "number" not in opened.transcript)
-    assert opened.notice == ""
-    chats = opened.part(QListView, "chatList").model()
-    chat_id = chats.index(1, 0).data(Qt.ItemDataRole.UserRole).id
-    opened.window.sidebar.opened.emit(chat_id, "")
+    _leave_and_come_back(opened)
     typed = f"With what you are typing, the {fills}"
     opened.until("offer with the draft", lambda: opened.notice.startswith(typed))
     assert "it fits" in opened.notice

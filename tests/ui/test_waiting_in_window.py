@@ -270,6 +270,44 @@ def test_they_wait_for_their_person_after_a_restart(
         assert opened.window.composer.text == "half"
 
 
+def test_what_waited_for_a_model_that_is_gone_goes_to_the_chosen_one(
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    small_catalog: Catalog,
+    small_path: Path,
+    tmp_path: Path,
+) -> None:
+    """The library still names it, so each was asked of it in vain, and spent. Why they wait is the
+    same whichever is the first."""
+    remember(ENDLESS)
+    mine = tmp_path / "mine.gguf"
+    shutil.copy(small_path, mine)
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog, [mine])) as opened:
+        opened.until("model", lambda: opened.loaded_paths == [str(mine)])
+        _wait(opened)
+    mine.unlink()
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        opened.until("messages", lambda: _waits(opened) == ["Two", "Three"])
+        assert str(mine) in opened.model_paths
+        assert _why(opened) == NOT_YET
+        _press(opened, REMOVE, 0)
+        assert (_waits(opened), _why(opened)) == (["Three"], NOT_YET)
+        undo(opened)
+        opened.until("message", lambda: _waits(opened) == ["Two", "Three"])
+        assert _why(opened) == NOT_YET
+        opened.part(QPushButton, "sendWaitingButton").click()
+        opened.until("model", lambda: opened.loaded_paths == [str(small_path)])
+        opened.until("answer", lambda: opened.is_answering)
+        assert _waits(opened) == ["Three"]
+
+
+def _why(opened: OpenWindow) -> str:
+    """What is said beside *Send now*."""
+    line = opened.part(QPushButton, "sendWaitingButton").parentWidget()
+    assert line is not None
+    return line.findChildren(QLabel)[0].text()
+
+
 def test_what_waited_over_a_restart_follows_an_answer_that_goes_on(
     qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
 ) -> None:
