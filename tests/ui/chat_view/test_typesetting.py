@@ -116,6 +116,12 @@ def test_markup_in_a_text_is_text(tex: str, alike: str) -> None:
         (r"\text{100\%}", r"\text{100}\%"),
         (r"\ce{H2O}", r"\mathrm{H}_2\mathrm{O}"),
         (r"\ce{SO4^2-}", r"\mathrm{SO}_4^{2-}"),
+        (
+            r"\ce{N2 <=>[Fe][450 °C] NH3}",
+            r"\mathrm{N}_2 \xrightleftharpoons[{450\,°\mathrm C}]{\mathrm{Fe}} \mathrm{NH}_3",
+        ),
+        (r"\ce{A <-->[x] B}", r"\mathrm{A} \xtofrom[{}]{\mathrm{x}} \mathrm{B}"),
+        (r"\ce{A <->[x] B}", r"\mathrm{A} \xleftrightarrow[{}]{\mathrm{x}} \mathrm{B}"),
         (r"\ce{Na+ + Cl-}", r"\mathrm{Na}^+ + \mathrm{Cl}^-"),
     ],
 )
@@ -123,6 +129,22 @@ def test_a_command_looks_as_what_it_stands_for(tex: str, alike: str) -> None:
     made, expected = typeset(tex, display=True), typeset(alike, display=True)
     assert made.path.elementCount() == expected.path.elementCount()
     assert made.width == pytest.approx(expected.width, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("tex", "alike"),
+    [
+        (r"\tag{1} E=mc^2", r"E=mc^2 \tag{1}"),
+        (r"\tag*{A} a^{2} \{ b,", r"a^{2} \{ b, \tag*{A}"),
+        (
+            r"\begin{align} \tag{1} a &= \begin{cases} b \\ c \end{cases} \\ d &= e \end{align}",
+            r"\begin{align} a &= \begin{cases} b \\ c \end{cases} \tag{1} \\ d &= e \end{align}",
+        ),
+    ],
+)
+def test_a_tag_stands_where_its_row_ends(tex: str, alike: str) -> None:
+    made, expected = typeset(tex, display=True), typeset(alike, display=True)
+    assert made == expected
 
 
 def test_words_that_the_formulas_font_lacks_are_in_the_windows_font() -> None:
