@@ -126,6 +126,7 @@ async def test_a_summary_is_its_models_and_others_are_told_to_wait(bench: Bench)
     events.edit_submitted.emit(question_id, LONG)
     await bench.until_told("ask again once that is done")
     bench.press("context-stop-summary")
+    await until(lambda: bench.notice == "")  # what was to be waited for is over
     other, bench.session = bench.session, bench.desk.new_session()
     bench.room.outgrown.emit(bench.refused[-1])
     assert bench.notice.startswith(f"Nothing was sent in the chat “{other.conversation.title}”.")
