@@ -397,5 +397,4 @@ async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: Benc
         def encode(self, *_: object, **__: object) -> bytes:
             raise AssertionError
 
-    asked = Asked(bench.session, MODEL, (), Long("é" * 301))
-    assert bench.room.may_lack(asked)
+    assert bench.room.may_lack(Asked(bench.session, MODEL, (), Long("é" * 301)))
