@@ -17,6 +17,16 @@ _ARROWS = {
     "->": r"\longrightarrow",
     "<-": r"\longleftarrow",
 }
+# Those that have something above or below them.
+_LABELLED = {
+    "<=>>": r"\xrightleftharpoons",
+    "<<=>": r"\xrightleftharpoons",
+    "<=>": r"\xrightleftharpoons",
+    "<-->": r"\xtofrom",
+    "<->": r"\xleftrightarrow",
+    "->": r"\xrightarrow",
+    "<-": r"\xleftarrow",
+}
 _THIN = r"\,"
 _FORMS = {
     "gas": r"\uparrow ",
@@ -84,8 +94,7 @@ def _drop_space(made: list[str]) -> None:
 def _arrow(arrow: str, above: str | None, below: str | None) -> str:
     if above is None:
         return rf"\;{_ARROWS[arrow]}\; "
-    command = r"\xleftarrow" if arrow == "<-" else r"\xrightarrow"
-    return f" {command}[{reaction(below or '')}]{{{reaction(above)}}} "
+    return f" {_LABELLED[arrow]}[{reaction(below or '')}]{{{reaction(above)}}} "
 
 
 def _upright(script: str) -> str:

@@ -24,9 +24,10 @@ _COMMAND = re.compile(
     r"|eqref|norm|abs)(?![a-zA-Z])\*?"
 )
 _PLACE = re.compile(r"(\\begin\s*\{(?:aligned|alignedat|gathered|split|array)\})\s*\[\s*[tbc]\s*\]")
-_SIGN = re.compile(r"\\(P|copyright|textdegree|lcm)(?![a-zA-Z])")
+_SIGN = re.compile(r"\\(P|bmod|copyright|textdegree|lcm)(?![a-zA-Z])")
 _SIGNS = {
     "P": "\u00b6",
+    "bmod": r"\;\mathrm{mod}\;",
     "copyright": "\u00a9",
     "textdegree": "\u00b0",
     "lcm": r"\operatorname{lcm}",

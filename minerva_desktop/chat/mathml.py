@@ -36,8 +36,10 @@ _ALIGNED = re.compile(
 )
 _ALIGNED_END = re.compile(r"\\end\s*\{(?:align(?:ed)?at\*?|align|flalign\*?|eqnarray\*?)\}")
 _VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatrix)\*?\}")
-_TAG = re.compile(r"\\tag\s*\{([^{}]*)\}")
-_BARE_TAG = re.compile(r"\\tag\*\s*\{([^{}]*)\}")
+# What a row with a tag in it is made of: the tag is set where the row ends.
+_ROW_PART = re.compile(
+    r"\\tag(?P<bare>\*?)\s*\{(?P<tag>[^{}]*)\}|\\(?:begin|end)(?![a-zA-Z])|\\.|[{}]", re.DOTALL
+)
 # What one row is to be further away from the next; drawn as text otherwise.
 _ROW_GAP = re.compile(r"(\\\\)\*?\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 _ANGLES = re.compile(r"\\(left|right|big\w?|Big\w?|bigg\w?|Bigg\w?)\s*([<>])")
@@ -118,12 +120,36 @@ def prepared(tex: str) -> str:
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
     tex = _VARIANT.sub(r"\\\1{\2}", tex)
-    tex = _BARE_TAG.sub(r"\\qquad \\text{\1}", tex)
-    tex = _TAG.sub(r"\\qquad (\\text{\1})", tex)
+    tex = _with_tags_last(tex)
     tex = _ANGLES.sub(lambda match: f"\\{match[1]}{_ANGLE_NAMES[match[2]]}", tex)
     # Markup of the libraries' own is made of these: there is to be none that they did not write.
     tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")
     return _TEXT_DASH.sub("\\1\u2010", tex)
+
+
+def _with_tags_last(tex: str) -> str:
+    r"""``tex`` with what each ``\tag`` says at the end of its row, wherever in it that stands."""
+    made: list[str] = []
+    tags = [""]  # of the row that is gone through, and of those around it
+    at = 0
+    for part in _ROW_PART.finditer(tex):
+        made.append(tex[at : part.start()])
+        at = part.end()
+        if part["tag"] is not None:
+            text = rf"\text{{{part['tag']}}}"
+            tags[-1] += rf"\qquad {text}" if part["bare"] else rf"\qquad ({text})"
+            continue
+        match part[0]:
+            case "{" | r"\begin":
+                tags.append("")
+            case "}" | r"\end":
+                made.append(tags.pop())
+                tags = tags or [""]
+            case "\\\\":
+                made.append(tags[-1])
+                tags[-1] = ""
+        made.append(part[0])
+    return "".join((*made, tex[at:], *reversed(tags)))
 
 
 def cannot_typeset(reason: str) -> InvalidRequest:

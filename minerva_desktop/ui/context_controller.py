@@ -199,7 +199,8 @@ class ContextController(QObject):
         was closed does not come back with the next letter."""
         session = self._session()
         if session is None or session.is_answering:
-            self._window.notifications.dismiss(LATER)
+            for identity in (LATER, HAS_ROOM):
+                self._window.notifications.dismiss(identity)
             if self._offer is not None and self._offer.refused and not self._summing:
                 self._withdraw()  # something else was asked, which fits
             if session is not None:
@@ -303,7 +304,7 @@ class ContextController(QObject):
             if refused is not None and is_current and refused.is_in(composer):
                 composer.submit()
             elif refused is not None and is_current and refused.is_draft:
-                notice = Notice(NoticeKind.INFO, HAS_ROOM, key=LATER, is_of_chat=True)
+                notice = Notice(NoticeKind.INFO, HAS_ROOM, is_of_chat=True)
                 self._window.notifications.show_notice(notice)
         if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
@@ -314,6 +315,7 @@ class ContextController(QObject):
         await asyncio.wait([work])
         self._summing = None
         self._window.notifications.dismiss(OUTGROWN)
+        self._window.notifications.withdraw(LATER)
         if work.cancelled():
             return
         try:

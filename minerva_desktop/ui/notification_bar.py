@@ -165,13 +165,22 @@ class NotificationBar(QWidget):
             self._refresh()
             self.closed.emit(identity)
 
+    def withdraw(self, identity: str) -> None:
+        """Take a notice away, also from where it waits for its chat to be shown again."""
+        for chat_id, notices in self._away.items():
+            kept = [notice for notice in notices if notice.identity != identity]
+            self._away[chat_id] = kept
+            if len(kept) < len(notices):
+                self.closed.emit(identity)
+        self.dismiss(identity)
+
     def undo_last(self) -> bool:
         """Do what the button of the notice about the last step does, and say which that was;
         whether there is one."""
         step = self.undo_steps.take_last()
         if step is None:
             return False
-        self.dismiss(step.identity)
+        self.withdraw(step.identity)
         self.show_notice(Notice(NoticeKind.INFO, step.text, key=UNDO))
         self.action_triggered.emit(step.callback_id)
         return True

@@ -39,10 +39,20 @@ class Offers(QObject):
         *,
         undone: str = "",
         is_last_chance: bool = False,
+        is_of_chat: bool = False,
     ) -> None:
         """Say what was done, and offer to undo it for a while; Ctrl+Z does it as long as the window
-        is open, and says ``undone``. ``is_last_chance``: there is no other way back."""
-        callback_id = self._show(NoticeKind.INFO, text, "Undo", work, key, is_last_chance)
+        is open, and says ``undone``. ``is_last_chance``: there is no other way back.
+        ``is_of_chat``: the notice goes with the open chat, and comes back with it."""
+        callback_id = self._show(
+            NoticeKind.INFO,
+            text,
+            "Undo",
+            work,
+            key,
+            is_last_chance=is_last_chance,
+            is_of_chat=is_of_chat,
+        )
         self._bar.undo_steps.add(text, callback_id, self._identity(key, callback_id), undone)
 
     def do(self, text: str, label: str, work: Work, key: str) -> None:
@@ -56,7 +66,7 @@ class Offers(QObject):
     def withdraw_all(self) -> None:
         """Take away all that is still offered: it is too late for it."""
         for identity in list(self._shown):
-            self._bar.dismiss(identity)
+            self._bar.withdraw(identity)
 
     def dismiss(self, key: str) -> None:
         """Take a notice away, and what it offers; nothing happens when it is not there any more."""
@@ -65,7 +75,7 @@ class Offers(QObject):
 
     def hide(self, key: str) -> None:
         """Take a notice away; Ctrl+Z still does what it offers."""
-        self._bar.dismiss(self._prefix + key)
+        self._bar.withdraw(self._prefix + key)
 
     def _identity(self, key: str, callback_id: str) -> str:
         return self._prefix + key if key else callback_id
@@ -77,7 +87,9 @@ class Offers(QObject):
         label: str,
         work: Work,
         key: str,
+        *,
         is_last_chance: bool = False,
+        is_of_chat: bool = False,
     ) -> str:
         """The callback id of the button."""
         callback_id = f"{self._prefix}{next(self._numbers)}"
@@ -90,7 +102,14 @@ class Offers(QObject):
         identity = self._identity(key, callback_id)
         self._shown[identity] = None
         self._bar.show_notice(
-            Notice(kind, text, "", tuple(actions), identity, is_last_chance=is_last_chance)
+            Notice(
+                kind,
+                text,
+                actions=tuple(actions),
+                key=identity,
+                is_last_chance=is_last_chance,
+                is_of_chat=is_of_chat,
+            )
         )
         return callback_id
 

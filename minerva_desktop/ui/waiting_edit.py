@@ -83,7 +83,9 @@ class WaitingEdit(QObject):
         is_same = text == before.text and sent_texts(files) == sent_texts(before.files)
         if not is_same and (text.strip() or files):
             again = partial(self._begin_again, session, edited.id, text, files)
-            self._offers.undo(GIVEN_UP, again, undone=TAKEN_UP, is_last_chance=True)
+            self._offers.undo(
+                GIVEN_UP, again, undone=TAKEN_UP, is_last_chance=True, is_of_chat=True
+            )
         self.send_due(session)
 
     async def _begin_again(

@@ -126,6 +126,7 @@ async def test_a_summary_is_its_models_and_others_are_told_to_wait(bench: Bench)
     events.edit_submitted.emit(question_id, LONG)
     await bench.until_told("ask again once that is done")
     bench.press("context-stop-summary")
+    await until(lambda: bench.notice == "")  # what was to be waited for is over
     other, bench.session = bench.session, bench.desk.new_session()
     bench.room.outgrown.emit(bench.refused[-1])
     assert bench.notice.startswith(f"Nothing was sent in the chat “{other.conversation.title}”.")
@@ -396,5 +397,4 @@ async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: Benc
         def encode(self, *_: object, **__: object) -> bytes:
             raise AssertionError
 
-    asked = Asked(bench.session, MODEL, (), Long("é" * 301))
-    assert bench.room.may_lack(asked)
+    assert bench.room.may_lack(Asked(bench.session, MODEL, (), Long("é" * 301)))

@@ -142,6 +142,9 @@ def test_what_is_about_a_chat_is_there_with_that_chat_alone(bar: NotificationBar
     assert sentence(bar) == "b.bin cannot be attached."
     bar.set_chat("tides")
     assert sentence(bar) == DIED.text
+    bar.withdraw("told")  # of the other chat
+    bar.set_chat("lisbon")
+    assert sentence(bar) == DIED.text
 
 
 def test_a_key_replaces_an_older_sentence(bar: NotificationBar) -> None:

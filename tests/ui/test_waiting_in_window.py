@@ -22,7 +22,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_edit import MessageEdit
-from minerva_desktop.ui.waiting_edit import GIVEN_UP
+from minerva_desktop.ui.waiting_edit import GIVEN_UP, TAKEN_UP
 from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, NOT_YET, REMOVE
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import (
@@ -164,6 +164,35 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert opened.notice != GIVEN_UP
     opened.press(Qt.Key.Key_Escape)
     opened.until("end", lambda: not opened.is_answering)
+
+
+def test_what_esc_dropped_is_offered_in_its_chat_alone(waiting: OpenWindow) -> None:
+    opened, bar = waiting, waiting.window.notifications
+    opened.until("chat in the list", lambda: "One" in titles(opened))
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
+    opened.press(Qt.Key.Key_Escape)
+    assert opened.notice == GIVEN_UP
+    opened.window.sidebar.new_chat.emit()
+    opened.until("new chat", lambda: opened.window.composer.text == "")
+    assert opened.notice == ""
+    opened.open_chat("One")
+    opened.until("offer", lambda: opened.notice == GIVEN_UP)
+    QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+    opened.until("notice", lambda: opened.notice == "Chat deleted")
+    bar.dismiss(bar.shown.identity if bar.shown is not None else "")
+    assert opened.notice == ""
+    assert bar.undo_last()
+    opened.until("chat", lambda: opened.window.composer.text == "half")
+    opened.window.sidebar.new_chat.emit()
+    opened.until("new chat", lambda: opened.window.composer.text == "")
+    assert bar.undo_last()
+    opened.until("chat in the list again", lambda: "One" in titles(opened))
+    opened.open_chat("One")
+    opened.until("change", lambda: opened.window.composer.text == "Two and a half")
+    assert opened.notice == TAKEN_UP
+    bar.dismiss(bar.shown.identity if bar.shown is not None else "")
+    assert opened.notice == ""
 
 
 @pytest.mark.parametrize("is_elsewhere", [True, False])

@@ -116,6 +116,13 @@ def test_markup_in_a_text_is_text(tex: str, alike: str) -> None:
         (r"\text{100\%}", r"\text{100}\%"),
         (r"\ce{H2O}", r"\mathrm{H}_2\mathrm{O}"),
         (r"\ce{SO4^2-}", r"\mathrm{SO}_4^{2-}"),
+        (
+            r"\ce{N2 <=>[Fe][450 °C] NH3}",
+            r"\mathrm{N}_2 \xrightleftharpoons[{450\,°\mathrm C}]{\mathrm{Fe}} \mathrm{NH}_3",
+        ),
+        (r"\ce{A <-->[x] B}", r"\mathrm{A} \xtofrom[{}]{\mathrm{x}} \mathrm{B}"),
+        (r"\ce{A <->[x] B}", r"\mathrm{A} \xleftrightarrow[{}]{\mathrm{x}} \mathrm{B}"),
+        (r"a \bmod n", r"a\;\mathrm{mod}\;n"),
         (r"\ce{Na+ + Cl-}", r"\mathrm{Na}^+ + \mathrm{Cl}^-"),
     ],
 )
@@ -123,6 +130,44 @@ def test_a_command_looks_as_what_it_stands_for(tex: str, alike: str) -> None:
     made, expected = typeset(tex, display=True), typeset(alike, display=True)
     assert made.path.elementCount() == expected.path.elementCount()
     assert made.width == pytest.approx(expected.width, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("tex", "alike"),
+    [
+        (r"\tag{1} E=mc^2", r"E=mc^2 \tag{1}"),
+        (r"\tag*{A} a^{2} \{ b,", r"a^{2} \{ b, \tag*{A}"),
+        (
+            r"\begin{align} \tag{1} a &= \begin{cases} b \\ c \end{cases} \\ d &= e \end{align}",
+            r"\begin{align} a &= \begin{cases} b \\ c \end{cases} \tag{1} \\ d &= e \end{align}",
+        ),
+    ],
+)
+def test_a_tag_stands_where_its_row_ends(tex: str, alike: str) -> None:
+    made, expected = typeset(tex, display=True), typeset(alike, display=True)
+    assert made == expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "behind"),
+    [
+        (r"\limsup", "a_n"),
+        (r"\det", "2"),
+        (r"\operatorname{rank}", "A"),
+        (r"\lim_{n\to\infty}", r"\frac{1}{n}"),
+        (r"\log_2", "{x}"),
+        (r"\operatorname*{argmax}_{x}", "f(x)"),
+    ],
+)
+def test_an_operator_does_not_touch_what_it_is_of(operator: str, behind: str) -> None:
+    both = typeset(rf"{operator} {behind}", display=True).width
+    apart = typeset(rf"{operator}{{}} {behind}", display=True).width
+    assert both == pytest.approx(apart + 0.167, abs=0.02)
+
+
+def test_an_operator_stands_at_its_bracket_and_letters_of_chemistry_together() -> None:
+    for tex, alike in ((r"\det(A)", r"\det{}(A)"), (r"\ce{CaCO3Na}", r"\ce{CaCO3}\ce{Na}")):
+        assert typeset(tex, display=True) == typeset(alike, display=True)
 
 
 def test_words_that_the_formulas_font_lacks_are_in_the_windows_font() -> None:
