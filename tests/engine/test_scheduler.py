@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,20 @@ def test_a_prompt_is_cut_the_same_beside_any_others_and_computed_apart(sizes: li
                 if chunk.needs_logits:
                     chunk.sequence.tokens.append(7)
     assert cuts[:4] == [(0, 16), (16, 16), (32, 16), (48, 2)]
+
+
+@pytest.mark.parametrize(("is_random", "pieces"), [(True, [128] * 4), (False, [512] * 4)])
+def test_a_long_prompt_does_not_keep_an_answer_waiting(is_random: bool, pieces: list[int]) -> None:
+    """But where the same answer may be expected again, which it could change."""
+    scheduler = new_scheduler(n_batch=512, n_running=2, n_cells=8192)
+    reads = new_sequence(2, 4000)
+    reads.is_random = is_random
+    scheduler.add(reads)
+    assert shape_of(take_step(scheduler)) == [(2, 0, 512)]  # nobody waits
+    scheduler.add(new_sequence(1, 1, max_tokens=None))
+    take_step(scheduler)
+    steps = [shape_of(take_step(scheduler)) for _ in pieces]
+    assert [(first[0], second[2]) for first, second in steps] == [(1, each) for each in pieces]
 
 
 def test_where_a_gpu_computes_one_decode_takes_all_that_fits() -> None:

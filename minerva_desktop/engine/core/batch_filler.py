@@ -2,11 +2,12 @@
 
 Pure Python: no ctypes, no clock, no I/O. For `Scheduler`.
 
-On a CPU what a prompt is cut into depends on nothing but the prompt, and each chunk is computed by
-itself: llama.cpp's attention rounds 64 rows and more otherwise than fewer, so that an answer would
-depend on whose prompts happened to be in the same batch. (16 questions to SmolLM2, greedy, alone
-and eight at once: 9 answers differed with mixed batches, 1 with these.) For the same reason many
-sequences that decode are shared out to several decodes, where one of them must be steady.
+On a CPU what a prompt is cut into depends on nothing but the prompt, unless its answer is a random
+one, and each chunk is computed by itself: llama.cpp's attention rounds 64 rows and more otherwise
+than fewer, so that an answer would depend on whose prompts happened to be in the same batch. (16
+questions to SmolLM2, greedy, alone and eight at once: 9 answers differed with mixed batches, 1 with
+these.) For the same reason many sequences that decode are shared out to several decodes, where one
+of them must be steady.
 
 In a decode of fewer rows each is computed as among any others, so that there steady prompts may
 share one, with what decodes too, and it does not matter where they are cut: their logits are equal
@@ -28,6 +29,9 @@ STEADY_GREEDY = 256  # tokens
 LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
 WORTH_JOINING = 31  # rows for prompts beside those that decode
 WORTH_MAKING_WAY = 16  # tokens of an answer
+# Of a long prompt in a step, while others wait for their next token: 512 kept them waiting for 3 to
+# 5 s of two cores (**measured**, SmolLM2), and are read hardly quicker than four times as many.
+ROWS_BESIDE = 128
 
 
 class SteadyRows(msgspec.Struct, frozen=True):
@@ -229,19 +233,22 @@ class BatchFiller:
                 is_only = len(prompts) == 1
                 pieces, room = self._shared_pieces(n_left, room, budget, is_only=is_only)
             else:
-                pieces = self._own_piece(sequence, budget)
+                pieces = self._own_piece(sequence, budget, others_wait=bool(decoding))
             for count in pieces:
                 chunks.append(Chunk(sequence, sequence.slot, start, count, 0, sequence.is_steady))
                 start += count
                 budget -= count
         return chunks
 
-    def _own_piece(self, sequence: Sequence, budget: int) -> list[int]:
-        """How many tokens of a prompt are to be computed, if any."""
+    def _own_piece(self, sequence: Sequence, budget: int, *, others_wait: bool) -> list[int]:
+        """How many tokens of a prompt are to be computed, if any. ``others_wait`` for a token: then
+        they are few, unless the answer could be another by that."""
         apart = self._prompts_apart
         count = len(sequence.tokens) - sequence.n_computed
         if apart and sequence.is_steady:
             count = _equal_piece(count, STEADY_ROWS)
+        if apart and sequence.is_random and others_wait:
+            count = min(count, ROWS_BESIDE)
         count = min(count, self._n_batch if apart else budget)
         if sequence.is_scoring:
             count = min(count, self._n_outputs)

@@ -144,6 +144,7 @@ class EngineCore:
             variant,
             steady_until(sampling, self._steady_greedy),
             request.score_prompt,
+            sampling.seed is None and not sampling.is_greedy,
         )
         if request.makes_way and not self._scheduler.has_room_beside(sequence):
             raise LoadCancelled(f"{self._name} has no room beside the chats that it keeps")

@@ -20,7 +20,7 @@ class Sequence:
     ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
     no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
     ``scores``: the log-probabilities of its prompt's tokens are wanted, of which ``n_scored`` are
-    known.
+    known. ``is_random``: nobody can expect the same answer again.
     """
 
     request_id: int
@@ -30,6 +30,7 @@ class Sequence:
     variant: Variant = ()
     steady_until: int = 0
     scores: bool = False
+    is_random: bool = False
     drafts: list[int] = field(default_factory=list)
     n_prompt: int = field(init=False)
     n_cached: int = 0
