@@ -35,8 +35,8 @@ parameters = generation_params(
 )
 context = LlamaContext(model, parameters, abort=AbortFlag(), log=log)
 tokens = model.vocabulary.tokenize("Once upon a time", special=True)
-context.clear_batch()
-row = context.add_to_batch(tokens, position=0, slot=0, n_outputs=1)
+context.batch.clear()
+row = context.batch.add(tokens, position=0, slot=0, n_outputs=1)
 context.decode()
 
 logits = context.logits(row, model.n_vocab).tolist()
@@ -51,8 +51,8 @@ for token in (order[0], order[100], order[-1]):  # one after the other, with one
     pairs += [(top.logprob, logits[which] - log_sum) for top, which in zip(entry.top, order)]
 tops = [entry.token for entry in reader.of(context, row, 0, 5).top]
 
-context.clear_batch()
-context.add_to_batch([model.n_vocab], position=len(tokens), slot=0, n_outputs=1)
+context.batch.clear()
+context.batch.add([model.n_vocab], position=len(tokens), slot=0, n_outputs=1)
 try:
     context.decode()
 except MinervaError as error:

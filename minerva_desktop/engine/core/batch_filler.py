@@ -16,8 +16,6 @@ to the last bit (**measured**, SmolLM2, 6 prompts of 67 tokens, cut and mixed in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
@@ -50,8 +48,7 @@ class SteadyRows(msgspec.Struct, frozen=True):
 ANY_FORMAT = SteadyRows()
 
 
-@dataclass(slots=True)  # not frozen: one is made in each step, and that takes five times as long
-class Filled:
+class Filled(msgspec.Struct):
     """What a step is to compute: ``n_cells`` tokens in all. ``leaves_out_oldest``: there was no
     room for the oldest prompt."""
 
@@ -80,22 +77,14 @@ class BatchFiller:
         self._n_batch = n_batch
         self._n_outputs = n_outputs
         self._prompts_apart = prompts_apart
-        self._keeps_company = keeps_company and n_batch > 1
+        self.keeps_company = keeps_company and n_batch > 1  # a lone row may get another
         self._steady_rows = steady_rows
         self._shared_rows = min(STEADY_ROWS, n_batch)
+        # A lone row is multiplied otherwise than one among others wherever its cells are, so that
+        # this holds for one that alone has logits.
+        self.pairs_outputs = self.keeps_company and not steady_rows.lone_cells
         self._oldest_first = False
         self.lone_threads: int | None = None
-
-    @property
-    def keeps_company(self) -> bool:
-        """Whether a lone row may get another."""
-        return self._keeps_company
-
-    @property
-    def pairs_outputs(self) -> bool:
-        """Whether a lone row is multiplied otherwise than one among others wherever its cells are,
-        so that this holds for one that alone has logits."""
-        return self._keeps_company and not self._steady_rows.lone_cells
 
     def fill(self, sequences: list[Sequence]) -> Filled:
         """One token for each of ``sequences`` (oldest first) that decodes, with its guesses, and
@@ -157,7 +146,7 @@ class BatchFiller:
         return (
             sequence.is_steady
             and not sequence.is_scoring
-            and self._keeps_company
+            and self.keeps_company
             and self.lone_threads is not None
             and self._steady_rows.most >= STEADY_ROWS
         )
@@ -173,14 +162,14 @@ class BatchFiller:
     def lone_rows(self, groups: list[list[Chunk]]) -> list[Chunk]:
         """Those in ``groups`` that ggml would share out to its threads, so that each needs another
         row to be computed with."""
-        if not self._keeps_company:
-            return []
-        if self._slots.n_spanned_cells + 1 <= self._steady_rows.lone_cells:
+        if not self.keeps_company:
             return []
         firsts = [group[0] for group in groups if len(group) == 1 and group[0].count == 1]
         steady = [chunk for chunk in firsts if chunk.is_steady]
+        if not steady or self._slots.n_spanned_cells + 1 <= self._steady_rows.lone_cells:
+            return []
         # The first group's next cell is known.
-        if steady and steady[0] is groups[0][0] and self._is_whole(steady[0].slot):
+        if steady[0] is groups[0][0] and self._is_whole(steady[0].slot):
             return steady[1:]
         return steady
 
@@ -192,7 +181,7 @@ class BatchFiller:
             n_end = min(n_end, n_tokens + sequence.max_tokens - sequence.n_sampled)
         most = self._steady_rows.lone_cells
         return (
-            self._keeps_company
+            self.keeps_company
             and self.lone_threads is not None
             and n_tokens + WORTH_MAKING_WAY <= n_end <= most
             and self._slots.n_spanned_cells + n_end > most

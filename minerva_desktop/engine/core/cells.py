@@ -80,8 +80,9 @@ class CellMap:
         self._head = 0
 
     def _find(self, count: int) -> list[int]:
-        if count > self.n_free:
-            raise ValueError(f"{count} cells of {self.n_free}")
+        n_free = self._n_cells - len(self._users)
+        if count > n_free:
+            raise ValueError(f"{count} cells of {n_free}")
         cell = self._head
         if cell > len(self._users) + 2 * count:  # there must be holes before it
             cell = 0

@@ -121,7 +121,7 @@ class DraftModel:
         """Compute what each sequence has and this model lacks, as far as a batch goes. The rows of
         those that are caught up; None when llama.cpp could not, or the step was aborted."""
         context, budget = self._context, self._n_batch
-        context.clear_batch()
+        context.batch.clear()
         rows: dict[int, int] = {}
         parts: list[tuple[int, list[int]]] = []
         for sequence in sequences:
@@ -133,7 +133,7 @@ class DraftModel:
                 continue
             budget -= len(new)
             is_end = start + len(new) == len(tokens)
-            row = context.add_to_batch(new, position=start, slot=slot, n_outputs=int(is_end))
+            row = context.batch.add(new, position=start, slot=slot, n_outputs=int(is_end))
             parts.append((slot, new))
             if is_end:
                 rows[id(sequence)] = row

@@ -103,10 +103,10 @@ class EmbeddingCore:
     def step(self) -> tuple[Event, ...]:
         """Compute one batch of texts; the answers that it completes."""
         batch = self._next_texts()
-        self._context.clear_batch()
+        self._context.batch.clear()
         for slot, (job, index) in enumerate(batch):
             tokens = job.inputs[index]
-            self._context.add_to_batch(tokens, position=0, slot=slot, n_outputs=len(tokens))
+            self._context.batch.add(tokens, position=0, slot=slot, n_outputs=len(tokens))
         try:
             self._compute(batch)
         except (InferenceError, OutOfMemory) as error:

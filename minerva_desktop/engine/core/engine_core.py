@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -49,7 +48,7 @@ from minerva_desktop.errors import (
 )
 
 
-class _Sampled(NamedTuple):
+class _Sampled(msgspec.Struct, frozen=True):
     """A token, the row it is from, and how many bytes at its end belong to a tool call."""
 
     token: int
@@ -229,7 +228,8 @@ class EngineCore:
             self._drafter.draft(self._scheduler.decoding)
         batch = self._scheduler.schedule()
         self._adapters.use(batch.variant)
-        self._cache.forget(batch.evicted)
+        if batch.evicted:
+            self._cache.forget(batch.evicted)
         return batch
 
     def _admit(self) -> None:
@@ -330,12 +330,12 @@ class EngineCore:
     def _take(self, request: RunningRequest, sampled: _Sampled) -> SequenceOutput:
         """Add a sampled token to its sequence and its text to the answer."""
         sequence, logprob = request.sequence, None
-        token, row, n_call = sampled
+        token = sampled.token
         if request.top_logprobs is not None:
-            logprob = self._logprobs.of(self._context, row, token, request.top_logprobs)
+            logprob = self._logprobs.of(self._context, sampled.row, token, request.top_logprobs)
         sequence.tokens.append(token)
         request.mark_token()
-        delta = request.detokenizer.push(request.spell(token), n_call)
+        delta = request.detokenizer.push(request.spell(token), sampled.n_call)
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )

@@ -233,22 +233,17 @@ class LlamaContext:
         params.no_perf = True
         params.kv_unified = True
         abort.give_to(params)
-        self._handle = llama.llama_init_from_model(model.handle, params)
-        if not self._handle:
+        self.handle = llama.llama_init_from_model(model.handle, params)
+        if not self.handle:
             raise load_error(f"a context of {params.n_ctx:,} tokens", log)
         self._log = log
         self._abort_flag = abort
-        self._memory = llama.llama_get_memory(self._handle)
-        self._batch = TokenBatch(params.n_batch)
+        self._memory = llama.llama_get_memory(self.handle)
+        self.batch = TokenBatch(params.n_batch)  # what `decode` computes
         self._n_embd = model.n_embd
-        self.n_ctx = int(llama.llama_n_ctx(self._handle))  # tokens that the KV cache holds
+        self.n_ctx = int(llama.llama_n_ctx(self.handle))  # tokens that the KV cache holds
         # Cells of the layers with a plain window, where these have a cache of their own.
         self.n_window_cells = window_cells(log.text()) if model.has_plain_window else 0
-
-    @property
-    def handle(self) -> Any:
-        """For `sampler.Sampler` and `adapters.AdapterSet`."""
-        return self._handle
 
     @property
     def has_memory(self) -> bool:
@@ -257,35 +252,24 @@ class LlamaContext:
 
     def free(self) -> None:
         """Give its memory back. It must not be used any more."""
-        llama.llama_free(self._handle)
+        llama.llama_free(self.handle)
 
     def use_threads(self, n_threads: int) -> None:
         """Compute the next batches, prompts too, with so many."""
-        llama.llama_set_n_threads(self._handle, n_threads, n_threads)
-
-    def clear_batch(self) -> None:
-        """Start a new batch."""
-        self._batch.clear()
-
-    def add_to_batch(
-        self, tokens: Sequence[int], *, position: int, slot: int, n_outputs: int
-    ) -> int:
-        """Append a chunk whose last ``n_outputs`` tokens shall have logits (or embeddings);
-        returns the row of its last token, for the sampler."""
-        return self._batch.add(tokens, position=position, slot=slot, n_outputs=n_outputs)
+        llama.llama_set_n_threads(self.handle, n_threads, n_threads)
 
     def decode(self) -> Decoded:
         """Compute the batch. Raises `InferenceError` or `OutOfMemory`, in llama.cpp's words, when
         it gives up on it."""
         self._log.errors.clear()  # what it says from now on is about this step
-        code = llama.llama_decode(self._handle, self._batch.struct)
+        code = llama.llama_decode(self.handle, self.batch.struct)
         if code in _DECODED:
             return _DECODED[code]
         raise decode_error(code, self._log.errors)
 
     def decode_whole(self) -> Decoded:
         """The same, whatever the abort flag says."""
-        with self._abort_flag.ignored_by(self._handle):
+        with self._abort_flag.ignored_by(self.handle):
             return self.decode()
 
     def logits(self, row: int, n_vocab: int) -> memoryview[float]:
@@ -294,7 +278,7 @@ class LlamaContext:
 
     def row(self, row: int, n_vocab: int) -> Any:
         """The same as a ctypes array, of which single ones are quickly read."""
-        pointer = llama.llama_get_logits_ith(self._handle, row)
+        pointer = llama.llama_get_logits_ith(self.handle, row)
         if not pointer:
             raise InferenceError(
                 f"llama.cpp has no logits for row {row} of its last step",
@@ -329,7 +313,7 @@ class LlamaContext:
 
     def embedding(self, slot: int) -> list[float]:
         """The pooled embedding of a sequence of the last `decode`, as the model made it."""
-        pointer = llama.llama_get_embeddings_seq(self._handle, slot)
+        pointer = llama.llama_get_embeddings_seq(self.handle, slot)
         if not pointer:
             raise InferenceError(
                 "llama.cpp has no embedding for a text of its last step",
@@ -344,7 +328,7 @@ class LlamaContext:
 
     def state_size(self, slot: int) -> int:
         """Bytes that `save` would write, but for the tokens."""
-        return int(llama.llama_state_seq_get_size(self._handle, slot))
+        return int(llama.llama_state_seq_get_size(self.handle, slot))
 
     def take_out(self, slot: int) -> Any | None:
         """The state of a sequence, which the cache then forgets; None when llama.cpp cannot, or
@@ -353,7 +337,7 @@ class LlamaContext:
             state = (ctypes.c_uint8 * self.state_size(slot))()
         except MemoryError:
             return None
-        size = llama.llama_state_seq_get_data(self._handle, state, len(state), slot)
+        size = llama.llama_state_seq_get_data(self.handle, state, len(state), slot)
         if size != len(state):
             return None
         self.forget(slot)
@@ -363,7 +347,7 @@ class LlamaContext:
         """Let the cache have again what `take_out` returned, in the first cells that are free;
         False when it finds no room."""
         self._look_from_start()
-        return bool(llama.llama_state_seq_set_data(self._handle, state, len(state), slot))
+        return bool(llama.llama_state_seq_set_data(self.handle, state, len(state), slot))
 
     def _look_from_start(self) -> None:
         """Let llama.cpp look for free cells from the first one on. It does so when it has moved
@@ -377,7 +361,7 @@ class LlamaContext:
         raises `InferenceError` when llama.cpp cannot."""
         array = (llama.llama_token * len(tokens))(*tokens)
         name = os.fsencode(path)
-        size = llama.llama_state_seq_save_file(self._handle, name, slot, array, len(tokens))
+        size = llama.llama_state_seq_save_file(self.handle, name, slot, array, len(tokens))
         if not size:
             raise InferenceError(
                 f"llama.cpp could not save the state of {len(tokens):,} tokens",
@@ -393,6 +377,6 @@ class LlamaContext:
         name = os.fsencode(path)
         self._look_from_start()
         size = llama.llama_state_seq_load_file(
-            self._handle, name, slot, array, len(tokens), ctypes.byref(count)
+            self.handle, name, slot, array, len(tokens), ctypes.byref(count)
         )
         return bool(size) and list(array[: count.value]) == list(tokens)

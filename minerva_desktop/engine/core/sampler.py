@@ -123,7 +123,7 @@ class Sampler:
         self._ban_ends: Any = None
         self._candidates: Candidates | None = None
         self._choice: GreedyChoice | None = None
-        self._n_call = 0
+        self.n_call = 0  # bytes at the last token's end that are of a call the model began
         self._chain = self._own(
             llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         )
@@ -154,12 +154,6 @@ class Sampler:
             if token is not None:
                 return token
         return int(llama.llama_sampler_sample(self._chain, context.handle, row))
-
-    @property
-    def n_call(self) -> int:
-        """How many bytes at the end of the last token belong to a call that the model began by
-        itself."""
-        return self._n_call
 
     def close(self) -> None:
         """Free all samplers; no use after this."""
@@ -346,17 +340,17 @@ class Sampler:
     def _follow_calls(self, watch: CallWatch, token: int) -> None:
         """Bind the answer from where a call begins to where it is over."""
         piece = self._spell(token)
-        self._n_call = 0
+        self.n_call = 0
         if self._grammar is None:
             rest = watch.feed(piece)
             if rest is not None:
                 self._start_grammar(watch.started.grammar)
-                self._n_call = len(rest)
+                self.n_call = len(rest)
                 if not self._takes(rest):
                     self._end_grammar()
-                    self._n_call = 0
+                    self.n_call = 0
             return
-        self._n_call = len(piece)
+        self.n_call = len(piece)
         if not watch.started.is_last and self._candidates is not None:
             ends = self._model.vocabulary.end_tokens()
             if ends and self._candidates.allows(self._grammar, ends[0]):

@@ -12,7 +12,8 @@ the queue; it is computed again later. So the oldest always goes on, and nobody 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
@@ -24,8 +25,7 @@ from minerva_desktop.engine.core.speculation import PromptLookup
 WORTH_WAITING = 64
 
 
-@dataclass(slots=True)  # not frozen, as `Filled`
-class Batch:
+class Batch(msgspec.Struct):
     """One step: the slots to be emptied first, and what is computed then, with which adapters.
 
     ``groups``: the chunks of one decode each.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from minerva_desktop.engine.core.slot import Slot, Variant
 
 ANSWER_RESERVE = 256  # tokens of an answer that must fit beside the prompt for it to be admitted
@@ -78,8 +80,7 @@ class Sequence:
         return len(self.tokens) - (0 if slot is None else len(slot.cells)) > 1
 
 
-@dataclass(slots=True, eq=False)
-class Chunk:
+class Chunk(msgspec.Struct, eq=False):
     """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
     last ``n_drafts`` of them are guesses. ``is_steady`` is as of the sequence. ``has_company``: it
     is a lone row without a guess, and another is to be computed behind it and forgotten."""
@@ -100,7 +101,8 @@ class Chunk:
     @property
     def n_outputs(self) -> int:
         """How many of its rows, at its end, shall have logits."""
-        if self.sequence.is_scoring:
+        sequence = self.sequence
+        if sequence.scores and sequence.is_scoring:
             return self.count
         return self.n_drafts + 1 if self.needs_logits else 0
 

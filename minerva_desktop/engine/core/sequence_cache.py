@@ -93,10 +93,10 @@ class SequenceCache:
         if not self._put_in_order(chunks):
             return None
         context = self._context
-        context.clear_batch()
+        context.batch.clear()
         wanted, of_company = self._outputs(chunks)
         rows = [
-            context.add_to_batch(
+            context.batch.add(
                 chunk.tokens, position=chunk.start, slot=chunk.slot.index, n_outputs=n_outputs
             )
             for chunk, n_outputs in zip(chunks, wanted, strict=True)
@@ -104,7 +104,7 @@ class SequenceCache:
         company = [chunk for chunk in chunks if chunk.has_company]
         for chunk in company:
             end = chunk.start + chunk.count
-            context.add_to_batch(
+            context.batch.add(
                 chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
             )
         self._decoding = chunks
@@ -180,8 +180,8 @@ class SequenceCache:
         ends the turning, those of some layers are turned once more later. So a row of ``chunk`` is
         computed whole, and forgotten. False where other chunks have to be scheduled first."""
         context, slot = self._context, chunk.slot.index
-        context.clear_batch()
-        context.add_to_batch(chunk.tokens[:1], position=chunk.start, slot=slot, n_outputs=0)
+        context.batch.clear()
+        context.batch.add(chunk.tokens[:1], position=chunk.start, slot=slot, n_outputs=0)
         try:
             decoded = context.decode_whole()
         finally:

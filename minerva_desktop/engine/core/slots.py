@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
@@ -184,9 +184,13 @@ class SlotTable:
     def extend_all(self, grown: Sequence[Growth], n_passing: int = 0) -> None:
         """Busy slots have grown by one batch; behind their tokens in it were ``n_passing`` that the
         cache has forgotten again."""
-        cells = self._cells.take(sum(count for _, count, _ in grown) + n_passing)
-        out_of_order = self._misplaced_in_window(grown, n_passing)
+        n_tokens = n_passing
+        for _, count, _ in grown:
+            n_tokens += count
+        cells = self._cells.take(n_tokens)
+        out_of_order: Set[Slot] = frozenset()
         if self._window is not None:
+            out_of_order = self._misplaced_in_window(grown, n_passing)
             self._window.take(grown, n_passing)
         start = 0
         for slot, count, is_steady in grown:
@@ -194,10 +198,11 @@ class SlotTable:
             is_next = is_steady and slot.n_steady == slot.n_held and slot not in out_of_order
             if is_next and slot.is_ordered and in_order(slot.cells[-1:] + own):
                 slot.n_steady += count
-            slot.cells.extend(own)
-            self._busy_users.update(dict.fromkeys(own, 1))
+            slot.cells += own
             start += count
-        self._cells.let_go(cells[start:])
+        self._busy_users.update(dict.fromkeys(cells[:start], 1))
+        if n_passing:
+            self._cells.let_go(cells[start:])
 
     def is_in_one_part(self, slot: Slot, n_parts: int) -> bool:
         """Whether all cells of a busy slot, with the next that is free for it, lie in one of

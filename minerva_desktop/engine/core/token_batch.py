@@ -46,7 +46,8 @@ class TokenBatch:
         self._n_rows = self.struct.n_tokens = 0
 
     def add(self, tokens: Sequence[int], *, position: int, slot: int, n_outputs: int) -> int:
-        """As `LlamaContext.add_to_batch`."""
+        """Append a chunk whose last ``n_outputs`` tokens shall have logits (or embeddings);
+        returns the row of its last token, for the sampler."""
         start, count = self._n_rows, len(tokens)
         if count == 1:  # most of them: a sequence that decodes
             self._tokens[start] = tokens[0]
