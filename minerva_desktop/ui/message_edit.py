@@ -30,6 +30,7 @@ from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 from minerva_desktop.ui.long_text import has_long_run
 from minerva_desktop.ui.text_size import TextSize
 from minerva_desktop.ui.theme import GRID
+from minerva_desktop.ui.undo_groups import UndoGroups
 
 # What is longer, and pasted, comes as a file: about two screens.
 LONG_PASTE = 8_000  # characters
@@ -91,6 +92,7 @@ class MessageEdit(QPlainTextEdit):
         self.document().setDocumentMargin(GRID)
         self.document().documentLayout().documentSizeChanged.connect(self._fit_height)
         self.document().contentsChange.connect(self._keep_glyphs)
+        self._undo_groups = UndoGroups(self.document())
         self.textChanged.connect(self._on_text_changed)
         self._fit_height()
 
@@ -216,7 +218,9 @@ class MessageEdit(QPlainTextEdit):
                 self.text_refused.emit(len(text))
             return False
         self._choose_layout(text)
+        self._undo_groups.begin_another()
         self.insertPlainText(text)
+        self._undo_groups.begin_another()
         self.ensureCursorVisible()
         return True
 
