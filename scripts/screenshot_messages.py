@@ -101,6 +101,13 @@ def actions(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def focused(stage: HasWindow) -> list[QWidget]:
+    """The keyboard is at an answer."""
+    views = _show(stage.window, _chat())
+    views[3].take_keyboard()
+    return []
+
+
 def unanswered(stage: HasWindow) -> list[QWidget]:
     """The chat ends with a question, as a deleted answer leaves it."""
     _show(stage.window, _chat()[:3])
@@ -280,6 +287,7 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "streaming": streaming,
     "waiting": waiting,
     "actions": actions,
+    "focused": focused,
     "unanswered": unanswered,
     "narrow-actions": narrow_actions,
     "find": find,

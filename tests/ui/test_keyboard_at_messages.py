@@ -7,12 +7,13 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.parts import ReasoningPart
 from minerva_desktop.settings import Settings
+from minerva_desktop.ui.chat_view.actions import BranchPlace
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.main_window import MainWindow
@@ -110,3 +111,25 @@ def test_but_not_after_a_click(qtbot: QtBot, window: MainWindow) -> None:
         for kind in (QEvent.Type.FocusOut, QEvent.Type.FocusIn):
             QApplication.sendEvent(view.body, QFocusEvent(kind, reason))
         assert not view.body.has_ring
+
+
+def test_tab_comes_to_the_buttons_of_a_message_in_the_order_in_which_they_stand(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    asked, given = question("Hi"), answer("Hello")
+    places = {each.id: BranchPlace(0, (each.id, "other")) for each in (asked, given)}
+    window.chat_view.set_messages([asked, given], place_of=places.get)
+    qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+    for message in (asked, given):
+        view = window.chat_view.message_view(message.id)
+        assert view is not None
+        view.take_keyboard()
+        stops: list[int] = []
+        for _ in range(len(view.findChildren(QAbstractButton))):
+            press(Qt.Key.Key_Tab)
+            focused = QApplication.focusWidget()
+            if focused is None or not view.isAncestorOf(focused):
+                break
+            stops.append(focused.mapTo(view, QPoint(0, 0)).x())
+        assert len(stops) >= 4  # Copy, Edit or Regenerate, More, and on to the other version
+        assert stops == sorted(stops)

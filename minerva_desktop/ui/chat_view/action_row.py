@@ -72,7 +72,7 @@ class ActionRow(QWidget):
         for action, button in self._buttons.items():
             button.setVisible(action in actions)
         left = 0
-        last = view.last_stop
+        last = view.before_row
         for each in (self._copy, *self._buttons.values(), self._more):
             if each.isVisibleTo(self):
                 each.move(left, 0)

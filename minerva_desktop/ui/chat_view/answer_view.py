@@ -262,7 +262,8 @@ class AnswerView(MessageView):
         if not self._text.n_shown:  # around what stands there instead
             whole = QRectF(0, 0, self.width(), self._footer.geometry().bottom() + 1)
             return whole.adjusted(0.5, 0.5, -0.5, -0.5), INSET
-        ring = QRectF(self._body.geometry()).adjusted(0.5 - INSET, -1.5, INSET - 0.5, 1.5)
+        # A line has most of its spacing below it.
+        ring = QRectF(self._body.geometry()).adjusted(0.5 - INSET, 0.5 - GRID, INSET - 0.5, 0.5)
         return ring, INSET
 
     # -- slots -------------------------------------------------------------------------------

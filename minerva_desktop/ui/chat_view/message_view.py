@@ -125,8 +125,13 @@ class MessageView(QWidget):
 
     @property
     def last_stop(self) -> QWidget:
-        """What Tab comes to last in the message, above its row of actions."""
+        """What Tab comes to last in the message, where its row of actions is elsewhere."""
         return self._last_in_content if self._navigator is None else self._navigator.buttons[-1]
+
+    @property
+    def before_row(self) -> QWidget:
+        """What Tab comes to before the row of actions."""
+        return self.last_stop
 
     @property
     def _last_in_content(self) -> QWidget:

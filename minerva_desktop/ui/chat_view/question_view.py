@@ -171,6 +171,11 @@ class QuestionView(MessageView):
         self._bubble = QRectF(left, top, width - left, y - top)
         return y
 
+    @property
+    def before_row(self) -> QWidget:
+        """The row is to the left of the way to the alternatives."""
+        return self._last_in_content
+
     def _row_places(self, width: int, navigator: int, row: int) -> tuple[int, int]:
         right = width - INSET + OUTDENT - navigator
         return right, right - row
