@@ -4,21 +4,17 @@ and a worker that counts as the test lets it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-import pytest
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
-from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.presets import PromptLibrary
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.message_events import MessageEvents
 from minerva_desktop.ui.composer import Composer
@@ -186,17 +182,3 @@ class Bench:
 
     async def until_started(self, n_answers: int) -> None:
         await until(lambda: len(self.desk.engine.started) >= n_answers)
-
-
-@asynccontextmanager
-async def asked_bench(
-    qtbot: QtBot, icons: Icons, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Bench]:
-    """A chat with one question and its answer, in a store in ``folder``."""
-    desk = Desk(await ChatStore.open(folder / "chats.sqlite3"), folder)
-    bench = Bench(desk, icons)
-    monkeypatch.setattr(desk.listener, "has_room", bench.sender.has_room)
-    qtbot.addWidget(bench.window)
-    await desk.answered(bench.session, "One", "Un")
-    yield bench
-    await desk.library.close()

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.context_controller import KEEP_NEWEST
-from minerva_desktop.ui.icons import Icons
-from tests.ui.asked_bench import Bench, asked_bench
+from tests.ui.asked_bench import Bench
 
 LONG = "word " * 70  # with all that was said, more than the context has
-
-
-@pytest.fixture
-async def bench(
-    qtbot: QtBot,
-    dressed_app: QApplication,
-    icons: Icons,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Bench]:
-    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
-        yield bench
 
 
 @pytest.mark.parametrize("more", ["", " more"])
