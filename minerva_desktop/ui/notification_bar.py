@@ -145,7 +145,8 @@ class NotificationBar(QWidget):
         away. What is about the one before is there again once that is."""
         before = list(self._notices)
         if self._chat_id and chat_id != self._chat_id:
-            self._away[self._chat_id] = [notice for notice in before if notice.is_of_chat]
+            if away := [notice for notice in before if notice.is_of_chat]:
+                self._away[self._chat_id] = away
             self._notices = [notice for notice in before if not notice.is_of_chat]
         self._chat_id = chat_id
         self._notices += self._away.pop(chat_id, [])
