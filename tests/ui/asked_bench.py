@@ -64,6 +64,9 @@ class _Window(QWidget):
     usage_told = Signal()
     everything_wanted = Signal()
     restore_requested = Signal()
+    is_outgrown = False  # what the meter says, which nobody counts here
+    used: int | None = None
+    is_all = True
 
     def __init__(self, icons: Icons) -> None:
         super().__init__()
@@ -156,6 +159,7 @@ class Bench:
             window, worker, models, tasks, lambda: self.session, lambda: desk.library
         )
         self.room.outgrown.connect(self.context.on_outgrown)
+        self.context.asked_again.connect(self.room.asked_again)
 
     @property
     def started(self) -> list[str]:
@@ -169,6 +173,15 @@ class Bench:
 
     async def until_told(self, words: str) -> None:
         await until(lambda: words in self.notice)
+
+    def show(self, session: ChatSession, text: str) -> None:
+        """Have that chat open, with ``text`` in its composer, which is more than it has room for
+        where there is any."""
+        self.session = session
+        self.window.composer.set_text(text)
+        self.context.on_shown(session)
+        self.window.is_outgrown = bool(text)
+        self.window.usage_told.emit()
 
     def press(self, callback_id: str) -> None:
         self.window.notifications.action_triggered.emit(callback_id)
