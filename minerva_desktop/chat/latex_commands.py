@@ -47,7 +47,13 @@ _NAME = re.compile(r"\s*(?:\\(?:mathrm|text|rm|operatorname)\s*)?\{?\s*([a-zA-Z]
 def in_known_commands(tex: str) -> str:
     """``tex`` with the commands of this module in words that the libraries know. It takes time in
     proportion to its length and to how many of them there are."""
-    tex = _PLACE.sub(r"\1", tex)
+    tex = _in_other_words(_PLACE.sub(r"\1", tex))
+    tex = _SIGN.sub(lambda sign: _SIGNS[sign[1]], tex)
+    return _SIZED.sub(lambda sized: _sized(sized[1], sized[2]), tex)
+
+
+def _in_other_words(tex: str) -> str:
+    """``tex`` with all that `_COMMAND` finds in other words."""
     at = 0
     while (match := _COMMAND.search(tex, at)) is not None:
         made = _in_place_of(match[1], tex, match.end())
@@ -58,8 +64,7 @@ def in_known_commands(tex: str) -> str:
         tex = tex[: match.start()] + words + tex[end:]
         # A text is done with; in all else the arguments are still to be gone through.
         at = match.start() + (len(words) if match[1] in _TEXTS else 0)
-    tex = _SIGN.sub(lambda sign: _SIGNS[sign[1]], tex)
-    return _SIZED.sub(lambda sized: _sized(sized[1], sized[2]), tex)
+    return tex
 
 
 def argument(tex: str, at: int) -> tuple[str, int] | None:
@@ -124,7 +129,7 @@ def _text(command: str, content: str) -> str:
             words, at = inner
             made.append(words)
         else:
-            formula = match["round"] or match["math"]
+            formula = _in_other_words(match["round"] or match["math"] or "")
             made.append(match["command"] or match["brace"] or f"{{{formula}}}")
     if run or not made:
         made.append(f"\\{command}{{{run.translate(_TEXT_NUMBERS)}}}")

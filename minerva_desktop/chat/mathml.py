@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 
 from ziamath.tex import tex2mml
 
-from minerva_desktop.chat.latex_commands import in_known_commands
+from minerva_desktop.chat.latex_commands import argument, in_known_commands
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
 
@@ -37,9 +37,7 @@ _ALIGNED = re.compile(
 _ALIGNED_END = re.compile(r"\\end\s*\{(?:align(?:ed)?at\*?|align|flalign\*?|eqnarray\*?)\}")
 _VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatrix)\*?\}")
 # What a row with a tag in it is made of: the tag is set where the row ends.
-_ROW_PART = re.compile(
-    r"\\tag(?P<bare>\*?)\s*\{(?P<tag>[^{}]*)\}|\\(?:begin|end)(?![a-zA-Z])|\\.|[{}]", re.DOTALL
-)
+_ROW_PART = re.compile(r"\\(?:tag|begin|end)(?![a-zA-Z])\*?|\\.|[{}]", re.DOTALL)
 # What one row is to be further away from the next; drawn as text otherwise.
 _ROW_GAP = re.compile(r"(\\\\)\*?\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 _ANGLES = re.compile(r"\\(left|right|big\w?|Big\w?|bigg\w?|Bigg\w?)\s*([<>])")
@@ -109,7 +107,7 @@ def _clean(element: ET.Element) -> ET.Element:
 
 def prepared(tex: str) -> str:
     """``tex`` in the words of the libraries. Raises `InvalidRequest` for what is not allowed."""
-    tex = in_known_commands(_DROPPED.sub("", tex))
+    tex = in_known_commands(_with_tags_last(_DROPPED.sub("", tex)))
     refused = _REFUSED.search(tex)
     if refused is not None:
         raise cannot_typeset(f"{refused[0]} is not allowed")
@@ -120,7 +118,6 @@ def prepared(tex: str) -> str:
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
     tex = _VARIANT.sub(r"\\\1{\2}", tex)
-    tex = _with_tags_last(tex)
     tex = _ANGLES.sub(lambda match: f"\\{match[1]}{_ANGLE_NAMES[match[2]]}", tex)
     # Markup of the libraries' own is made of these: there is to be none that they did not write.
     tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")
@@ -132,12 +129,14 @@ def _with_tags_last(tex: str) -> str:
     made: list[str] = []
     tags = [""]  # of the row that is gone through, and of those around it
     at = 0
-    for part in _ROW_PART.finditer(tex):
+    while (part := _ROW_PART.search(tex, at)) is not None:
         made.append(tex[at : part.start()])
         at = part.end()
-        if part["tag"] is not None:
-            text = rf"\text{{{part['tag']}}}"
-            tags[-1] += rf"\qquad {text}" if part["bare"] else rf"\qquad ({text})"
+        found = argument(tex, at) if part[0] in (r"\tag", r"\tag*") else None
+        if found is not None:
+            text, at = found
+            text = text if part[0] == r"\tag*" else f"({text})"
+            tags[-1] += rf"\qquad \text{{{text}}}" if text.strip() else ""
             continue
         match part[0]:
             case "{" | r"\begin":

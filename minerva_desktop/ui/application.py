@@ -158,6 +158,7 @@ class Application(QObject):
             window, worker, models, tasks, lambda: chats.session, lambda: chats.library
         )
         self._room.outgrown.connect(context.on_outgrown)
+        context.asked_again.connect(self._room.asked_again)
         chats.session_shown.connect(context.on_shown)
         chats.branch_changed.connect(context.on_branch_changed)
         chats.session_shown.connect(self._room.show_held)

@@ -73,12 +73,12 @@ class ChatPlaces(QObject):
 
     def leave(self) -> None:
         """Another chat is about to be shown: keep what there is of this one."""
-        self._notifications.set_chat("")
         session = self._session
         if session is None:
             return
-        self._edits.leave(session)
         is_begun = is_new(session) and self._is_held(session)
+        self._notifications.leave_chat(session.conversation.id if is_begun else _key(session))
+        self._edits.leave(session)
         if is_begun:
             self.setup.end(session)
         self.setup.leave()
@@ -104,11 +104,11 @@ class ChatPlaces(QObject):
 
     def forget(self) -> None:
         """The chat that is shown is not there any more; what was typed goes to the next one."""
-        self._notifications.set_chat("")
         self.setup.leave()
         self._draft_timer.stop()
         self._scroll_timer.stop()
         if self._session is not None:
+            self._notifications.leave_chat(_key(self._session))
             self._edits.leave(self._session)
         self._session = None
 
@@ -129,7 +129,7 @@ class ChatPlaces(QObject):
         self._session, self._is_entering = None, True
         self._composer.start_over(draft, files)
         self._session, self._is_entering = session, False
-        self._notifications.set_chat(session.conversation.id)
+        self._notifications.enter_chat(_key(session))
         self._draft_timer.stop()
         self._scroll_timer.stop()
         if self._edits.texts(session):
@@ -225,6 +225,11 @@ class ChatPlaces(QObject):
         self._scroll_timer.stop()
         if self._session is not None:
             self._tasks.start(self._session.keep_scroll(self._view.scroll_position))
+
+
+def _key(session: ChatSession) -> str:
+    """Whose notices those about it are: of all new chats the same, as their draft is."""
+    return "" if is_new(session) else session.conversation.id
 
 
 def _kept(session: ChatSession) -> tuple[str, Files]:

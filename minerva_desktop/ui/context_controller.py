@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.bounded_count import TokenCount
@@ -24,18 +24,18 @@ from minerva_desktop.app.context_cutting import (
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
-from minerva_desktop.chat.parts import Files, sent_texts
+from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
-from minerva_desktop.paths import path_text
 from minerva_desktop.ui.context_help import ContextHelp, counted_messages, fits_without
 from minerva_desktop.ui.context_reading import ContextReading
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LARGER_CONTEXT
+from minerva_desktop.ui.model_notices import larger_context
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
+from minerva_desktop.ui.refused_drafts import RefusedDrafts
 from minerva_desktop.ui.tasks import UiTasks
 
 OUTGROWN = "context-outgrown"
@@ -43,10 +43,11 @@ KEEP_NEWEST = "context-keep-newest"
 SUMMARISE = "context-summarise"
 STOP_SUMMARY = "context-stop-summary"
 AFTER_SUMMARY = "Older messages are being summarised: ask again once that is done."
+LARGER = "Larger context…"
 BEGIN_ANEW = "Begin a new chat"
 SHORTEN = "Shorten the message, begin a new chat"
 HAS_ROOM = "Your message has room now, and can be sent."
-LATER, ELSEWHERE = "context-later", "context-elsewhere"  # nothing can be offered now
+LATER = "context-later"  # nothing can be offered now
 
 
 class _Offer(msgspec.Struct, frozen=True):
@@ -69,7 +70,10 @@ class _Offer(msgspec.Struct, frozen=True):
 
 
 class ContextController(QObject):
-    """Offers, and does what is chosen; nothing is left out of a prompt otherwise."""
+    """Offers, and does what is chosen; nothing is left out of a prompt otherwise.
+    ``asked_again(Asked)``: a chat was cut for that while another is shown."""
+
+    asked_again = Signal(object)
 
     def __init__(
         self,
@@ -91,8 +95,7 @@ class ContextController(QObject):
         self._reading = ContextReading(window, worker, models, tasks, session)
         self._offer: _Offer | None = None
         self._told: ChatSession | None = None  # whose draft was said not to fit
-        # By chat: the draft that was sent off and has no room.
-        self._refused: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+        self._refused = RefusedDrafts(window.notifications)
         self._help = ContextHelp(window, worker, models, tasks, session, self._find)
         self._summing: asyncio.Task[None] | None = None
         window.status.context.usage_told.connect(self._on_usage)
@@ -124,7 +127,7 @@ class ContextController(QObject):
         if session is None or path is None or session.is_answering:
             return
         if self._summing is not None:
-            self._say(f"Nothing is cut now. {AFTER_SUMMARY}", LATER)
+            self._say_later("Nothing is cut now.")
         elif answer_id in session.conversation:
             self._tasks.start(self._cut_for(session, answer_id, path, summarised))
 
@@ -150,19 +153,18 @@ class ContextController(QObject):
         """That was not sent."""
         session = outgrown.asked.session
         if outgrown.asked.is_draft:
-            self._refused[session.conversation.id] = _sent(outgrown.asked)
+            self._refused.keep(outgrown.asked)
         if session is not self._session():
-            title = session.conversation.title
-            chat = f"the chat “{title}”" if title else "another chat"
-            self._say(f"Nothing was sent in {chat}. {self._words(outgrown)}", ELSEWHERE)
+            self._refused.tell_elsewhere(session, self._words(outgrown))
         elif self._summing is not None:
-            self._say(f"{self._words(outgrown)} {AFTER_SUMMARY}", LATER)
+            self._say_later(self._words(outgrown))
         else:
             self._told = session
             self._tasks.start(self._offer_instead(outgrown))
 
-    def _say(self, words: str, key: str) -> None:
-        notice = Notice(NoticeKind.WARNING, words, key=key, is_of_chat=key == LATER)
+    def _say_later(self, words: str) -> None:
+        text = f"{words} {AFTER_SUMMARY}"
+        notice = Notice(NoticeKind.WARNING, text, key=LATER, is_of_chat=True)
         self._window.notifications.show_notice(notice)
 
     def _words(self, outgrown: Outgrown) -> str:
@@ -186,12 +188,19 @@ class ContextController(QObject):
         if session is not self._session() or session.is_answering:
             return
         if shown == _shown(session):
-            self._offer = _Offer(session, path, found, shown, asked.then, asked)
-            instead = BEGIN_ANEW if outgrown.draft is None else SHORTEN
-            if not asked.branch:  # nor does a message alone exceed the context
-                instead = "Shorten the system prompt"
-            needed = _needed(session, outgrown.used)
-            self._tell(self._words(outgrown), found, path, needed, instead)
+            self._tell_refused(outgrown, found)
+
+    def _tell_refused(self, outgrown: Outgrown, found: PossibleCut | None) -> None:
+        """That it was not sent, and what helps."""
+        asked = outgrown.asked
+        session, path = asked.session, asked.path
+        self._refused.hide(session)
+        self._offer = _Offer(session, path, found, _shown(session), asked.then, asked)
+        instead = BEGIN_ANEW if outgrown.draft is None else SHORTEN
+        if not asked.branch:  # nor does a message alone exceed the context
+            instead = "Shorten the system prompt"
+        needed = _needed(session, outgrown.used)
+        self._tell(self._words(outgrown), found, path, needed, instead)
 
     @Slot()
     def _on_usage(self) -> None:
@@ -204,7 +213,7 @@ class ContextController(QObject):
             if self._offer is not None and self._offer.refused and not self._summing:
                 self._withdraw()  # something else was asked, which fits
             if session is not None:
-                self._refused.pop(session.conversation.id, None)
+                self._refused.forget(session)
             return
         if not self._window.status.context.is_outgrown:
             self._told = None
@@ -222,22 +231,23 @@ class ContextController(QObject):
         draft = await asyncio.to_thread(draft_turn, text, files)  # which may be large
         shown, counter = _shown(session), self._counter(path)
         found = await newest_that_fit(session.conversation, counter, n_ctx, draft=draft)
-        is_open = session is self._session() and not session.is_answering
-        if found is None or not is_open or self._has_offer(session):
-            return
-        if not self._window.status.context.is_outgrown or shown != _shown(session):
-            return  # it was shortened meanwhile
         asked = Asked(session, path, session.conversation.active_branch(), text, files)
-        is_refused = self._refused.get(session.conversation.id) == _sent(asked)
-        self._offer = _Offer(session, path, found, shown, refused=asked if is_refused else None)
+        is_refused = self._refused.is_one(asked)
+        is_open = session is self._session() and not session.is_answering
+        if (found is None and not is_refused) or not is_open or self._has_offer(session):
+            return
+        meter = self._window.status.context
+        if not meter.is_outgrown or shown != _shown(session):
+            return  # it was shortened meanwhile
+        used = TokenCount(meter.used or n_ctx, meter.is_all)
+        if is_refused:  # and its chat was left since, or not shown then
+            self._tell_refused(Outgrown(asked, draft, used, n_ctx), found)
+            return
+        self._offer = _Offer(session, path, found, shown)
         with_draft = "With what you are typing, the" if draft is not None else "The"
         if files:
             with_draft = "With what is attached, the"
         words = f"{with_draft} chat fills {self._context_of(path, n_ctx)}."
-        meter = self._window.status.context
-        used = TokenCount(meter.used or n_ctx, meter.is_all)
-        if is_refused:  # and its chat was left since
-            words = self._words(Outgrown(asked, draft, used, n_ctx))
         instead = BEGIN_ANEW if draft is None else SHORTEN
         self._tell(words, found, path, _needed(session, used), instead)
 
@@ -256,7 +266,7 @@ class ContextController(QObject):
     ) -> None:
         """``needed``: the tokens for which a larger context is proposed; ``instead``: what to do
         where no cut helps."""
-        larger = _larger(needed, path)
+        larger = larger_context(LARGER, needed, path)
         if found is None:
             text = f"{words} {instead}, or give the model more context."
             actions: tuple[NoticeAction, ...] = (larger,)
@@ -297,15 +307,18 @@ class ContextController(QObject):
         if session.is_gone or cut.first_id not in session.conversation:
             return
         await session.cut(with_cut(session.conversation, cut))
+        refused = offer.refused if is_current else None
         if session is self._session():
             self._told = None  # more may be about to be sent by now: then that is told, too
-            composer, refused = self._window.composer, offer.refused
+            composer = self._window.composer
             composer.focus_editor()
-            if refused is not None and is_current and refused.is_in(composer):
+            if refused is not None and refused.is_in(composer):
                 composer.submit()
-            elif refused is not None and is_current and refused.is_draft:
+            elif refused is not None and refused.is_draft:
                 notice = Notice(NoticeKind.INFO, HAS_ROOM, is_of_chat=True)
                 self._window.notifications.show_notice(notice)
+        elif refused is not None and refused.is_left:
+            self.asked_again.emit(refused)
         if offer.then is not None and is_current and not session.is_answering:
             self._tasks.start(offer.then())  # a summary that goes before it is over by then
 
@@ -331,7 +344,8 @@ class ContextController(QObject):
         needed = _needed(offer.session, used._replace(is_all=not found.is_more))
         self._offer = offer
         text = f"{words} {fits_without(found)}"
-        actions = (NoticeAction("Keep the newest", KEEP_NEWEST), _larger(needed, offer.path))
+        newest = NoticeAction("Keep the newest", KEEP_NEWEST)
+        actions = (newest, larger_context(LARGER, needed, offer.path))
         notice = Notice(NoticeKind.WARNING, text, actions=actions, key=OUTGROWN)
         self._window.notifications.show_notice(notice)
 
@@ -377,18 +391,9 @@ class ContextController(QObject):
         return count
 
 
-def _larger(needed: int, path: Path) -> NoticeAction:
-    return NoticeAction("Larger context…", f"{LARGER_CONTEXT} {needed} {path_text(path)}")
-
-
 def _needed(session: ChatSession, used: TokenCount) -> int:
     """The tokens that a context needs for the chat, of which ``used`` were counted."""
     return used.about(sum(len(message.text) for message in session.conversation.active_branch()))
-
-
-def _sent(asked: Asked) -> tuple[str, list[tuple[str, str]]]:
-    """What tells whether two messages would be the same."""
-    return asked.text, sent_texts(asked.files)
 
 
 def _shown(session: ChatSession) -> tuple[str, ...]:

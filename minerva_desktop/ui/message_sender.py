@@ -142,7 +142,9 @@ class MessageSender(QObject):
     ) -> bool:
         """Whether the first waiting message of ``session`` fits behind ``reply_to``; where it does
         not, that is told."""
-        session.sending.find_models(self._models.in_place_of)
+        if session.sending.is_from_disk:
+            await self._models.refresh()  # files may have come or gone since
+            session.sending.find_models(self._models.in_place_of)
         if all(each is not queued for each in session.queued):
             return False  # it is for another file now, and asked for again
         branch = session.conversation.branch_to(reply_to)

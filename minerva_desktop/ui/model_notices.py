@@ -95,3 +95,8 @@ class ModelNotices:
         self._bar.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)
         )
+
+
+def larger_context(label: str, n_tokens: int, path: Path) -> NoticeAction:
+    """A button that opens the model's load options, where ``n_tokens`` need room."""
+    return NoticeAction(label, f"{LARGER_CONTEXT} {n_tokens} {path_text(path)}")

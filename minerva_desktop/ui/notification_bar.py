@@ -107,7 +107,6 @@ class NotificationBar(QWidget):
         self._icons = icons
         self._hide_ms = auto_hide_ms
         self._notices: list[Notice] = []  # the last one is shown
-        self._chat_id = ""
         self._away: dict[str, list[Notice]] = {}  # those of other chats, by their ids
         self.follows: QWidget | None = None  # what Tab comes to before them
         self._card: _NoticeCard | None = None
@@ -140,16 +139,17 @@ class NotificationBar(QWidget):
         self._refresh()
         self._announce(notice)
 
-    def set_chat(self, chat_id: str) -> None:
-        """Another chat is open; empty: it is on its way, and nothing about it is shown or taken
-        away. What is about the one before is there again once that is."""
-        before = list(self._notices)
-        if self._chat_id and chat_id != self._chat_id:
-            self._away[self._chat_id] = [notice for notice in before if notice.is_of_chat]
-            self._notices = [notice for notice in before if not notice.is_of_chat]
-        self._chat_id = chat_id
-        self._notices += self._away.pop(chat_id, [])
-        if self._notices != before:
+    def leave_chat(self, chat_id: str) -> None:
+        """What is about the open chat goes, until `enter_chat` with the same id."""
+        if away := [notice for notice in self._notices if notice.is_of_chat]:
+            self._away[chat_id] = away
+            self._notices = [notice for notice in self._notices if not notice.is_of_chat]
+            self._refresh()
+
+    def enter_chat(self, chat_id: str) -> None:
+        """That one is open: what is about it is there again."""
+        if back := self._away.pop(chat_id, []):
+            self._notices += back
             self._refresh()
 
     def _announce(self, notice: Notice) -> None:

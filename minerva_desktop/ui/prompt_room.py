@@ -32,13 +32,12 @@ from minerva_desktop.chat.parts import (
 )
 from minerva_desktop.chat.turns import sent, turn_to_go_on, turns_of
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.paths import path_text
 from minerva_desktop.ui.composer import LOADING_FIRST, MEASURING, MEASURING_ELSE, Composer
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import LARGER_CONTEXT
-from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
+from minerva_desktop.ui.model_notices import larger_context
+from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Work
 
 Each = TypeVar("Each")
@@ -77,6 +76,13 @@ class Asked(msgspec.Struct, frozen=True):
         return self.is_draft and has_files and composer.text == self.text
 
     @property
+    def is_left(self) -> bool:
+        """Whether that is what its chat keeps as its draft, which stands in no composer now."""
+        kept = self.session.conversation
+        has_files = sent_texts(kept.draft_files) == sent_texts(self.files)
+        return self.is_draft and has_files and kept.draft == self.text
+
+    @property
     def reply_to(self) -> str | None:
         """The message behind which it is asked, unless it is the first, or that was deleted."""
         leaf_id = self.branch[-1].id if self.branch else ""
@@ -112,7 +118,8 @@ class PromptRoom(QObject):
     """Holds what is asked in each chat and not yet begun, because it is counted: one thing in each,
     which its person can give up. ``outgrown(Outgrown)``: that was not sent, and cutting the chat
     might help. A message that alone is too long is told of here. ``asked_again(Asked)``: its model
-    could not be loaded when it was asked, and is now, as its person wished."""
+    could not be loaded when it was asked, and is now, as its person wished; or there was no room
+    for it, and is now."""
 
     outgrown = Signal(object)
     asked_again = Signal(object)
@@ -313,10 +320,7 @@ class PromptRoom(QObject):
             f"{self._models.shown_name(path)} has {n_ctx:,}{way}, or give the model a larger "
             "context in its load options (Ctrl+Shift+L)."
         )
-        options = NoticeAction(
-            "Load options…", f"{LARGER_CONTEXT} {used.n_tokens} {path_text(path)}"
-        )
-        actions = (options,)
+        actions = (larger_context("Load options…", used.n_tokens, path),)
         return Notice(NoticeKind.WARNING, words, actions=actions, key=TOO_LONG, is_of_chat=True)
 
     @Slot(object)

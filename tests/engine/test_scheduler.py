@@ -95,6 +95,28 @@ def test_a_long_prompt_does_not_keep_an_answer_waiting(is_random: bool, pieces: 
     assert [(first[0], second[2]) for first, second in steps] == [(1, each) for each in pieces]
 
 
+def test_several_long_prompts_keep_an_answer_waiting_no_longer_than_one() -> None:
+    """And each step is one's, the shortest's and the oldest's in turn."""
+    scheduler = new_scheduler(n_batch=512, n_running=4, n_cells=16384)
+    scheduler.add(new_sequence(1, 1, max_tokens=None))
+    take_step(scheduler)
+    for request_id, n_tokens in ((2, 4000), (3, 3000), (4, 2000)):
+        tokens = new_sequence(request_id, n_tokens).tokens
+        scheduler.add(Sequence(request_id, tokens, 8, is_random=True))
+    steps = [take_step(scheduler) for _ in range(4)]
+    reads = [[(c.sequence.request_id, c.count) for c in step] for step in steps]
+    assert reads == [[(1, 1), (each, 128)] for each in (4, 2, 4, 2)]
+
+
+def test_an_answer_with_other_adapters_does_not_wait_longer_either() -> None:
+    scheduler = new_scheduler(n_batch=512, n_running=2, n_cells=8192)
+    scheduler.add(Sequence(1, [5], None, variant=(1.0,)))
+    take_step(scheduler)
+    scheduler.add(Sequence(2, list(range(4000)), 8, is_random=True))
+    steps = [shape_of(take_step(scheduler)) for _ in range(4)]
+    assert steps == [[(2, 0, 128)], [(1, 1, 1)], [(2, 128, 128)], [(1, 2, 1)]]
+
+
 def test_where_a_gpu_computes_one_decode_takes_all_that_fits() -> None:
     scheduler = Scheduler(
         SlotTable(n_slots=3, n_cells=4096), n_batch=8, max_running=3, prompts_apart=False

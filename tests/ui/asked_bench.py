@@ -4,21 +4,17 @@ and a worker that counts as the test lets it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-import pytest
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
-from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.presets import PromptLibrary
 from minerva_desktop.errors import MinervaError
-from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.message_events import MessageEvents
 from minerva_desktop.ui.composer import Composer
@@ -68,6 +64,9 @@ class _Window(QWidget):
     usage_told = Signal()
     everything_wanted = Signal()
     restore_requested = Signal()
+    is_outgrown = False  # what the meter says, which nobody counts here
+    used: int | None = None
+    is_all = True
 
     def __init__(self, icons: Icons) -> None:
         super().__init__()
@@ -160,6 +159,7 @@ class Bench:
             window, worker, models, tasks, lambda: self.session, lambda: desk.library
         )
         self.room.outgrown.connect(self.context.on_outgrown)
+        self.context.asked_again.connect(self.room.asked_again)
 
     @property
     def started(self) -> list[str]:
@@ -174,6 +174,15 @@ class Bench:
     async def until_told(self, words: str) -> None:
         await until(lambda: words in self.notice)
 
+    def show(self, session: ChatSession, text: str) -> None:
+        """Have that chat open, with ``text`` in its composer, which is more than it has room for
+        where there is any."""
+        self.session = session
+        self.window.composer.set_text(text)
+        self.context.on_shown(session)
+        self.window.is_outgrown = bool(text)
+        self.window.usage_told.emit()
+
     def press(self, callback_id: str) -> None:
         self.window.notifications.action_triggered.emit(callback_id)
 
@@ -186,17 +195,3 @@ class Bench:
 
     async def until_started(self, n_answers: int) -> None:
         await until(lambda: len(self.desk.engine.started) >= n_answers)
-
-
-@asynccontextmanager
-async def asked_bench(
-    qtbot: QtBot, icons: Icons, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Bench]:
-    """A chat with one question and its answer, in a store in ``folder``."""
-    desk = Desk(await ChatStore.open(folder / "chats.sqlite3"), folder)
-    bench = Bench(desk, icons)
-    monkeypatch.setattr(desk.listener, "has_room", bench.sender.has_room)
-    qtbot.addWidget(bench.window)
-    await desk.answered(bench.session, "One", "Un")
-    yield bench
-    await desk.library.close()

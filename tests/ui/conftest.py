@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import resources_dir
 from minerva_desktop.settings import ThemeChoice
+from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.ui.chat_view import message_views, stretch
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
+from tests.app.desk import Desk
+from tests.ui.asked_bench import Bench
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +63,17 @@ def smollm_catalog(minerva_home: Path, model_path: Path) -> Catalog:
     """A library with the embedded model only, for those that do, or want it slow or large."""
     minerva_home.mkdir(parents=True, exist_ok=True)
     return Catalog(minerva_home / "models.json", embedded=model_path)
+
+
+@pytest.fixture
+async def bench(
+    qtbot: QtBot, icons: Icons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
+    """A chat with one question and its answer, and what is asked in it counted and sent."""
+    desk = Desk(await ChatStore.open(tmp_path / "chats.sqlite3"), tmp_path)
+    bench = Bench(desk, icons)
+    monkeypatch.setattr(desk.listener, "has_room", bench.sender.has_room)
+    qtbot.addWidget(bench.window)
+    await desk.answered(bench.session, "One", "Un")
+    yield bench
+    await desk.library.close()

@@ -5,37 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import FilePart, file_as_text
 from minerva_desktop.ui.chat_controller import ChatController
 from minerva_desktop.ui.composer import MEASURING, MEASURING_ELSE
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
-from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked
 from tests.app.desk import MODEL
-from tests.ui.asked_bench import Bench, asked_bench, until
+from tests.ui.asked_bench import Bench, until
 
 LONG = "word " * 70  # more bytes than the context has tokens
-
-
-@pytest.fixture
-async def bench(
-    qtbot: QtBot,
-    dressed_app: QApplication,
-    icons: Icons,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Bench]:
-    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
-        yield bench
 
 
 async def test_regenerating_goes_on_in_its_chat_and_is_counted_once(bench: Bench) -> None:

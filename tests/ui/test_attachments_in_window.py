@@ -298,3 +298,22 @@ def test_what_was_offered_for_a_message_goes_with_it(open_app: OpenApp, tmp_path
             assert opened.notice == "note.txt removed"
             leave()
             opened.until("no notice", lambda: opened.notice == "")
+
+
+def test_what_is_said_of_a_new_chat_comes_back_with_its_draft(
+    open_app: OpenApp, tmp_path: Path
+) -> None:
+    """It came back with a chat that had messages only."""
+    with closing(open_app()) as opened:
+        opened.drop(tmp_path / "gone.txt")
+        opened.until("reason", lambda: "“gone.txt” cannot be attached" in opened.notice)
+        refusal = opened.notice
+        opened.window.new_temporary_chat.emit()
+        opened.until("temporary chat", lambda: opened.notice == "")
+        opened.window.sidebar.new_chat.emit()
+        opened.until("reason again", lambda: opened.notice == refusal)
+        opened.send("Hello")
+        opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
+        opened.window.sidebar.new_chat.emit()
+        opened.until("new chat", lambda: "Hello" not in opened.transcript)
+        assert opened.notice == ""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
-from PySide6.QtWidgets import QApplication, QLabel
-from pytestqt.qtbot import QtBot
+from PySide6.QtWidgets import QLabel
 
 from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.chat.completion import FinishReason
@@ -18,23 +14,10 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
-from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
 from minerva_desktop.ui.waiting_messages import NO_ROOM, NOT_YET
 from tests.app.desk import DONE, MODEL
-from tests.ui.asked_bench import Bench, asked_bench, until
-
-
-@pytest.fixture
-async def bench(
-    qtbot: QtBot,
-    dressed_app: QApplication,
-    icons: Icons,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Bench]:
-    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
-        yield bench
+from tests.ui.asked_bench import Bench, until
 
 
 async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(bench: Bench) -> None:

@@ -125,25 +125,29 @@ def test_the_same_problem_does_not_pile_up(bar: NotificationBar) -> None:
 
 
 def test_what_is_about_a_chat_is_there_with_that_chat_alone(bar: NotificationBar) -> None:
-    bar.set_chat("tides")
+    bar.enter_chat("tides")
     bar.show_notice(DIED)
     refused = Notice(NoticeKind.WARNING, "a.bin cannot be attached.", key="told", is_of_chat=True)
     bar.show_notice(refused)
-    bar.set_chat("")
+    bar.leave_chat("tides")
     bar.dismiss("told")  # what stands in the composer changes on the way
-    bar.set_chat("lisbon")
+    bar.enter_chat("lisbon")
     assert sentence(bar) == DIED.text
     bar.show_notice(msgspec.structs.replace(refused, text="b.bin cannot be attached."))
-    bar.set_chat("tides")
+    bar.leave_chat("lisbon")
+    bar.enter_chat("tides")
     assert sentence(bar) == "a.bin cannot be attached."
     assert part(card(bar), QPushButton, "noticeMoreButton").text() == "1 more"
     bar.dismiss("told")
-    bar.set_chat("lisbon")
+    bar.leave_chat("tides")
+    bar.enter_chat("lisbon")
     assert sentence(bar) == "b.bin cannot be attached."
-    bar.set_chat("tides")
+    bar.leave_chat("lisbon")
+    bar.enter_chat("tides")
     assert sentence(bar) == DIED.text
     bar.withdraw("told")  # of the other chat
-    bar.set_chat("lisbon")
+    bar.leave_chat("tides")
+    bar.enter_chat("lisbon")
     assert sentence(bar) == DIED.text
 
 

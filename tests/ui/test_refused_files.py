@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-from pytestqt.qtbot import QtBot
-
 from minerva_desktop.chat.parts import FilePart
-from minerva_desktop.ui.icons import Icons
-from tests.ui.asked_bench import asked_bench
+from tests.ui.asked_bench import Bench
 
 
-async def test_a_refusal_has_the_tokens_that_the_cards_of_its_files_say(
-    qtbot: QtBot, icons: Icons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refusal_has_the_tokens_that_the_cards_of_its_files_say(bench: Bench) -> None:
     """No more is counted than shows that they are too many: "more than 32,766" it said."""
-    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
-        huge = FilePart("a.md", "w " * 50_000, 100_000, n_tokens=50_000)
-        bench.window.composer.attachments.put_back((huge,))
-        bench.type("Well?")
-        await bench.until_told("was not sent")
-        assert "it takes more than 50,000 tokens" in bench.notice
+    huge = FilePart("a.md", "w " * 50_000, 100_000, n_tokens=50_000)
+    bench.window.composer.attachments.put_back((huge,))
+    bench.type("Well?")
+    await bench.until_told("was not sent")
+    assert "it takes more than 50,000 tokens" in bench.notice

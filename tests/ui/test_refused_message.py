@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
-from minerva_desktop.ui.context_controller import KEEP_NEWEST
-from minerva_desktop.ui.icons import Icons
-from tests.ui.asked_bench import Bench, asked_bench
+from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
+from tests.app.desk import DONE
+from tests.ui.asked_bench import Bench, until
 
 LONG = "word " * 70  # with all that was said, more than the context has
-
-
-@pytest.fixture
-async def bench(
-    qtbot: QtBot,
-    dressed_app: QApplication,
-    icons: Icons,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Bench]:
-    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
-        yield bench
 
 
 @pytest.mark.parametrize("more", ["", " more"])
@@ -43,3 +26,60 @@ async def test_it_goes_by_itself_unless_it_was_changed(bench: Bench, more: str) 
         await bench.until_started(4)
         assert bench.started[-1] == LONG
         assert bench.window.composer.text == ""
+
+
+async def test_that_it_was_not_sent_is_said_again_where_nothing_can_be_cut(bench: Bench) -> None:
+    here, other = bench.session, bench.desk.new_session()
+    text = "word " * 298  # two less than the context has, and the chat has as many
+    bench.type(text)
+    helps = "Shorten the message, begin a new chat, or give the model more context."
+    await bench.until_told(helps)
+    bench.show(other, "")
+    assert bench.notice == ""
+    bench.show(here, text)
+    await bench.until_told(helps)
+    assert bench.notice.startswith("The message was not sent")
+
+
+async def test_what_is_said_of_it_elsewhere_is_said_once_its_chat_is_shown(bench: Bench) -> None:
+    here, other = bench.session, bench.desk.new_session()
+    for question, words in (("Two", "w " * 250), ("Three", "Drei")):
+        await bench.desk.answered(here, question, words)
+    bench.worker.may_count.clear()
+    bench.type(LONG)
+    await bench.until_counting(LONG)
+    bench.show(other, "")
+    bench.worker.may_count.set()
+    await bench.until_told("Nothing was sent in the chat “One”")
+    bench.show(here, LONG)
+    await bench.until_told("it fits")
+    assert bench.notice.startswith("The message was not sent")
+    bench.window.notifications.dismiss("context-outgrown")
+    assert bench.notice == ""  # beneath it the same was said
+
+
+@pytest.mark.parametrize("more", ["", " more"])
+async def test_it_goes_by_itself_behind_a_summary_that_ends_elsewhere(
+    bench: Bench, more: str
+) -> None:
+    here, other = bench.session, bench.desk.new_session()
+    for question, words in (("Two", "w " * 125), ("Three", "w " * 125), ("Four", "Vier")):
+        await bench.desk.answered(here, question, words)
+    bench.type(LONG)
+    await bench.until_told("it fits")
+    bench.press(SUMMARISE)
+    await bench.until_started(5)
+    await here.keep_draft(LONG + more, ())
+    bench.show(other, "")
+    library, aside = bench.desk.library, bench.desk.engine.started[-1]
+    library.on_answer_text(aside.answer_id, "All was counted.")
+    library.on_answer_finished(aside.answer_id, DONE)
+    await until(lambda: here.conversation.cuts)
+    if more:
+        assert not here.is_answering
+        assert here.conversation.draft == LONG + more
+    else:
+        await bench.until_started(6)
+        assert (bench.started[-1], here.is_answering) == (LONG, True)
+        assert here.conversation.draft == ""
+    assert not other.is_answering

@@ -299,22 +299,28 @@ def test_they_wait_for_their_person_after_a_restart(
         assert opened.window.composer.text == "half"
 
 
+@pytest.mark.parametrize(("was_there", "is_there"), [(False, False), (True, False), (False, True)])
 def test_what_waited_for_a_model_that_is_gone_goes_to_the_chosen_one(
     qtbot: QtBot,
     dressed_app: QApplication,
     small_catalog: Catalog,
     small_path: Path,
     tmp_path: Path,
+    *,
+    was_there: bool,
+    is_there: bool,
 ) -> None:
-    """The library still names it, so each was asked of it in vain, and spent. Why they wait is the
-    same whichever is the first."""
+    """The library still names it, so each was asked of it in vain, and spent. A file may come and
+    go after the start. Why they wait is the same whichever is the first."""
     remember(ENDLESS)
     mine = tmp_path / "mine.gguf"
     shutil.copy(small_path, mine)
     with closing(OpenWindow(qtbot, dressed_app, small_catalog, [mine])) as opened:
         opened.until("model", lambda: opened.loaded_paths == [str(mine)])
         _wait(opened)
-    mine.unlink()
+    away = mine.rename(tmp_path / "away")
+    if was_there:
+        away.rename(mine)
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         opened.until("messages", lambda: _waits(opened) == ["Two", "Three"])
         assert str(mine) in opened.model_paths
@@ -324,8 +330,14 @@ def test_what_waited_for_a_model_that_is_gone_goes_to_the_chosen_one(
         undo(opened)
         opened.until("message", lambda: _waits(opened) == ["Two", "Three"])
         assert _why(opened) == NOT_YET
+        if was_there:  # then it was chosen
+            opened.window.header.picker.selected.emit(str(small_path))
+            mine.rename(away)
+        elif is_there:
+            away.rename(mine)
         opened.part(QPushButton, "sendWaitingButton").click()
-        opened.until("model", lambda: opened.loaded_paths == [str(small_path)])
+        asked_of = mine if is_there else small_path
+        opened.until("model", lambda: opened.loaded_paths == [str(asked_of)])
         opened.until("answer", lambda: opened.is_answering)
         assert _waits(opened) == ["Three"]
 

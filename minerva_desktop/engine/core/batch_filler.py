@@ -27,7 +27,7 @@ STEADY_GREEDY = 256  # tokens
 LONE_CELLS = 256  # llama.cpp rounds up to a multiple of 256, and 512 are shared out to the threads
 WORTH_JOINING = 31  # rows for prompts beside those that decode
 WORTH_MAKING_WAY = 16  # tokens of an answer
-# Of a long prompt in a step, while others wait for their next token: 512 kept them waiting for 3 to
+# Of long prompts in a step, while others wait for their next token: 512 kept them waiting for 3 to
 # 5 s of two cores (**measured**, SmolLM2), and are read hardly quicker than four times as many.
 ROWS_BESIDE = 128
 
@@ -86,9 +86,9 @@ class BatchFiller:
         self._oldest_first = False
         self.lone_threads: int | None = None
 
-    def fill(self, sequences: list[Sequence]) -> Filled:
+    def fill(self, sequences: list[Sequence], *, others_wait: bool = False) -> Filled:
         """One token for each of ``sequences`` (oldest first) that decodes, with its guesses, and
-        then prompts."""
+        then prompts. ``others_wait`` for a token, too, and cannot be in this step."""
         decoding: list[Sequence] = []
         prompts: list[Sequence] = []
         n_rows = 0
@@ -112,7 +112,9 @@ class BatchFiller:
         ]
         if not prompts:
             return Filled(chunks, [], n_rows, False)
-        prompt_chunks = self._prompt_chunks(prompts, chunks, n_rows)
+        prompt_chunks = self._prompt_chunks(
+            prompts, chunks, n_rows, others_wait=others_wait or bool(chunks)
+        )
         n_cells = n_rows + sum(chunk.count for chunk in prompt_chunks)
         leaves_out_oldest = all(chunk.sequence is not prompts[0] for chunk in prompt_chunks)
         return Filled(chunks, prompt_chunks, n_cells, leaves_out_oldest)
@@ -196,7 +198,7 @@ class BatchFiller:
         return self._slots.is_in_one_part(slot, self.lone_threads)
 
     def _prompt_chunks(
-        self, prompts: list[Sequence], decoding: list[Chunk], n_decoding: int
+        self, prompts: list[Sequence], decoding: list[Chunk], n_decoding: int, *, others_wait: bool
     ) -> list[Chunk]:
         """As many chunks as make ``n_batch`` tokens: the shortest first, so that a short prompt
         never waits for a long one, but before them the oldest if there was no room for it in the
@@ -204,40 +206,40 @@ class BatchFiller:
 
         Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut; a
         small last one may be a little more than there is room for, and small ones that share
-        decodes may be more, too (`_shared_pieces`). With the ``n_decoding`` rows of ``decoding``
-        in the same batch, they share what is left.
+        decodes may be more, too (`_shared_pieces`). Long ones whose answer is a random one are cut
+        anywhere: while ``others_wait`` for a token, all of them have `ROWS_BESIDE` rows. With the
+        ``n_decoding`` rows of ``decoding`` in the same batch, they share what is left.
         """
         n_first = 1 if self._oldest_first else 0
         rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
         apart = self._prompts_apart
         budget = self._n_batch if apart else self._n_batch - n_decoding
         room = self._room_beside(_steady_groups(decoding, self._steady_rows.most)) if apart else 0
+        long_room = ROWS_BESIDE
         chunks = []
         for sequence in prompts[:n_first] + rest:
             if sequence.slot is None:
                 continue
             start = sequence.n_computed
+            n_left = len(sequence.tokens) - start
+            is_long = apart and others_wait and sequence.is_random and n_left > ROWS_BESIDE
             if apart and self._may_share(sequence):
-                n_left = len(sequence.tokens) - start
                 is_only = len(prompts) == 1
                 pieces, room = self._shared_pieces(n_left, room, budget, is_only=is_only)
             else:
-                pieces = self._own_piece(sequence, budget, others_wait=bool(decoding))
+                pieces = self._own_piece(sequence, long_room if is_long else n_left, budget)
+            long_room -= sum(pieces) if is_long else 0
             for count in pieces:
                 chunks.append(Chunk(sequence, sequence.slot, start, count, 0, sequence.is_steady))
                 start += count
                 budget -= count
         return chunks
 
-    def _own_piece(self, sequence: Sequence, budget: int, *, others_wait: bool) -> list[int]:
-        """How many tokens of a prompt are to be computed, if any. ``others_wait`` for a token: then
-        they are few, unless the answer could be another by that."""
+    def _own_piece(self, sequence: Sequence, count: int, budget: int) -> list[int]:
+        """How many of the next ``count`` tokens of a prompt are to be computed, if any."""
         apart = self._prompts_apart
-        count = len(sequence.tokens) - sequence.n_computed
         if apart and sequence.is_steady:
             count = _equal_piece(count, STEADY_ROWS)
-        if apart and sequence.is_random and others_wait:
-            count = min(count, ROWS_BESIDE)
         count = min(count, self._n_batch if apart else budget)
         if sequence.is_scoring:
             count = min(count, self._n_outputs)

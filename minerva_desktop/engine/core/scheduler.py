@@ -148,7 +148,9 @@ class Scheduler:
         while True:
             turn = self._turn
             sequences = [s for s in self._running if s.variant == turn]
-            filled = self._filler.fill(sequences)
+            others = (s for s in self._running if s.variant != turn)
+            others_wait = any(not sequence.is_prompt for sequence in others)
+            filled = self._filler.fill(sequences, others_wait=others_wait)
             if 0 < filled.n_cells <= self._slots.n_free_cells:
                 groups = self._filler.share_out(filled)
                 if lone := self._filler.lone_rows(groups):

@@ -123,6 +123,8 @@ def test_markup_in_a_text_is_text(tex: str, alike: str) -> None:
         (r"\ce{A <-->[x] B}", r"\mathrm{A} \xtofrom[{}]{\mathrm{x}} \mathrm{B}"),
         (r"\ce{A <->[x] B}", r"\mathrm{A} \xleftrightarrow[{}]{\mathrm{x}} \mathrm{B}"),
         (r"a \bmod n", r"a\;\mathrm{mod}\;n"),
+        (r"\text{if $\norm{x}$ is}", r"\text{if }\lVert x \rVert\text{ is}"),
+        (r"\text{a\(\)b}", r"\text{ab}"),
         (r"\ce{Na+ + Cl-}", r"\mathrm{Na}^+ + \mathrm{Cl}^-"),
     ],
 )
@@ -137,6 +139,8 @@ def test_a_command_looks_as_what_it_stands_for(tex: str, alike: str) -> None:
     [
         (r"\tag{1} E=mc^2", r"E=mc^2 \tag{1}"),
         (r"\tag*{A} a^{2} \{ b,", r"a^{2} \{ b, \tag*{A}"),
+        (r"\tag{$\star$} x", r"x \qquad \text{($\star$)}"),
+        (r"\tag*{} x", "x"),
         (
             r"\begin{align} \tag{1} a &= \begin{cases} b \\ c \end{cases} \\ d &= e \end{align}",
             r"\begin{align} a &= \begin{cases} b \\ c \end{cases} \tag{1} \\ d &= e \end{align}",
