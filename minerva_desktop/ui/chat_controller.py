@@ -350,7 +350,7 @@ class ChatController(QObject):
         view.cut_mark.set_cut(session.conversation.active_cut())
         self._show_answer_so_far(session, branch)
         self._speed.show_last(branch)
-        self._counter.count_soon()
+        self._counter.count_anew()
 
     def on_queue_changed(self, session: ChatSession) -> None:
         """Show what waits in the open chat."""
