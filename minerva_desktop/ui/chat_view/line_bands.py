@@ -36,7 +36,7 @@ def in_its_line(document: QTextDocument, place: QPointF, *, is_near: bool = Fals
 
 
 class _Line:
-    """Of ``block``; ``rect`` is its text in the document, ``leading`` what there is below it, px."""
+    """Of ``block``; ``rect`` is its text in the document, ``leading`` what is below it, px."""
 
     def __init__(self, block: QTextBlock, rect: QRectF, leading: float) -> None:
         self.block = block
