@@ -19,9 +19,9 @@ from minerva_desktop.errors import LoadCancelled, MinervaError
 
 
 class _Aside:
-    def __init__(self, on_text: Callable[[str], None] | None) -> None:
+    def __init__(self, on_read: Callable[[int, int], None] | None) -> None:
         self.pieces: list[str] = []
-        self.on_text = on_text
+        self.on_read = on_read
         self.ended: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
 
 
@@ -37,17 +37,18 @@ class Asides:
         model_path: Path,
         turns: tuple[ChatTurn, ...],
         sampling: SamplingParameters,
-        on_text: Callable[[str], None] | None = None,
+        on_read: Callable[[int, int], None] | None = None,
         *,
         makes_way: bool = False,
     ) -> str:
-        """All that the answer says; ``on_text`` hears it grow. To cancel, cancel the awaiting task.
+        """All that the answer says; ``on_read`` hears how many of how many tokens of the question
+        are read. To cancel, cancel the awaiting task.
         ``makes_way`` is as in `AnswerRequest`.
 
         Raises what loading and generating raise, and `LoadCancelled` when it was stopped.
         """
         answer_id = new_id()
-        aside = self._running[answer_id] = _Aside(on_text)
+        aside = self._running[answer_id] = _Aside(on_read)
         try:
             # A thought would take the few tokens that there are for an answer of a line or two.
             request = AnswerRequest(
@@ -68,8 +69,12 @@ class Asides:
         aside = self._running.get(answer_id)
         if aside is not None:
             aside.pieces.append(text)
-            if aside.on_text is not None:
-                aside.on_text(text)
+
+    def on_answer_read(self, answer_id: str, n_tokens: int, n_all: int) -> None:
+        """So much of its question is read; ignored if it is none of these."""
+        aside = self._running.get(answer_id)
+        if aside is not None and aside.on_read is not None:
+            aside.on_read(n_tokens, n_all)
 
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """An answer ended."""

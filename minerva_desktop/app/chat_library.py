@@ -328,6 +328,10 @@ class ChatLibrary:
         for session in self._sessions.values():
             session.on_answer_text(answer_id, text)
 
+    def on_answer_read(self, answer_id: str, n_tokens: int, n_all: int) -> None:
+        """Of what is answered, so many tokens of all are read."""
+        self._asides.on_answer_read(answer_id, n_tokens, n_all)
+
     def on_answer_finished(self, answer_id: str, completion: Completion) -> None:
         """An answer ended."""
         self._asides.on_answer_finished(answer_id, completion)

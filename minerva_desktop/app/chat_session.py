@@ -19,7 +19,7 @@ from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
 from minerva_desktop.app.queue_editing import QueueEditing
 from minerva_desktop.app.queue_sending import QueueSending
-from minerva_desktop.app.running_answer import STILL_WRITING, RunningAnswer, going_on
+from minerva_desktop.app.running_answer import STILL_WRITING, RunningAnswer, going_on, is_void
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
 from minerva_desktop.chat.completion import Completion, FinishReason
@@ -153,9 +153,12 @@ class ChatSession:
         once: bool = False,
     ) -> None:
         """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
-        the new one stands; ``sampling`` counts for it alone, and ``once`` for it alone the model
-        does, too. Raises as `send`."""
+        the new one stands, or in its place where it failed at once; ``sampling`` counts for it
+        alone, and ``once`` for it alone the model does, too. Raises as `send`."""
         self._require_idle()
+        if sampling is None and not once and is_void(self.conversation, message_id):
+            await self.resume(message_id, model_path)
+            return
         self.conversation.branch_from(question_of(self.conversation[message_id]))
         self._listener.on_branch_changed(self)
         await self._begin(None, model_path, sampling, once=once)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -150,11 +151,11 @@ class Summariser:
         on_progress: Callable[[int, int], None],
     ) -> str:
         """What comes before ``first_id``, whichever branch is shown, in a few sentences. A
-        conversation that does not fit into
-        the context is read piece by piece, each with the summary of those before; ``on_progress``
-        hears how many of how many messages are read. To cancel, cancel the awaiting task. Raises
-        `ContextLimitExceeded` for a message that alone is too long, `InferenceError` where the
-        model writes nothing, and what generating raises.
+        conversation that does not fit into the context is read piece by piece, each with the
+        summary of those before; ``on_progress`` hears how many of how many messages are read,
+        about. To cancel, cancel the awaiting task. Raises `ContextLimitExceeded` for a message that
+        alone is too long, `InferenceError` where the model writes nothing, and what generating
+        raises.
         """
         before = conversation.branch_to(first_id)[:-1]
         cut = last_cut(conversation.cuts, (message.id for message in before))
@@ -168,7 +169,8 @@ class Summariser:
         while done < len(older):
             n_read = await self._readable(text, older[done:], count, n_ctx - length)
             turns = await asyncio.to_thread(_question, text, older[done : done + n_read])
-            text = (await self._asides.ask(model_path, turns, sampling)).strip()
+            on_read = partial(_tell, on_progress, done, n_read, len(older))
+            text = (await self._asides.ask(model_path, turns, sampling, on_read)).strip()
             if not text:  # it only thought, or ended at once
                 raise InferenceError("The model wrote no summary. Try again, or keep the newest")
             done += n_read
@@ -198,6 +200,18 @@ class Summariser:
                     f"and the context has room for {most:,} beside the summary."
                 )
             n_read = max(1, min(n_read - 1, int(n_read * most / needed)))
+
+
+def _tell(
+    on_progress: Callable[[int, int], None],
+    done: int,
+    n_read: int,
+    total: int,
+    n_tokens: int,
+    n_all: int,
+) -> None:
+    """Of ``n_read`` messages behind ``done`` others, so many tokens of all are read."""
+    on_progress(done + n_read * min(n_tokens, n_all) // max(1, n_all), total)
 
 
 def _question(summary: str, messages: Sequence[Message]) -> tuple[ChatTurn, ...]:

@@ -14,7 +14,8 @@ import msgspec
 
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.chat.completion import Completion
-from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.chat.conversation import Conversation
+from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.parts import Part, ReasoningPart
 from minerva_desktop.chat.sampling import SamplingParameters
 
@@ -134,8 +135,16 @@ class _Thought:
         return ReasoningPart("".join(self.pieces), self._milliseconds + taken)
 
 
+def is_void(conversation: Conversation, answer_id: str) -> bool:
+    """Whether that answer failed before it said anything, and has nothing behind it."""
+    answer = conversation[answer_id]
+    is_empty = not answer.text and not answer.parts
+    is_failed = answer.role is Role.ASSISTANT and answer.state is MessageState.FAILED
+    return is_failed and is_empty and all(each.parent_id != answer_id for each in conversation)
+
+
 def going_on(cut: Message, model: str, sampling: SamplingParameters) -> Message:
-    """``cut``, an answer that broke off, as ``model`` goes on with it."""
+    """``cut``, an answer that broke off or did not begin, as ``model`` goes on with it."""
     return msgspec.structs.replace(
         cut,
         state=MessageState.STREAMING,

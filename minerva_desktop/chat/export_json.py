@@ -16,14 +16,17 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from minerva_desktop.chat.conversation import Conversation, Folder, clean_text
 from minerva_desktop.chat.message import Message
-from minerva_desktop.chat.parts import Files, ImagePart
+from minerva_desktop.chat.parts import ImagePart
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.waiting_message import WaitingMessage
+from minerva_desktop.paths import path_of, path_text
 
 FORMAT = "minerva-chats"
 VERSION = 1
@@ -56,8 +59,9 @@ def json_chat(conversation: Conversation) -> bytes:
             "tags": conversation.tags,
             "is_pinned": conversation.is_pinned,
             "is_archived": conversation.is_archived,
-            "draft": _unsent_text(conversation),
-            "draft_files": _unsent_files(conversation),
+            "draft": conversation.draft,
+            "draft_files": conversation.draft_files,
+            "waiting": [_waiting(each) for each in conversation.waiting],
             "scroll": conversation.scroll,
             "cuts": conversation.cuts,
             "active_leaf_id": conversation.active_leaf_id,
@@ -100,17 +104,10 @@ def chats_to_json(
     return b"".join(pieces)
 
 
-def _unsent_text(conversation: Conversation) -> str:
-    """What waits in a chat and what stands in its composer, as one draft: elsewhere there may be
-    other models."""
-    waiting = (each.text for each in conversation.waiting)
-    return "\n\n".join(filter(None, (*waiting, conversation.draft)))
-
-
-def _unsent_files(conversation: Conversation) -> Files:
-    """The files with that."""
-    waiting = (file for each in conversation.waiting for file in each.files)
-    return (*waiting, *conversation.draft_files)
+def _waiting(waiting: WaitingMessage) -> WaitingMessage:
+    """For a model by that name: where its file is, is nobody else's business."""
+    name = path_text(Path(path_of(waiting.model).name))
+    return msgspec.structs.replace(waiting, model=name)
 
 
 def digests_of(conversation: Conversation) -> set[str]:

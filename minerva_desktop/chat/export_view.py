@@ -1,6 +1,7 @@
 """What a readable export shows of a conversation, whatever it is written as. Values, no I/O.
 
-The active branch, from its first message on. Times are shown in this machine's time zone.
+The active branch, from its first message on, and what waits to be sent behind it. Times are shown
+in this machine's time zone.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.parts import FilePart, ImagePart, ReasoningPart
+from minerva_desktop.chat.waiting_message import WaitingMessage
 from minerva_desktop.units import format_bytes
 
 UNTITLED = "Untitled chat"
+NOT_SENT = "This message waits to be sent."
 
 _SPEAKERS = {
     Role.USER: "You",
@@ -33,7 +36,7 @@ _ENDINGS = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A message of the active branch: who speaks, the model and the time of it, and what has to be
+    """A message: who speaks, the model and the time of it, and what has to be
     said about how it ended, if anything."""
 
     message: Message
@@ -64,11 +67,25 @@ def facts_of(conversation: Conversation) -> list[tuple[str, str]]:
 
 
 def entries_of(conversation: Conversation) -> Iterator[Entry]:
-    """The messages of the active branch, oldest first."""
+    """The messages of the active branch, oldest first, then those that wait to be sent."""
     for message in conversation.active_branch():
         model = " ".join((message.model or "").split())
         byline = " · ".join(filter(None, (model, date_text(message.created_at))))
         yield Entry(message, _SPEAKERS[message.role], byline, tuple(_notes(conversation, message)))
+    for waiting in conversation.waiting:
+        yield Entry(_unsent(waiting), _SPEAKERS[Role.USER], "", (NOT_SENT,))
+
+
+def _unsent(waiting: WaitingMessage) -> Message:
+    return Message(
+        id="",
+        parent_id=None,
+        role=Role.USER,
+        text=waiting.text,
+        state=MessageState.COMPLETE,
+        created_at=0.0,
+        parts=waiting.files,
+    )
 
 
 def date_text(seconds: float) -> str:

@@ -28,6 +28,7 @@ from minerva_desktop.chat.import_values import (
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.waiting_message import Waiting
 from minerva_desktop.errors import ChatFileError, InvalidRequest
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")  # it becomes the name of a file, too
@@ -48,6 +49,7 @@ class _Chat(msgspec.Struct, kw_only=True):
     is_archived: bool = False
     draft: str = ""
     draft_files: Files = ()
+    waiting: Waiting = ()
     scroll: ScrollPosition | None = None
     cuts: tuple[ContextCut, ...] = ()
     active_leaf_id: str | None = None
@@ -121,6 +123,7 @@ def _conversation(record: msgspec.Raw) -> Conversation:
         is_archived=chat.is_archived,
         draft=chat.draft,
         draft_files=chat.draft_files,
+        waiting=tuple(each for each in chat.waiting if each.text.strip() or each.files),
         scroll=chat.scroll,
         cuts=chat.cuts,
     )

@@ -300,11 +300,7 @@ class ChatController(QObject):
         view = self._window.chat_view
         view.append_message(message, goes_there=not session.sending.is_by_itself)
         if message.role is Role.ASSISTANT:
-            self._speed.begin()
-            self._window.notifications.dismiss(ENGINE_NOTICE)
-            self._window.composer.set_generating(True)
-            self._status.begin(message)
-            self._sender.show_waiting(session)
+            self._show_begun(session, message)
         else:
             view.cut_mark.set_cut(session.conversation.active_cut())
 
@@ -333,11 +329,15 @@ class ChatController(QObject):
         """Show that an answer of the open chat goes on."""
         self._list.marks.begin(session)
         if session is self._session:
-            self._speed.begin()
             self._window.chat_view.resume_answer(message)
-            self._window.composer.set_generating(True)
-            self._sender.show_waiting(session)
-            self._status.begin(message)
+            self._show_begun(session, message)
+
+    def _show_begun(self, session: ChatSession, answer: Message) -> None:
+        self._speed.begin()
+        self._window.notifications.dismiss(ENGINE_NOTICE)
+        self._window.composer.set_generating(True)
+        self._status.begin(answer)
+        self._sender.show_waiting(session)
 
     def on_branch_changed(self, session: ChatSession) -> None:
         """Show another branch of the open chat."""
@@ -350,7 +350,7 @@ class ChatController(QObject):
         view.cut_mark.set_cut(session.conversation.active_cut())
         self._show_answer_so_far(session, branch)
         self._speed.show_last(branch)
-        self._counter.count_soon()
+        self._counter.count_anew()
 
     def on_queue_changed(self, session: ChatSession) -> None:
         """Show what waits in the open chat."""

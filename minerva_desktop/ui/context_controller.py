@@ -26,7 +26,7 @@ from minerva_desktop.chat.conversation import draft_turn
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
-from minerva_desktop.ui.context_help import ContextHelp, counted_messages, fits_without
+from minerva_desktop.ui.context_help import ContextHelp, fits_without
 from minerva_desktop.ui.context_reading import ContextReading
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -36,12 +36,12 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.prompt_room import Asked, Outgrown
 from minerva_desktop.ui.refused_drafts import RefusedDrafts
+from minerva_desktop.ui.summaries import STOP_SUMMARY, Summaries
 from minerva_desktop.ui.tasks import UiTasks
 
 OUTGROWN = "context-outgrown"
 KEEP_NEWEST = "context-keep-newest"
 SUMMARISE = "context-summarise"
-STOP_SUMMARY = "context-stop-summary"
 AFTER_SUMMARY = "Older messages are being summarised: ask again once that is done."
 LARGER = "Larger context…"
 BEGIN_ANEW = "Begin a new chat"
@@ -91,7 +91,7 @@ class ContextController(QObject):
         self._models = models
         self._tasks = tasks
         self._session = session
-        self._library = library
+        self._summaries = Summaries(window, worker, models, library, OUTGROWN)
         self._reading = ContextReading(window, worker, models, tasks, session)
         self._offer: _Offer | None = None
         self._told: ChatSession | None = None  # whose draft was said not to fit
@@ -350,23 +350,12 @@ class ContextController(QObject):
         self._window.notifications.show_notice(notice)
 
     async def _summarise(self, offer: _Offer, first_id: str) -> None:
-        library, path = self._library(), offer.path
-        n_ctx = self._models.n_ctx_of(path)
-        if library is None or first_id not in offer.session.conversation:
+        path, chat = offer.path, offer.session.conversation
+        if first_id not in chat:
             return
-        if n_ctx is None:
-            raise MinervaError(
-                f"{self._models.shown_name(path)}, which was to summarise, is not loaded any more. "
-                "Ask again"
-            )
-        summary = await library.summariser.summary(
-            offer.session.conversation,
-            first_id,
-            path,
-            self._counter(path),
-            n_ctx,
-            self._show_progress,
-        )
+        summary = await self._summaries.write(chat, first_id, path, self._counter(path))
+        if summary is None:
+            return
         cut = ContextCut(
             first_id=first_id,
             created_at=time.time(),
@@ -374,12 +363,6 @@ class ContextController(QObject):
             model=model_name(path),
         )
         await self._go_on(offer, cut)
-
-    def _show_progress(self, done: int, total: int) -> None:
-        text = f"Summarising {counted_messages(total)}: {done:,} read"
-        stop = NoticeAction("Stop", STOP_SUMMARY)
-        notice = Notice(NoticeKind.INFO, text, actions=(stop,), key=OUTGROWN, stays=True)
-        self._window.notifications.show_notice(notice)
 
     def _counter(self, path: Path) -> CountTokens:
         async def count(turns: tuple[ChatTurn, ...]) -> int:

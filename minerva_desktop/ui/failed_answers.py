@@ -10,7 +10,14 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, model_name
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
-from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.errors import (
+    InvalidRequest,
+    LoadCancelled,
+    MinervaError,
+    ModelLoadError,
+    ModelNotFound,
+    OutOfMemory,
+)
 from minerva_desktop.paths import path_text
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
@@ -18,7 +25,7 @@ from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.failed_loads import TEMPLATE
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.model_notices import TOO_LARGE
+from minerva_desktop.ui.model_notices import RETRY_LOAD, TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
@@ -56,8 +63,8 @@ class FailedAnswers(QObject):
         """It failed."""
         self._errors[answer_id] = error
         session = self._session()
-        if refused_needs(error) and session is not None and answer_id in session.conversation:
-            self._notifications.dismiss(TOO_LARGE)  # the answer says it
+        if session is not None and answer_id in session.conversation:
+            self._withdraw(error, session.conversation[answer_id].model)
         options = (
             isinstance(error, LOAD_OPTIONS_HELP)
             or error.param == TEMPLATE
@@ -65,6 +72,16 @@ class FailedAnswers(QObject):
         )
         anyway = bool(refused_needs(error))
         self._view.offer_help(answer_id, AnswerHelp(bool(error.detail), options, anyway))
+
+    def _withdraw(self, error: MinervaError, model: str | None) -> None:
+        """The answer says why ``model`` could not be loaded, and has it loaded and answer."""
+        path = self._models.current_path
+        if refused_needs(error):
+            self._notifications.dismiss(TOO_LARGE)
+        elif path is None or model != model_name(path):
+            return
+        elif isinstance(error, (ModelNotFound, ModelLoadError)):
+            self._notifications.dismiss(f"{RETRY_LOAD} {path_text(path)}")
 
     def _is_refused_by_own_template(self, error: MinervaError) -> bool:
         """Whether the template that a person put in the place of the model's takes no such

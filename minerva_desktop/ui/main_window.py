@@ -118,6 +118,7 @@ class MainWindow(QMainWindow):
         self.composer.enter_sends_changed.connect(self.chat_view.set_enter_sends)
         self.setTabOrder(self.header.picker, self.composer)
         self.notifications.follows = self.header.last_stop
+        self.chat_view.stand_below(self.header)
 
     def come_to_front(self) -> None:
         """Be seen: not minimised, above other windows, with the keyboard where the system allows

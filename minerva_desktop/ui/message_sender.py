@@ -79,6 +79,7 @@ class MessageSender(QObject):
         self._composer.waiting.show_messages(
             session.queued, is_paused=session.is_paused, why=why, edited=edited
         )
+        self._edit.follow(session)
 
     @Slot(str)
     def _on_submitted(self, text: str) -> None:

@@ -37,17 +37,19 @@ class Offers(QObject):
         work: Work,
         key: str = "",
         *,
+        label: str = "Undo",
         undone: str = "",
         is_last_chance: bool = False,
         is_of_chat: bool = False,
     ) -> None:
-        """Say what was done, and offer to undo it for a while; Ctrl+Z does it as long as the window
-        is open, and says ``undone``. ``is_last_chance``: there is no other way back.
-        ``is_of_chat``: the notice goes with the open chat, and comes back with it."""
+        """Say what was done, and offer to undo it for a while, by a button called ``label``; Ctrl+Z
+        does it as long as the window is open, and says ``undone``. ``is_last_chance``: there is no
+        other way back. ``is_of_chat``: the notice goes with the open chat, and comes back with
+        it."""
         callback_id = self._show(
             NoticeKind.INFO,
             text,
-            "Undo",
+            label,
             work,
             key,
             is_last_chance=is_last_chance,
@@ -67,6 +69,10 @@ class Offers(QObject):
         """Take away all that is still offered: it is too late for it."""
         for identity in list(self._shown):
             self._bar.withdraw(identity)
+
+    def is_shown(self, key: str) -> bool:
+        """Whether that notice is there, maybe beneath others."""
+        return self._prefix + key in self._shown
 
     def dismiss(self, key: str) -> None:
         """Take a notice away, and what it offers; nothing happens when it is not there any more."""

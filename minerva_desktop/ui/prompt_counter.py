@@ -25,6 +25,7 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
 
 COUNT_DELAY_MS = 400  # after the last key, before the prompt's tokens are counted
+STALE_MS = 250  # for which a number that is true no longer may stand there
 
 
 class PromptCounter(QObject):
@@ -45,6 +46,10 @@ class PromptCounter(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(COUNT_DELAY_MS)
         self._timer.timeout.connect(self._count)
+        self._stale = QTimer(self)
+        self._stale.setSingleShot(True)
+        self._stale.setInterval(STALE_MS)
+        self._stale.timeout.connect(self._forget)
         window.composer.text_changed.connect(self._on_changed)
         window.composer.attachments.changed.connect(self._on_changed)
         models.context_changed.connect(self._on_context_changed)
@@ -70,6 +75,17 @@ class PromptCounter(QObject):
     def count_soon(self) -> None:
         """The chat, its draft or the model changed."""
         self._timer.start()
+
+    @Slot()
+    def count_anew(self) -> None:
+        """Other messages are shown, or given to the model: what the meter says is not true of
+        them. An answer to them that begins before they are counted tells it."""
+        self._stale.start()
+        self._count()
+
+    @Slot()
+    def _forget(self) -> None:
+        self._window.status.set_context(None, self._models.n_ctx)
 
     @Slot()
     def _on_changed(self) -> None:
@@ -103,6 +119,7 @@ class PromptCounter(QObject):
         n_ctx, n_tokens = self._models.n_ctx, self._n_tokens.get(answer_id)
         is_open = self._session is not None and self._session.answer_id == answer_id
         if is_open and n_ctx and n_tokens is not None:
+            self._stale.stop()
             self._window.status.set_context(min(n_tokens, n_ctx), n_ctx)
 
     @Slot()
@@ -127,8 +144,9 @@ class PromptCounter(QObject):
             used = await count_up_to(count, turns, n_ctx) if turns else TokenCount(0)
         except MinervaError:
             used = None  # sending says what is wrong; a meter should not
-        if session is not self._session:
-            return
+        if session is not self._session or session.answer_id in self._n_tokens:
+            return  # which knows better
+        self._stale.stop()
         if used is not None and used.is_all:
             self._window.status.set_context(used.n_tokens, self._models.n_ctx)
         elif used is not None and n_ctx == self._models.n_ctx:

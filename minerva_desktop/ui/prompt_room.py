@@ -7,6 +7,7 @@ that, while what is asked stays where its person left it. Main thread.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -141,6 +142,8 @@ class PromptRoom(QObject):
         self._alone: dict[Path, int | None] = {}  # contexts that models would have by themselves
         self._had: dict[Path, int] = {}  # contexts that models had when they were loaded last
         self._held: dict[ChatSession, _Held] = {}
+        self._numbers = itertools.count(1)
+        self._n_asked: dict[str, int] = {}  # by chat: what was asked last of an unloaded model
         self._holds = QTimer(self)
         self._holds.setSingleShot(True)
         self._holds.setInterval(HOLD_MS)
@@ -182,7 +185,8 @@ class PromptRoom(QObject):
         was_chosen = asked.path == self._models.current_path
         is_loaded = self._models.n_ctx_of(asked.path) is not None
         if not is_loaded:
-            again = partial(self._ask_again, asked)
+            number = self._n_asked[asked.session.conversation.id] = next(self._numbers)
+            again = partial(self._ask_again, asked, number)
             is_loaded = await self._models.load_for(asked.path, again)
             self._held[asked.session] = replace(
                 self._held[asked.session], words=self._words_of(asked)
@@ -197,8 +201,11 @@ class PromptRoom(QObject):
             return False
         return is_loaded
 
-    async def _ask_again(self, asked: Asked) -> None:
+    async def _ask_again(self, asked: Asked, number: int) -> None:
+        """Of what was asked in a chat while its model could not be loaded, the last alone."""
         session = asked.session  # in which something else may be asked by now
+        if self._n_asked.get(session.conversation.id) != number:
+            return
         if not (session.is_answering or session.is_gone or self.is_held(session)):
             self.asked_again.emit(asked)
 

@@ -21,6 +21,12 @@ FILTERS = (
     ("after:", "from 2026-03-31 on"),
     ("before:", "before 2026-03"),
 )
+STEPS = {
+    Qt.Key.Key_Up.value: -1,
+    Qt.Key.Key_Down.value: 1,
+    Qt.Key.Key_Home.value: -len(FILTERS) - MAX_VALUES,
+    Qt.Key.Key_End.value: len(FILTERS) + MAX_VALUES,
+}
 DATES = ("today", "yesterday", "7d", "30d", "this year", "last year")
 _LAST = re.compile(
     r'(?:^|\s)(model|folder|tag|pinned|after|before):("?)([^"\s]*|(?<=")[^"]*)$', re.IGNORECASE
@@ -71,8 +77,9 @@ def _quoted(value: str) -> str:
 
 
 class SearchHints(QFrame):
-    """A card over the list. ``chosen`` carries the text for the search field, ``left`` is Esc,
-    ``focus_left`` says that the focus went from one of its buttons."""
+    """A card over the list: for Tab one stop, in which ↑ and ↓ go from button to button. ``chosen``
+    carries the text for the search field, ``left`` is Esc, ``focus_left`` says that the focus went
+    from one of its buttons."""
 
     chosen = Signal(str)
     left = Signal()
@@ -86,13 +93,29 @@ class SearchHints(QFrame):
         self._box.setContentsMargins(GRID, GRID, GRID, GRID)
         self._box.setSpacing(0)
         self._shown: list[Hint] = []
+        self._buttons: list[_HintButton] = []
+        self._field: QWidget | None = None
         self.hide()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        by = STEPS.get(event.key(), 0)
+        at = next((at for at, each in enumerate(self._buttons) if each.hasFocus()), None)
         if event.key() == Qt.Key.Key_Escape:
             self.left.emit()
+        elif event.key() == Qt.Key.Key_Up and at == 0 and self._field is not None:
+            self._field.setFocus(Qt.FocusReason.OtherFocusReason)
+        elif by and at is not None:
+            to = max(0, min(at + by, len(self._buttons) - 1))
+            self._make_stop(to)
+            self._buttons[to].setFocus(Qt.FocusReason.TabFocusReason)
         else:
             super().keyPressEvent(event)
+
+    def _make_stop(self, number: int) -> None:
+        """Have Tab lead to that button, and to no other."""
+        for at, button in enumerate(self._buttons):
+            policy = Qt.FocusPolicy.StrongFocus if at == number else Qt.FocusPolicy.ClickFocus
+            button.setFocusPolicy(policy)
 
     def show_hints(self, hints: Sequence[Hint], field: QWidget) -> None:
         """Offer these, to which Tab leads from ``field``; none hides the card."""
@@ -103,6 +126,7 @@ class SearchHints(QFrame):
                 if widget is not None:
                     widget.hide()
                     widget.deleteLater()
+            self._buttons = []
             before = field
             for hint in hints:
                 button = _HintButton(hint)
@@ -112,7 +136,10 @@ class SearchHints(QFrame):
                 button.show()
                 self.setTabOrder(before, button)
                 before = button
+                self._buttons.append(button)
             self._box.activate()
+        self._field = field
+        self._make_stop(0)
         self.setVisible(bool(hints))
         self.resize(self.width(), self.sizeHint().height())
         self.raise_()
@@ -137,6 +164,12 @@ class _HintButton(QPushButton):
             meaning.setProperty("look", "muted")
             meaning.move(22 * GRID, 2 * GRID - 1)
         self.clicked.connect(self._emit)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in STEPS:
+            event.ignore()  # not as Tab, which is what they are to a button
+        else:
+            super().keyPressEvent(event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -68,6 +68,7 @@ _CHAT: Section = (
         (("Ctrl+Up", "Ctrl+Down"), "the message above, below"),
         (("Alt+Left", "Alt+Right"), "another version of the message"),
         (("F2",), "edit the question"),
+        (("Del",), "delete the message, with Undo"),
         (("Ctrl+C",), "copy selection, or message"),
         (("Ctrl+Shift+C",), "copy it as Markdown"),
         (("Shift+Up", "Shift+Down"), "select into other messages"),

@@ -15,11 +15,13 @@ from minerva_desktop.chat.parts import Files, sent_texts
 from minerva_desktop.ui.composer import STILL_READING
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
-from minerva_desktop.ui.offers import Offers
+from minerva_desktop.ui.offers import Offers, Work
 from minerva_desktop.ui.tasks import UiTasks
 
 GIVEN_UP = "Your change to the waiting message was not kept"
 TAKEN_UP = "Your change to the waiting message is back"
+TOO_LATE = "The message does not wait any more. Your change to it was not kept"
+TO_COMPOSER = "Put it into the message field"
 
 
 class WaitingEdit(QObject):
@@ -41,6 +43,7 @@ class WaitingEdit(QObject):
         self._tasks = tasks
         self._session = session
         self._offers = Offers("waiting:", window.notifications, tasks)
+        self._dropped: dict[str, tuple[ChatSession, Work]] = {}  # changes, by the message's id
         composer.waiting.edit_requested.connect(self._on_edit)
         composer.leave_requested.connect(self.leave)
 
@@ -83,10 +86,29 @@ class WaitingEdit(QObject):
         is_same = text == before.text and sent_texts(files) == sent_texts(before.files)
         if not is_same and (text.strip() or files):
             again = partial(self._begin_again, session, edited.id, text, files)
+            self._dropped[edited.id] = session, again
             self._offers.undo(
-                GIVEN_UP, again, undone=TAKEN_UP, is_last_chance=True, is_of_chat=True
+                GIVEN_UP, again, edited.id, undone=TAKEN_UP, is_last_chance=True, is_of_chat=True
             )
         self.send_due(session)
+
+    def follow(self, session: ChatSession) -> None:
+        """What waits in the open chat may be other messages: a change that was dropped of one that
+        waits no longer can only become a message of its own, if that is offered still."""
+        waiting = {each.id for each in session.queued}
+        for queued_id, (chat, again) in list(self._dropped.items()):
+            if chat is session and queued_id not in waiting:
+                del self._dropped[queued_id]
+                if self._offers.is_shown(queued_id):
+                    self._offers.dismiss(queued_id)
+                    self._offers.undo(
+                        TOO_LATE,
+                        again,
+                        queued_id,
+                        label=TO_COMPOSER,
+                        undone=TAKEN_UP,
+                        is_of_chat=True,
+                    )
 
     async def _begin_again(
         self, session: ChatSession, queued_id: str, text: str, files: Files
@@ -95,6 +117,7 @@ class WaitingEdit(QObject):
         does not wait any more, as the draft, also behind another that is being changed there. Where
         there is no such chat any more, it is the open one's."""
         composer, is_here = self._composer, session is self._session()
+        self._dropped.pop(queued_id, None)
         waits = not session.is_gone and any(each.id == queued_id for each in session.queued)
         if waits and is_here:
             self._begin(session, queued_id)

@@ -150,6 +150,17 @@ async def test_a_summary_of_what_is_before_a_cut() -> None:
     assert reader.progress == [(0, 4), (4, 4)]
 
 
+async def test_what_is_read_for_a_summary_is_told_as_it_is_read() -> None:
+    reader = Reader(make_conversation("one", "ONE", "two", "TWO", "three"), 4, 2000)
+    await reader.asked(0)
+    for n_tokens in (10, 50, 80, 100):
+        reader.asides.on_answer_read(reader.engine.started[0].answer_id, n_tokens, 100)
+    reader.asides.on_answer_read("another", 5, 10)
+    reader.say(0, "They counted.")
+    await reader.work
+    assert [done for done, _ in reader.progress] == [0, 0, 2, 3, 4, 4]
+
+
 async def test_a_summary_is_of_its_branch_whichever_is_shown() -> None:
     conversation = make_conversation("one", "ONE", "two", "TWO", "three")
     reader = Reader(conversation, 4, 2000)

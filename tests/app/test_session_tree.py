@@ -280,3 +280,32 @@ async def test_a_branch_becomes_a_chat_of_its_own(desk: Desk) -> None:
     assert [text for _, text, _ in await desk.reopened(session)] == ["One", "Un", "Two", "Deux"]
     titles = {summary.title for summary in await desk.library.summaries()}
     assert titles == {"One", "One (branch)"}
+
+
+async def test_an_answer_that_failed_at_once_is_answered_in_its_place(desk: Desk) -> None:
+    session = desk.new_session()
+    await desk.answered(session, "Hello", "Hi")
+    question, first = session.conversation.active_branch()
+    for _ in range(2):
+        await session.retry(session.conversation.active_branch()[-1].id, MODEL)
+        session.on_answer_failed(str(session.answer_id), EngineDied("It ended"))
+        await session.settle()
+        assert len(session.conversation.siblings(first.id)) == 2
+    failed = session.conversation.active_branch()[-1]
+    assert (failed.state, failed.error) == (MessageState.FAILED, "It ended")
+    await session.retry(failed.id, MODEL)
+    assert desk.engine.started[-1].turns[-1] == ChatTurn(Role.USER, "Hello")
+    await desk.says(session, "Welcome")
+    again = session.conversation[failed.id]
+    assert (again.text, again.state, again.error) == ("Welcome", MessageState.COMPLETE, None)
+    # What said something stays beside the next one, as does what another model is to answer once.
+    await session.retry(failed.id, MODEL)
+    session.on_answer_failed(str(session.answer_id), EngineDied("It ended"))
+    await session.settle()
+    await session.retry(session.conversation.active_branch()[-1].id, MODEL, once=True)
+    assert len(session.conversation.siblings(first.id)) == 4
+    await session.close()
+    stored = await desk.store.load(session.conversation.id)
+    assert stored.siblings(first.id) == session.conversation.siblings(first.id)
+    assert stored[failed.id].text == "Welcome"
+    assert stored[question.id].text == "Hello"

@@ -27,6 +27,7 @@ from minerva_desktop.chat.parts import (
 )
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.chat.waiting_message import WaitingMessage
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 # What Markdown and HTML are made of, so that it meets in every way.
@@ -96,6 +97,12 @@ def _parts(blobs: dict[str, bytes], texts: st.SearchStrategy[str]) -> st.SearchS
     )
 
 
+def _waiting(texts: st.SearchStrategy[str]) -> st.SearchStrategy[WaitingMessage]:
+    files = st.lists(st.builds(FilePart, texts, texts, _SIZES), max_size=1).map(tuple)
+    names = st.sampled_from(["a.gguf", "ö b.gguf"])
+    return st.builds(WaitingMessage, texts.filter(str.strip), names, files)
+
+
 @st.composite
 def chats(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> ChatWithImages:
     blobs: dict[str, bytes] = {}
@@ -113,6 +120,7 @@ def chats(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> ChatWithIma
         is_pinned=draw(st.booleans()),
         is_archived=draw(st.booleans()),
         draft=draw(texts),
+        waiting=tuple(draw(st.lists(_waiting(texts), max_size=2))),
     )
     timings = st.builds(Timings, queue_ms=_TIMES, completion_tokens=_SIZES)
     completions = st.builds(Completion, finish_reason=st.sampled_from(FinishReason),

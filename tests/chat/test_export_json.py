@@ -13,7 +13,8 @@ from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
 from minerva_desktop.chat.message import MessageState
-from minerva_desktop.chat.parts import ReasoningPart
+from minerva_desktop.chat.parts import FilePart, ReasoningPart
+from minerva_desktop.chat.waiting_message import WaitingMessage
 from minerva_desktop.errors import ChatFileError
 from tests.chat.chat_strategies import ChatWithImages, chats
 from tests.chat.samples import make_conversation, make_message
@@ -138,3 +139,21 @@ def test_a_cut_off_file_is_told() -> None:
 @pytest.mark.parametrize("data", [b"{}", b"[]", b"[1]", b'{"messages": [1]}', b'{"mapping_": 1}'])
 def test_other_json_is_not_ours_to_read(data: bytes) -> None:
     assert recognised(data) is None
+
+
+def test_what_waits_to_be_sent_comes_back_waiting_and_tells_no_folder() -> None:
+    chat = make_conversation("One", "Un")
+    notes = FilePart("notes.txt", "salt", 4)
+    chat.draft = "half"
+    chat.waiting = (
+        WaitingMessage("Two", "/home/me/models/tiny.gguf", (notes,)),
+        WaitingMessage("Three", "/home/me/models/large.gguf"),
+    )
+    data = chats_to_json([chat], {})
+    assert b"/home/me" not in data
+    again = only(data).conversation
+    assert (again.draft, again.draft_files) == ("half", ())
+    assert again.waiting == (
+        WaitingMessage("Two", "tiny.gguf", (notes,)),
+        WaitingMessage("Three", "large.gguf"),
+    )

@@ -27,6 +27,7 @@ from minerva_desktop.chat.parts import (
     ToolResultPart,
 )
 from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.chat.waiting_message import WaitingMessage
 from tests.chat.chat_strategies import MARKUP, ChatWithImages, chats
 from tests.chat.samples import make_conversation, make_message
 
@@ -307,3 +308,23 @@ def test_what_reorders_text_is_named_in_a_page() -> None:
     assert "\u202e" not in page
     assert "\u2066" not in page
     assert page.count("a[U+202E]b[U+2066]c") == 5  # with the page's own title
+
+
+def test_what_waits_to_be_sent_stands_at_the_end_and_says_so() -> None:
+    chat = make_conversation("One", "Un")
+    chat.draft = "half"
+    chat.waiting = (
+        WaitingMessage("*Two*", "/home/me/tiny.gguf", (FilePart("a.txt", "salt", 4),)),
+        WaitingMessage("Three", "/home/me/tiny.gguf"),
+    )
+    text = chat_to_markdown(chat)
+    end = text[text.index("Un") :]
+    assert end.count("*This message waits to be sent.*") == 2
+    places = [end.index(each) for each in ("a.txt", "*Two*", "*This", "## You\n\nThree")]
+    assert places == sorted(places)
+    page = EXPORTER.page(chat, {})
+    assert page.count('<p class="note">This message waits to be sent.</p>') == 2
+    assert "<em>Two</em>" in page
+    for each in (text, page):
+        assert "half" not in each
+        assert "/home/me" not in each

@@ -83,6 +83,7 @@ class _Worker(QObject):
     model_changed = Signal(object)
     answer_failed = Signal(str, object)
     answer_finished = Signal(str, object)
+    prefill_advanced = Signal(str, int, int)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)

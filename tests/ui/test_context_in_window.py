@@ -190,20 +190,6 @@ def test_what_is_offered_for_a_chat_goes_with_it(opened: OpenWindow) -> None:
     assert opened.notice == ""
 
 
-def test_older_messages_are_summarised(opened: OpenWindow) -> None:
-    _try_to_send(opened, "Which one do you like?")
-    _click(opened, "Summarise older ones")
-    opened.until("summary", lambda: opened.notice.startswith("Summarising"))
-    opened.until("cut", lambda: opened.window.chat_view.cut_mark.first_id is not None)
-    opened.until("message", lambda: "Which one do you like?" in opened.transcript)
-    opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
-    assert opened.notice == ""
-    told = _left_out(opened)
-    assert "Summary of what came before" in told
-    assert "Summary of the conversation so far:" in opened.window.context_panel.prompt_text
-    opened.window.context_panel.close()
-
-
 def test_what_was_not_sent_goes_by_itself_also_after_another_chat(opened: OpenWindow) -> None:
     _try_to_send(opened, "Which one do you like?")
     refusal = opened.notice

@@ -179,3 +179,32 @@ def test_what_a_button_undid_is_no_step_any_more(open_app: OpenApp) -> None:
 
 def _tells(opened: OpenWindow, words: str) -> bool:
     return opened.notice == words
+
+
+def test_del_deletes_the_message_with_the_keyboard_and_never_a_selection(
+    open_app: OpenApp,
+) -> None:
+    remember(ENDLESS)
+    on_disk(make_conversation("One", "Un", "Two", "Deux", title="Count"))
+    with closing(open_app()) as opened:
+        open_chat(opened, "Count", "Deux")
+        whole = opened.transcript
+        body = views(opened)[2].body
+        body.setFocus(Qt.FocusReason.TabFocusReason)
+        body.selectAll()
+        QTest.keyClick(body, Qt.Key.Key_Delete)
+        QApplication.processEvents()
+        assert (opened.transcript, opened.notice) == (whole, "")
+        body.clear_selection()
+        QTest.keyClick(body, Qt.Key.Key_Delete)
+        opened.until("notice", lambda: opened.notice == "Message “Two” deleted")
+        assert opened.transcript == "One\n\nUn\n\nDeux"
+        undo(opened)
+        opened.until("message", lambda: opened.transcript == whole)
+        opened.send("Three")
+        opened.until("answer", lambda: opened.is_answering)
+        QTest.keyClick(views(opened)[0].body, Qt.Key.Key_Delete)
+        opened.until("why not", lambda: "still being written" in opened.notice)
+        assert opened.transcript.startswith(whole)
+        opened.press(Qt.Key.Key_Escape)
+        opened.until("end of the answer", lambda: not opened.is_answering)

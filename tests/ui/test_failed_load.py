@@ -15,11 +15,16 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import MessageState
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from tests.chat.samples import make_conversation
 from tests.processes import engines_with_models
 from tests.ui.open_window import OpenWindow
+from tests.ui.test_message_actions import choose, do, on_disk, open_chat, views
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -141,3 +146,43 @@ def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
         opened.until("message", lambda: not opened.window.composer.text)
         assert "word " * 100 in opened.transcript
         assert opened.loaded_paths == [str(other)]
+
+
+@pytest.mark.parametrize("n_words", [1, 1_200], ids=["short", "long"])
+def test_who_asks_twice_for_another_answer_is_told_once_why_there_is_none(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path, n_words: int
+) -> None:
+    """Of a long chat it is known that it fits before anything is asked: no answer is begun."""
+    chat = make_conversation("One " * n_words, "Un", title="Count")
+    chat.sampling = SamplingParameters(max_tokens=4, seed=1)
+    on_disk(chat)
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        open_chat(opened, "Count", "Un")
+        away = other.rename(other.with_suffix(".away"))
+        opened.window.header.picker.selected.emit(str(other))
+        opened.until("notice", lambda: "other.gguf" in opened.notice)
+        told = opened.notice
+        for _ in range(2):
+            do(opened, len(views(opened)) - 1, MessageAction.REGENERATE)
+            opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
+            choose(opened, "regenerateMenu", "Again with other")
+            opened.until("work", lambda: opened.is_answering)
+            opened.until("failure", lambda: not opened.is_answering)
+        last = views(opened)[-1]
+        if n_words == 1:
+            assert opened.notice == ""
+            assert (last.message.state, last.message.error) == (MessageState.FAILED, told)
+        else:
+            assert opened.notice == told
+            assert last.message.text == "Un"
+        away.rename(other)
+        buttons = opened.window.findChildren(QPushButton)
+        (again,) = [each for each in buttons if each.text() == "Try again" and each.isVisible()]
+        again.click()
+        opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
+        opened.until("numbers", lambda: views(opened)[-1].message.text not in ("", "Un"))
+        navigator = views(opened)[-1].navigator
+        assert navigator is not None
+        assert "2/2" in [each.text().replace(" ", "") for each in navigator.findChildren(QLabel)]
+        opened.until("end", lambda: not opened.is_answering)
+        assert opened.notice == ""

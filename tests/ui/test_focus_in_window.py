@@ -78,14 +78,16 @@ def test_what_is_typed_next_goes_into_the_composer(opened: OpenWindow, way: str)
     assert "Count to ten" in opened.transcript  # no new chat was begun
 
 
-@pytest.mark.parametrize("by_button", [False, True], ids=["menu key", "button"])
+@pytest.mark.parametrize("way", ["menu key", "button", "Del"])
 def test_the_neighbour_of_a_message_that_a_key_deletes_has_the_keyboard(
-    opened: OpenWindow, *, by_button: bool
+    opened: OpenWindow, way: str
 ) -> None:
     for n_left in (1, 0):
         view = views(opened)[0]
         view.take_keyboard()
-        if by_button:
+        if way == "Del":
+            QTest.keyClick(view.body, Qt.Key.Key_Delete)
+        elif way == "button":
             names = {each.accessibleName(): each for each in view.findChildren(QAbstractButton)}
             names["More actions"].setFocus(Qt.FocusReason.TabFocusReason)
             QTest.keyClick(names["More actions"], Qt.Key.Key_Space)
@@ -93,8 +95,9 @@ def test_the_neighbour_of_a_message_that_a_key_deletes_has_the_keyboard(
             place = view.body.mapToGlobal(QPoint())
             by_key = QContextMenuEvent.Reason.Keyboard
             QApplication.sendEvent(view.body, QContextMenuEvent(by_key, QPoint(), place))
-        opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
-        choose(opened, "messageMenu", "Delete this message")
+        if way != "Del":
+            opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
+            choose(opened, "messageMenu", "Delete this message")
         opened.until("notice", lambda: opened.notice.endswith("deleted"))
         wanted: list[QWidget] = [each.body for each in views(opened)]
         assert len(wanted) == n_left

@@ -269,6 +269,43 @@ def test_hints_complete_filters(desk: ListDesk, qtbot: QtBot) -> None:
     assert not hints.isVisible()
 
 
+def test_the_hints_are_one_stop_for_tab_in_which_arrows_go_on(desk: ListDesk) -> None:
+    field = part(desk.window, QLineEdit, "chatSearch")
+    hints = part(desk.window, SearchHints, "searchHints")
+    desk.window.activateWindow()
+    desk.window.sidebar.focus_search()
+    desk.until(hints.isVisible)
+
+    def press(key: Qt.Key) -> str:
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        QTest.keyClick(focused, key)
+        now = QApplication.focusWidget()
+        return "" if now is None else now.accessibleName().partition(" ")[0]
+
+    assert press(Qt.Key.Key_Tab) == "model:"
+    walked = [press(Qt.Key.Key_Down) for _ in range(6)]
+    assert walked == ["folder:", "tag:", "pinned:yes", "after:", "before:", "before:"]
+    assert press(Qt.Key.Key_Home) == "model:"
+    assert press(Qt.Key.Key_End) == "before:"
+    assert press(Qt.Key.Key_Up) == "after:"
+    press(Qt.Key.Key_Backtab)
+    assert QApplication.focusWidget() is field
+    assert press(Qt.Key.Key_Tab) == "model:"
+    press(Qt.Key.Key_Up)
+    assert QApplication.focusWidget() is field
+    assert hints.isVisible()
+    press(Qt.Key.Key_Tab)
+    press(Qt.Key.Key_Tab)  # one stop
+    assert not hints.isAncestorOf(QApplication.focusWidget() or desk.window)
+    assert not hints.isVisible()
+    desk.window.sidebar.focus_search()
+    press(Qt.Key.Key_Tab)
+    press(Qt.Key.Key_Down)
+    QTest.keyClick(QApplication.focusWidget() or field, Qt.Key.Key_Return)
+    assert field.text() == "folder:"
+
+
 YEARS = ['salt after:"this year" ', 'salt after:"last year" ']
 
 

@@ -22,7 +22,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_edit import MessageEdit
-from minerva_desktop.ui.waiting_edit import GIVEN_UP, TAKEN_UP
+from minerva_desktop.ui.waiting_edit import GIVEN_UP, TAKEN_UP, TO_COMPOSER, TOO_LATE
 from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, NOT_YET, REMOVE
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import (
@@ -193,6 +193,29 @@ def test_what_esc_dropped_is_offered_in_its_chat_alone(waiting: OpenWindow) -> N
     assert opened.notice == TAKEN_UP
     bar.dismiss(bar.shown.identity if bar.shown is not None else "")
     assert opened.notice == ""
+
+
+def test_what_esc_dropped_can_be_a_message_of_its_own_once_its_own_was_sent(
+    waiting: OpenWindow,
+) -> None:
+    opened, bar = waiting, waiting.window.notifications
+    _press(opened, EDIT, 0)
+    QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
+    opened.press(Qt.Key.Key_Escape)
+    assert opened.notice == GIVEN_UP
+    QTest.mouseClick(opened.part(QToolButton, "stopButton"), Qt.MouseButton.LeftButton)
+    opened.until("end", lambda: not opened.is_answering)
+    assert opened.notice == GIVEN_UP
+    opened.part(QPushButton, "sendWaitingButton").click()
+    opened.until("other offer", lambda: opened.notice == TOO_LATE)
+    assert _waits(opened) == ["Three"]
+    shown = bar.findChildren(QPushButton)
+    assert "Undo" not in [each.text() for each in shown]
+    next(each for each in shown if each.text() == TO_COMPOSER).click()
+    opened.until("draft", lambda: opened.window.composer.text == "Two and a half\n\nhalf")
+    assert not bar.undo_last()  # nor is it done once more
+    opened.press(Qt.Key.Key_Escape)
+    opened.until("end", lambda: not opened.is_answering)
 
 
 @pytest.mark.parametrize("is_elsewhere", [True, False])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
@@ -20,6 +20,9 @@ from minerva_desktop.ui.icons import Icons
 
 # A line above these.
 NEW_GROUP = {MessageAction.REGENERATE, MessageAction.BRANCH, MessageAction.DELETE}
+# What does the same where the message has the keyboard (`RichTextView`).
+KEYS = {MessageAction.EDIT: QKeySequence("F2"), MessageAction.DELETE: QKeySequence("Del")}
+COPY_KEYS = QKeySequence(QKeySequence.StandardKey.Copy)  # the selection or, without one, all of it
 
 
 def message_menu(
@@ -42,20 +45,30 @@ def message_menu(
     if link:
         copy_link = menu.addAction("Copy link address")
         copy_link.triggered.connect(partial(QGuiApplication.clipboard().setText, link))
+    keys = KEYS if selection.exists else {MessageAction.COPY: COPY_KEYS, **KEYS}
     for action in actions:
         if action in NEW_GROUP:
             menu.addSeparator()
         entry = menu.addAction(icons.icon(ICONS[action], "muted"), action.value)
         entry.setEnabled(not (is_busy and action in CHANGE_THE_CHAT))
         entry.triggered.connect(partial(trigger, action))
+        if action in keys:
+            _show_keys(entry, keys[action])
     return menu
 
 
 def add_selection(menu: PopupMenu, icons: Icons, selection: SelectionKeeper) -> None:
     """Offer to copy what is selected in the transcript."""
     icon = icons.icon("copy", "muted")
-    menu.addAction(icon, "Copy selection").triggered.connect(selection.copy)
-    as_markdown = menu.addAction(icon, AS_MARKDOWN)
-    as_markdown.setShortcut(MARKDOWN_KEYS)
-    as_markdown.setShortcutVisibleInContextMenu(True)
-    as_markdown.triggered.connect(selection.copy_markdown)
+    for words, keys, copy in (
+        ("Copy selection", COPY_KEYS, selection.copy),
+        (AS_MARKDOWN, MARKDOWN_KEYS, selection.copy_markdown),
+    ):
+        entry = menu.addAction(icon, words)
+        entry.triggered.connect(copy)
+        _show_keys(entry, keys)
+
+
+def _show_keys(entry: QAction, keys: QKeySequence) -> None:
+    entry.setShortcut(keys)  # in a menu, they are only shown
+    entry.setShortcutVisibleInContextMenu(True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -20,7 +20,7 @@ from minerva_desktop.chat.conversation import ScrollPosition
 from minerva_desktop.chat.message import Message
 from minerva_desktop.ui.chat_view.actions import AnswerHelp, BranchPlace
 from minerva_desktop.ui.chat_view.cut_mark import CutMark
-from minerva_desktop.ui.chat_view.flush_pace import BACKLOG_MS, SLICE_SECONDS, FlushPace
+from minerva_desktop.ui.chat_view.flush_pace import SLICE_SECONDS, FlushPace
 from minerva_desktop.ui.chat_view.jump_button import JumpButton
 from minerva_desktop.ui.chat_view.message_column import MessageColumn
 from minerva_desktop.ui.chat_view.message_events import (
@@ -52,12 +52,10 @@ class ChatView(TranscriptArea):
         self._following = True
         self._moving = False  # while this class moves the scroll bar itself
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
+        self._goal_moved = 0  # px by which the top edge moved down meanwhile
         self._left: ScrollPosition | None = None  # where there was more, until a person scrolls
         self._last_value = 0
-        self._pace = FlushPace()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._flush)
+        self._pace = FlushPace(self, self._flush)
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
         events = self.events = MessageEvents(self)
@@ -96,6 +94,7 @@ class ChatView(TranscriptArea):
         self._options.can_branch = not is_temporary
         self.mark_temporary(is_temporary)
         self._column.empty.set_temporary(is_temporary)
+        self._begin_anew()
         found = self._messages.open(messages, None if at is None else at.message_id)
         self._goal, self._left = at if found else None, None
         self._following = not found
@@ -251,50 +250,53 @@ class ChatView(TranscriptArea):
     # -- work in slices ----------------------------------------------------------------------
 
     def _start_timer(self) -> None:
-        """Look at what there is to do: at once after a pause, else when the interval is over."""
-        if self._timer.isActive():
-            return
-        hidden = not self.isVisible() or self.window().isMinimized()
-        self._timer.start(self._pace.wait(is_hidden=hidden))
+        """Look at what there is to do, soon."""
+        self._pace.ask(is_hidden=not self.isVisible() or self.window().isMinimized())
 
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
         self._messages.work(SLICE_SECONDS, self.in_sight)
         self._arrange()
-        self._pace.flushed(started)
-        if self._messages.has_work:
-            self._timer.start(BACKLOG_MS)
+        self._pace.flushed(started, goes_on=self._messages.has_work)
 
     # -- scrolling ---------------------------------------------------------------------------
 
     @Slot()
-    def _arrange(self, *, to_end: bool = False, place: ReadingPlace | None = None) -> None:
-        """Lay the column out: ``place``, by default what is at the top, stays there, or the end."""
+    def _arrange(
+        self, *, to_end: bool = False, place: ReadingPlace | None = None, value: int | None = None
+    ) -> None:
+        """Lay the column out: ``place``, by default what is at the top, stays there, or the end;
+        also on the screen, where the top edge is elsewhere. ``value``: the bar's before that."""
         bar, to_end = self.verticalScrollBar(), to_end or self._following
-        place = None if to_end else place or self._messages.anchor(bar.value())
+        value = bar.value() if value is None else value
+        place = None if to_end else place or self._messages.anchor(value)
+        moved = self._top.take(self.covered, value)
         self._moving, height = True, self.viewport().height()
         # A little more on either side; the rest takes a new width in slices, from the end up.
         seen = range(bar.value() - height // 4, bar.value() + height + height // 4)
         # The scroll bar's width is always left free, so that its coming moves nothing.
-        self._column.arrange(self.width(), bar.sizeHint().width(), height, seen)
+        self._column.arrange(self.width(), bar.sizeHint().width(), height, seen, self._top)
         if to_end:
             bar.setValue(bar.maximum())
-        elif not self._go_to_goal() and place is not None:
-            bar.setValue(place.y)
+        elif not self._go_to_goal(moved) and place is not None:
+            bar.setValue(place.y + moved)
         self._moving = False
         self._last_value = bar.value()
         self._show_jump()
         self.arranged.emit()
 
-    def _go_to_goal(self) -> bool:
-        """Go where the chat was left, for as long as what is there is being rendered."""
+    def _go_to_goal(self, moved: int) -> bool:
+        """Go where the chat was left, for as long as what is there is being rendered. The top edge
+        ``moved`` down."""
+        self._goal_moved = 0 if self._goal is None else self._goal_moved + moved
         view = None if self._goal is None else self._messages.view(self._goal.message_id)
         if self._goal is None or view is None:
             return False
         is_first = self._goal.message_id == self._messages.messages[0].id
         below = round(self._goal.offset * view.height())
-        self.verticalScrollBar().setValue(0 if is_first and not below else view.top + below)
+        top = 0 if is_first and not below else view.top + below
+        self.verticalScrollBar().setValue(top + self._goal_moved)
         if not self._messages.has_work:
             self._goal = None
         return True
@@ -380,17 +382,14 @@ class ChatView(TranscriptArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         bar = self.verticalScrollBar()
-        to_end = self._goal is None and self.is_at_end
+        to_end, value = self._goal is None and self.is_at_end, bar.value()
         hands, height = self._messages.hands, event.oldSize().height()
-        seen = range(bar.value(), bar.value() + height)
-        edited = None if hands is None else hands.edited_in(seen)
+        edited = None if hands is None else hands.edited_in(range(value, value + height))
         self._moving = True  # Qt moves the bar where the view gets higher: no person does
         super().resizeEvent(event)
-        if hands is not None:
-            hands.limit_editors(event.size().height())
-        self._arrange(to_end=to_end)
+        self._arrange(to_end=to_end, value=value)
         if edited is not None and event.size().height() < height:  # a notice takes a part of it
-            self.show_rect(edited.editor_rect)
+            self.keep_in_sight(edited.editor_rect)
         if self._messages.has_work:
             self._start_timer()
 

@@ -68,11 +68,12 @@ class EmptyState(QWidget):
         ):
             label.setStyleSheet(f"color: {colour};")
 
-    def fit(self, width: int, height: int) -> None:
-        """Stand in the middle of an area of that size, px, a little above its centre."""
+    def fit(self, width: int, height: int, shift: int) -> None:
+        """Stand in the middle of an area of that size, px, a little above its centre; of one whose
+        upper edge moved down by ``shift`` px where it stood before."""
         own_width = min(width, MAX_WIDTH)
         own_height = self.heightForWidth(own_width)
-        top = max(0, round((height - own_height) * 0.42))
+        top = max(0, round((height + shift - own_height) * 0.42)) - shift
         self.setGeometry((width - own_width) // 2, top, own_width, own_height)
 
     def _label(self, px: int) -> QLabel:

@@ -1,42 +1,113 @@
-"""Which line of a text is pointed at where lines have room between them. Main thread."""
+"""Which line of a text is pointed at where there is room between two. Main thread."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QTextBlockFormat, QTextDocument, QTextLine
+from collections.abc import Iterator
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QTextBlock, QTextBlockFormat, QTextCursor, QTextDocument, QTextTable
 
 PROPORTIONAL = QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
+FIXED = QTextBlockFormat.LineHeightTypes.FixedHeight.value
 
 
-def in_its_line(document: QTextDocument, place: QPointF) -> QPointF:
+def in_its_line(document: QTextDocument, place: QPointF, *, is_near: bool = False) -> QPointF:
     """``place``, or from between two lines moved into the nearer one. Qt takes the room below a
-    line, which is what a line height above 100 % adds, for the beginning of the next line, however
-    far to the right it is."""
+    line, which is what a line height above 100 % adds, and that between two paragraphs, for the
+    beginning of the next line, however far to the right it is. ``is_near``: only from the room that
+    belongs to a line itself; what is further away is not pointed at."""
     layout = document.documentLayout()
     hit = layout.hitTest(place, Qt.HitTestAccuracy.FuzzyHit)
     block = document.findBlock(hit)
-    if hit < 0 or block.blockFormat().lineHeightType() != PROPORTIONAL:
+    if hit < 0:
         return place
-    text, top = block.layout(), layout.blockBoundingRect(block).top()
-    number = text.lineForTextPosition(hit - block.position()).lineNumber()
-    numbers = range(max(0, number - 1), min(number + 2, text.lineCount()))
-    lines = [text.lineAt(each) for each in numbers]
-    y = place.y() - top
-    if not lines or any(_above(line, y) == 0 == _below(line, y) for line in lines):
+    above, below = _above(block, place.x()), _below(block, place.x())
+    blocks = [each for each in (above, block, below) if _has_text(each)]
+    lines = [line for each in blocks for line in _lines(each, place.y())]
+    line = min(lines, key=lambda each: each.distance(place.y()), default=None)
+    if line is None or (line.distance(place.y()) == 0 and line.block == block):
         return place
-    line = min(lines, key=lambda each: _above(each, y) + _below(each, y))
-    room = line.height() * (block.blockFormat().lineHeight() / 100 - 1)
-    if _above(line, y) + _below(line, y) > room / 2 + 1:
-        return place  # between two paragraphs
-    rect = line.naturalTextRect()
-    return QPointF(place.x(), top + (rect.top() if _above(line, y) else rect.bottom() - 1))
+    is_outside = place.y() < lines[0].rect.top() or place.y() > lines[-1].rect.bottom()
+    if (is_near or is_outside) and line.distance(place.y()) > line.leading / 2 + 1:
+        return place
+    # Not on its edge, which a table above has, too.
+    y = min(max(place.y(), line.rect.top() + 1), line.rect.bottom() - 1)
+    return QPointF(place.x(), y)
 
 
-def _above(line: QTextLine, y: float) -> float:
-    """How far ``y`` is above ``line``, px."""
-    return max(0.0, line.naturalTextRect().top() - y)
+class _Line:
+    """Of ``block``; ``rect`` is its text in the document, ``leading`` what is below it, px."""
+
+    def __init__(self, block: QTextBlock, rect: QRectF, leading: float) -> None:
+        self.block = block
+        self.rect = rect
+        self.leading = leading
+
+    def distance(self, y: float) -> float:
+        """How far ``y`` is from it, px."""
+        return max(0.0, self.rect.top() - y, y - self.rect.bottom())
 
 
-def _below(line: QTextLine, y: float) -> float:
-    """How far ``y`` is below ``line``, px."""
-    return max(0.0, y - line.naturalTextRect().bottom())
+def _has_text(block: QTextBlock) -> bool:
+    """Not so what stands around a table, and a rule."""
+    return block.isValid() and block.blockFormat().lineHeightType() != FIXED
+
+
+def _lines(block: QTextBlock, y: float) -> Iterator[_Line]:
+    """Those of ``block`` that are nearest to ``y``, from the top down."""
+    layout = block.layout()
+    origin = block.document().documentLayout().blockBoundingRect(block).topLeft()
+    made = block.blockFormat()
+    share = made.lineHeight() / 100 - 1 if made.lineHeightType() == PROPORTIONAL else 0.0
+    first, last = 0, layout.lineCount() - 1
+    while last - first > 1:
+        middle = (first + last) // 2
+        if layout.lineAt(middle).naturalTextRect().bottom() + origin.y() < y:
+            first = middle
+        else:
+            last = middle
+    for number in range(first, last + 1):
+        line = layout.lineAt(number)
+        yield _Line(block, line.naturalTextRect().translated(origin), line.height() * share)
+
+
+def _above(block: QTextBlock, x: float) -> QTextBlock:
+    """What has text above ``block``, of a table's row the cell at ``x``; invalid where none has."""
+    return _next(block, x, -1)
+
+
+def _below(block: QTextBlock, x: float) -> QTextBlock:
+    """The same below it."""
+    return _next(block, x, 1)
+
+
+def _next(block: QTextBlock, x: float, by: int) -> QTextBlock:
+    """``by``: 1 or -1 rows further on."""
+    table = _table(block)
+    if table is not None:
+        row = table.cellAt(block.position()).row() + by
+        if 0 <= row < table.rows():
+            return _cell(table, row, x)
+        place = table.lastPosition() + 1 if by > 0 else table.firstPosition() - 1
+        block = block.document().findBlock(place)
+    else:
+        block = block.next() if by > 0 else block.previous()
+    while block.isValid() and not _has_text(block):
+        block = block.next() if by > 0 else block.previous()
+    table = _table(block)
+    return block if table is None else _cell(table, 0 if by > 0 else table.rows() - 1, x)
+
+
+def _table(block: QTextBlock) -> QTextTable | None:
+    """That which ``block`` is in; PySide's types know only of a text that is in one."""
+    return QTextCursor(block).currentTable() if block.isValid() else None
+
+
+def _cell(table: QTextTable, row: int, x: float) -> QTextBlock:
+    """The text of the cell in ``row`` that is at ``x``, or the first."""
+    blocks = [
+        table.cellAt(row, column).firstCursorPosition().block() for column in range(table.columns())
+    ]
+    layout = table.document().documentLayout()
+    at = [block for block in blocks if layout.blockBoundingRect(block).left() <= x]
+    return at[-1] if at else blocks[0]

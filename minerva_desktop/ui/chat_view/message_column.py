@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_view.empty_state import EmptyState
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_views import MessageViews
+from minerva_desktop.ui.chat_view.steady_top import SteadyTop
 from minerva_desktop.ui.formats import format_tokens
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import GRID
@@ -60,27 +61,33 @@ class MessageColumn(QWidget):
         self.messages.restyle(visible)
         self.update()
 
-    def arrange(self, width: int, bar: int, least_height: int, seen: range) -> None:
-        """Place everything in the middle of ``width`` px, at least ``least_height`` px high. The
-        last ``bar`` px, at most `SIDE` - `INSET`, stay free for a scroll bar. ``seen``: as for
-        `ViewLayout.arrange`."""
+    def arrange(self, width: int, bar: int, height: int, seen: range, top: SteadyTop) -> None:
+        """Place everything in the middle of ``width`` px; ``height`` px are in sight, below the
+        edge ``top``. The last ``bar`` px, at most `SIDE` - `INSET`, stay free for a scroll bar.
+        ``seen``: as for `ViewLayout.arrange`."""
         messages = self.messages
-        self._options.seen_height = least_height
+        whole = height + top.covered
+        if whole != self._options.seen_height and messages.hands is not None:
+            messages.hands.limit_editors(whole)
+        self._options.seen_height = whole
+        top.unneeded = 0
         self._options.n_hidden = messages.n_earlier + messages.n_later
         self.empty.setVisible(not len(messages))
         if not len(messages):
-            self.resize(width - bar, least_height)
-            self.empty.fit(width, least_height)
+            self.resize(width - bar, height)
+            self.empty.fit(width, height, top.shift)
             for other in (self._earlier, self._later, self.mark):
                 other.hide()
             return
         column = min(self._text_size.column_width, width) - 2 * (SIDE - INSET)
-        y = self._place_pager(self._earlier, "earlier", messages.n_earlier, width, TOP)
+        y = self._place_pager(self._earlier, "earlier", messages.n_earlier, width, TOP + top.gap)
         self.mark.begin()
         y = messages.arrange((width - column) // 2, y, column, seen, self.mark)
         self.mark.end()
         y = self._place_pager(self._later, "later", messages.n_later, width, y)
-        self.resize(width - bar, max(least_height, y - GAP + BOTTOM))
+        needed = max(height, y - GAP + BOTTOM)
+        top.unneeded = max(0, height + top.spare - needed)
+        self.resize(width - bar, needed + top.unneeded)
 
     def moveEvent(self, event: QMoveEvent) -> None:
         """It was scrolled."""

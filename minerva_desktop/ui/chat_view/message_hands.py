@@ -77,6 +77,7 @@ class MessageHands(QObject):
         view.layout_changed.connect(self._events.layout_changed)
         view.menu_requested.connect(self._show_menu)
         view.edit_requested.connect(self._on_edit_requested)
+        view.body.delete_requested.connect(partial(self._on_delete_requested, message.id))
         view.branch_requested.connect(self._events.branch_requested)
         view.pointer_changed.connect(self._on_pointer_changed)
         return view
@@ -272,6 +273,9 @@ class MessageHands(QObject):
     def _on_edit_requested(self, message_id: str) -> None:
         if isinstance(self._view_of(message_id), QuestionView):
             self._events.edit_requested.emit(message_id)
+
+    def _on_delete_requested(self, message_id: str) -> None:
+        self._trigger(message_id, MessageAction.DELETE, QPoint())
 
     @Slot(str, bool)
     def _on_pointer_changed(self, message_id: str, is_here: bool) -> None:

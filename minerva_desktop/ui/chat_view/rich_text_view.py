@@ -16,6 +16,7 @@ from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, Signal,
 from PySide6.QtGui import (
     QContextMenuEvent,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QTextCursor,
@@ -47,24 +48,27 @@ from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
+DELETE_KEY = QKeySequence("Del")
+
 
 class RichTextView(SidewaysText):
     """Shows rows.
 
     ``caret_moved(rect)`` follows a selection made with the keyboard, in this widget's coordinates,
     so that whoever scrolls can keep it in sight.
-    ``menu_requested(place)``: a context menu is wanted there on the screen; ``edit_requested``: to
-    edit the message. ``height_changed``: it has to be `fit` again. ``save_requested(code, name)``:
-    code is to be saved, in a file called so, say. ``rows_requested``: all rows of long tables are
-    to be shown. `SelectionKeeper` follows the rest: ``pressed(extends)``: a person begins to
-    select, or, with Shift, goes on; ``dragged(place)``: so far, on the screen; ``released``;
-    ``left(by)``: with the keyboard, beyond the end (1) or the beginning (-1), where a line (True)
-    or a character is wanted.
+    ``menu_requested(place)``: a context menu is wanted there on the screen; ``edit_requested``,
+    ``delete_requested``: to edit or delete the message. ``height_changed``: it has to be `fit`
+    again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
+    ``rows_requested``: all rows of long tables are to be shown. `SelectionKeeper` follows the rest:
+    ``pressed(extends)``: a person begins to select, or, with Shift, goes on; ``dragged(place)``: so
+    far, on the screen; ``released``; ``left(by)``: with the keyboard, beyond the end (1) or the
+    beginning (-1), where a line (True) or a character is wanted.
     """
 
     caret_moved = Signal(QRect)
     menu_requested = Signal(QPoint)
     edit_requested = Signal()
+    delete_requested = Signal()
     height_changed = Signal()
     save_requested = Signal(str, str)
     rows_requested = Signal()
@@ -340,7 +344,7 @@ class RichTextView(SidewaysText):
         by = STEPS.get(event.key(), 0) if selects else 0
         if by and self.textCursor().position() == before:
             self.left.emit(by, arrow)
-        elif self.textCursor().hasSelection():
+        elif self.has_selection:
             self.tell_caret(self.textCursor())
 
     def tell_caret(self, cursor: QTextCursor) -> None:
@@ -352,10 +356,12 @@ class RichTextView(SidewaysText):
         """Obey a key that is about the message as a whole; False for all others."""
         if event.key() == Qt.Key.Key_F2:
             self.edit_requested.emit()
+        elif QKeySequence(event.keyCombination()) == DELETE_KEY and not self.has_selection:
+            self.delete_requested.emit()  # who selected a part of it means no more than that
         elif self.obey is not None and self.obey(event):
             return True
         elif is_copy_key(event) and self.whole_source is not None:
-            if self.textCursor().hasSelection():
+            if self.has_selection:
                 return False
             self.copy_whole(self.whole_source())
         else:

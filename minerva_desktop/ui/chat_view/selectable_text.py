@@ -90,6 +90,11 @@ class SelectableText(QTextBrowser):
             self.setTextCursor(cursor)
 
     @property
+    def has_selection(self) -> bool:
+        """Whether something is selected."""
+        return self.textCursor().hasSelection()
+
+    @property
     def end(self) -> int:
         """The last position in the text."""
         return self.document().characterCount() - 1

@@ -105,15 +105,20 @@ class SidewaysText(SelectableText):
                 return by
         return 0
 
-    def _at(self, place: QPoint) -> QPoint:
-        """The same, in the line that this belongs to."""
-        return in_its_line(self.document(), QPointF(self.in_text(place))).toPoint()
+    def _at(self, place: QPointF, *, is_near: bool) -> QPointF:
+        """The same, in the line that this belongs to; see `in_its_line`."""
+        shift = self._shift(place.toPoint())
+        at = in_its_line(self.document(), place + QPointF(shift, 0), is_near=is_near)
+        other = self._shift(QPoint(round(place.x()), round(at.y())))
+        if other != shift:  # from between a table and what is next to it
+            at = in_its_line(self.document(), QPointF(place.x() + other, at.y()), is_near=is_near)
+        return at
 
     def cursorForPosition(self, place: QPoint) -> QTextCursor:
-        return super().cursorForPosition(self._at(place))
+        return super().cursorForPosition(self._at(QPointF(place), is_near=False).toPoint())
 
     def anchorAt(self, place: QPoint) -> str:
-        return super().anchorAt(self._at(place))
+        return super().anchorAt(self._at(QPointF(place), is_near=True).toPoint())
 
     def shown_rect(self, cursor: QTextCursor) -> QRect:
         """Where the place of ``cursor`` is shown."""
@@ -125,7 +130,8 @@ class SidewaysText(SelectableText):
             super().mousePressEvent(moved)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        with self._moved(event) as moved:
+        # It follows a link that is there, which in the room around a paragraph none is.
+        with self._moved(event, is_near=True) as moved:
             super().mouseReleaseEvent(moved)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -133,14 +139,14 @@ class SidewaysText(SelectableText):
             super().mouseDoubleClickEvent(moved)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        with self._moved(event) as moved:
+        with self._moved(event, is_near=not event.buttons()) as moved:
             super().mouseMoveEvent(moved)
 
     @contextmanager
-    def _moved(self, event: QMouseEvent) -> Iterator[QMouseEvent]:
+    def _moved(self, event: QMouseEvent, *, is_near: bool = False) -> Iterator[QMouseEvent]:
         """To what is pointed at; whoever ignores that has ignored ``event``."""
         place = event.position()
-        at = in_its_line(self.document(), place + QPointF(self._shift(place.toPoint()), 0))
+        at = self._at(place, is_near=is_near)
         if at == place:
             yield event
             return

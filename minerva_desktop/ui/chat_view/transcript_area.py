@@ -4,10 +4,11 @@ thread.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Qt, Slot
+from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
+from minerva_desktop.ui.chat_view.steady_top import SteadyTop
 from minerva_desktop.ui.chat_view.temporary_mark import TemporaryMark
 from minerva_desktop.ui.chat_view.text_size_mark import TextSizeMark
 from minerva_desktop.ui.icons import Icons
@@ -25,6 +26,8 @@ class TranscriptArea(QScrollArea):
     def __init__(self, icons: Icons, parent: QWidget | None) -> None:
         super().__init__(parent)
         self._free = 0  # px above the messages
+        self._above: QWidget | None = None
+        self._top = SteadyTop()
         self._temporary = TemporaryMark(icons, self)
         self._text_size = TextSizeMark(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -38,6 +41,20 @@ class TranscriptArea(QScrollArea):
         self._free = height
         mark = 0 if self._temporary.isHidden() else TemporaryMark.HEIGHT
         self.setViewportMargins(0, mark + height, 0, 0)
+
+    def stand_below(self, above: QWidget) -> None:
+        """What comes between this and ``above`` covers it, and moves nothing in it."""
+        self._above = above
+
+    @property
+    def covered(self) -> int:
+        """How many px are, by what came above."""
+        return 0 if self._above is None else max(0, self.y() - self._above.geometry().bottom() - 1)
+
+    def _begin_anew(self) -> None:
+        """Another chat is about to be shown. A notice that comes or goes with it is no move."""
+        self._top.begin()
+        QTimer.singleShot(0, self._top.settle)  # behind what is still to be laid out
 
     def mark_temporary(self, is_temporary: bool) -> None:
         """Say it above all messages, where it cannot scroll away."""
@@ -99,7 +116,7 @@ class TranscriptArea(QScrollArea):
     def is_near_end(self) -> bool:
         """Whether next to nothing is below what is in sight."""
         bar = self.verticalScrollBar()
-        return bar.value() >= bar.maximum() - FOLLOW_DISTANCE
+        return bar.value() >= bar.maximum() - self._top.unneeded - FOLLOW_DISTANCE
 
     @property
     def has_keyboard(self) -> bool:
@@ -112,6 +129,11 @@ class TranscriptArea(QScrollArea):
         """Have ``rect`` of the content in sight."""
         for y in (rect.bottom(), rect.top()):
             self.ensureVisible(rect.center().x(), y, 0, 10 * GRID)
+
+    def keep_in_sight(self, rect: QRect) -> None:
+        """As `show_rect`, where a part of it is not."""
+        if not self.in_sight.contains(rect):
+            self.show_rect(rect)
 
     @Slot(int)
     def scroll_by(self, by: int) -> None:

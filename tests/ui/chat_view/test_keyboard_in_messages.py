@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message, MessageState
@@ -117,3 +118,30 @@ def test_the_keyboard_also_walks_over_a_version_without_a_word(
         reached = view.message_view(now.id)
         assert reached is not None
         assert reached.is_read_by_keyboard
+
+
+def test_the_menu_of_a_message_names_its_keys(qtbot: QtBot, view: ChatView) -> None:
+    def keys(of: Message) -> dict[str, str]:
+        body = _body(view, of)
+        by_key = QContextMenuEvent.Reason.Keyboard
+        QApplication.sendEvent(
+            body, QContextMenuEvent(by_key, QPoint(), body.mapToGlobal(QPoint()))
+        )
+        (menu,) = [each for each in view.findChildren(QMenu) if each.isVisible()]
+        shown = {
+            each.text(): each.shortcut().toString()
+            for each in menu.actions()
+            if each.isShortcutVisibleInContextMenu() and not each.shortcut().isEmpty()
+        }
+        menu.close()
+        return shown
+
+    asked, answered = question("Why?"), answer("Because.")
+    view.set_messages([asked, answered])
+    _settle(qtbot, view)
+    whole, delete = {"Copy as Markdown": "Ctrl+C"}, {"Delete this message": "Del"}
+    assert keys(answered) == {**whole, **delete}
+    assert keys(asked) == {**whole, "Edit": "F2"} | delete
+    QTest.keyClick(_body(view, answered), Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    parts = {"Copy selection": "Ctrl+C", "Copy selection as Markdown": "Ctrl+Shift+C"}
+    assert keys(answered) == {**parts, **delete}

@@ -66,3 +66,75 @@ def test_a_press_that_is_not_for_the_text_is_left_to_what_is_behind(person: Sele
         press = QMouseEvent(QEvent.Type.MouseButtonPress, at, QPointF(place), right, right, plain)
         body.mousePressEvent(press)
         assert not press.isAccepted()
+
+
+UPPER, LOWER = "a" * 24, "b" * 24
+TABLE = "| {} | right |\n|---|---|"
+BETWEEN = {
+    "list": f"{UPPER}\n\n- {LOWER}",
+    "quote": f"{UPPER}\n\n> {LOWER}",
+    "alert": f"> [!NOTE]\n> {UPPER}\n\n{LOWER}",
+    "heading": f"{UPPER}\n\n# {LOWER}",
+    "rule": f"{UPPER}\n\n---\n\n{LOWER}",
+    "code": f"{UPPER}\n\n```\n{LOWER}\n```",
+    "below code": f"```\n{UPPER}\n```\n\n{LOWER}",
+    "table": f"{UPPER}\n\n{TABLE.format(LOWER)}",
+    "below a table": f"{TABLE.format('left')}\n| {UPPER} | right |\n\n{LOWER}",
+    "rows": f"{TABLE.format(UPPER)}\n| {LOWER} | right |",
+    "two tables": f"{TABLE.format(UPPER)}\n\n{TABLE.format(LOWER)}",
+}
+
+
+def double_click(person: Selecting, body: RichTextView, at: QPoint) -> None:
+    for kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick):
+        person.pointer(kind, body.viewport(), at)
+        person.pointer(QEvent.Type.MouseButtonRelease, body.viewport(), at)
+
+
+@pytest.mark.parametrize("text", BETWEEN.values(), ids=BETWEEN)
+def test_the_room_between_two_blocks_belongs_to_the_nearer_one(
+    person: Selecting, text: str
+) -> None:
+    (body,) = person.show(answer(text))
+    rects, cursor = {}, body.textCursor()
+    for word in (UPPER, LOWER):
+        cursor.setPosition(body.toPlainText().index(word) + 9)
+        block = cursor.block()
+        line = block.layout().lineForTextPosition(cursor.positionInBlock())
+        origin = body.document().documentLayout().blockBoundingRect(block).topLeft()
+        rects[word] = line.naturalTextRect().translated(origin)
+    x = body.cursorRect(cursor).left()
+    top, bottom = rects[UPPER].bottom(), rects[LOWER].top()
+    assert bottom - top > 5
+    middle = (top + bottom) / 2
+    for y in range(round(top) - 3, round(bottom) + 3):
+        if abs(y - middle) >= 1:
+            double_click(person, body, body.viewport().mapToGlobal(QPoint(x, y)))
+            assert (y, selected([body])) == (y, [UPPER if y < middle else LOWER])
+
+
+def test_a_selection_begins_in_the_line_that_is_nearer(person: Selecting) -> None:
+    (body,) = person.show(answer(f"{UPPER}\n\n> {LOWER}"))
+    start = person.place(body, 9) + QPoint(0, 12)  # below the first, nearer to it
+    person.pointer(QEvent.Type.MouseButtonPress, body.viewport(), start)
+    person.pointer(QEvent.Type.MouseMove, body.viewport(), person.place(body, 15))
+    assert selected([body]) == ["a" * 6]
+    place = person.place(body, len(UPPER) + 6) - QPoint(0, 10)
+    person.pointer(QEvent.Type.MouseMove, body.viewport(), place)
+    assert selected([body]) == ["a" * 15 + "\n" + "b" * 5]
+
+
+def test_beside_a_link_there_is_none(person: Selecting) -> None:
+    """The room around a paragraph belongs to its text, and not to a link in it."""
+    (body,) = person.show(answer(f"[{UPPER}](https://example.org)\n\n> {LOWER}"))
+    opened: list[object] = []
+    body.anchorClicked.connect(opened.append)
+    below = person.place(body, 9) + QPoint(0, 14)
+    local = body.viewport().mapFromGlobal(below)
+    assert body.anchorAt(local) == ""
+    assert body.cursorForPosition(local).block().text() == UPPER
+    for by, found in ((14, []), (0, ["https://example.org"])):
+        place = person.place(body, 9) + QPoint(0, by)
+        person.pointer(QEvent.Type.MouseButtonPress, body.viewport(), place)
+        person.pointer(QEvent.Type.MouseButtonRelease, body.viewport(), place)
+        assert [str(each.toString()) for each in opened] == found  # type: ignore[attr-defined]
