@@ -12,7 +12,7 @@ from typing import cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextDocument, QTextLine
 
-from minerva_desktop.ui.chat_view.alerts import ALERTS
+from minerva_desktop.chat.markdown_alerts import ALERTS
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.rows import LIST, Kind, Mark, Row, Run
 from minerva_desktop.ui.chat_view.text_formats import alert_colour

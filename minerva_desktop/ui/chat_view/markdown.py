@@ -17,8 +17,9 @@ import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from minerva_desktop.chat.markdown_alerts import alert_of, without_first_line
 from minerva_desktop.chat.markdown_math import BLOCK, INLINE, add_formulas
-from minerva_desktop.ui.chat_view.alerts import alert_of, label_row, without_first_line
+from minerva_desktop.ui.chat_view.alerts import label_row
 from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.footnotes import (
     REFERENCE,

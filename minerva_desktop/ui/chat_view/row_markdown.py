@@ -13,7 +13,8 @@ from itertools import takewhile
 
 from pygments.lexers import get_all_lexers
 
-from minerva_desktop.ui.chat_view.alerts import first_line, reads_as_alert
+from minerva_desktop.chat.markdown_alerts import reads_as_alert
+from minerva_desktop.ui.chat_view.alerts import first_line
 from minerva_desktop.ui.chat_view.footnotes import TEXT_LINK
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.row_text import BOXES
