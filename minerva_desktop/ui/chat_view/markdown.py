@@ -230,7 +230,6 @@ class RowBuilder:
             case "blockquote_close":
                 self._nest = self._nest[:-1]
             case "fence" | "code_block" | "hr" | "math_block":
-                self._place_marker()
                 self._leaf(token)
             case "footnote_reference_open":
                 self._open_note(token)
@@ -267,8 +266,6 @@ class RowBuilder:
         else:
             for number, part in enumerate(apart(runs)):
                 kind = Kind.FORMULA if begins_with_display(part[:1]) else Kind.TEXT
-                if kind is Kind.FORMULA:
-                    self._place_marker()
                 tight = is_labelled and not number
                 self._add(Row(kind, part, self._nest, tight=tight))
 
@@ -340,10 +337,12 @@ class RowBuilder:
 
     def _leaf(self, token: Token) -> None:
         """A block that has no blocks in it, and no Markdown."""
+        if token.type == BLOCK:
+            self._add(Row(Kind.FORMULA, (formula_run(token.content),), self._nest))
+            return
+        self._place_marker()
         if token.type == "hr":
             self._rows.append(Row(Kind.RULE, nest=self._nest))
-        elif token.type == BLOCK:
-            self._rows.append(Row(Kind.FORMULA, (formula_run(token.content),), self._nest))
         else:
             self._code(token)
 
