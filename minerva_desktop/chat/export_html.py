@@ -36,6 +36,7 @@ from minerva_desktop.chat.export_view import (
     reasoning_label,
     title_of,
 )
+from minerva_desktop.chat.markdown_alerts import add_alerts
 from minerva_desktop.chat.markdown_math import add_formulas, formula_tex, is_display
 from minerva_desktop.chat.parts import (
     FilePart,
@@ -70,8 +71,9 @@ class HtmlExporter:
         self._parser.enable(["table", "strikethrough"])
         self._without_links = _Parser("commonmark", options, renderer_cls=_Renderer)
         self._without_links.enable(["table", "strikethrough"]).disable(["link", "image"])
-        add_formulas(self._parser)
-        add_formulas(self._without_links)
+        for parser in (self._parser, self._without_links):
+            add_formulas(parser)
+            add_alerts(parser)
 
     def page(self, conversation: Conversation, blobs: Mapping[str, bytes]) -> str:
         """The active branch; others are counted in its head. ``blobs``: the images' bytes by

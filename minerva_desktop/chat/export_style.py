@@ -18,11 +18,13 @@ _LAYOUT = """\
 :root {
   --page: #ffffff; --text: #1c1b1a; --muted: #63605b; --line: #dddcd8;
   --bubble: #f0f0ee; --code: #f6f6f4; --link: #3543c6;
+  --note: #4350d6; --tip: #1f7a3d; --important: #a8327d; --warning: #8a5a00; --caution: #b3261e;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #1b1b1d; --text: #ececee; --muted: #a3a3ab; --line: #38383d;
     --bubble: #2c2c31; --code: #232326; --link: #a0a9ff;
+    --note: #7c88ff; --tip: #6fcf8e; --important: #e583bd; --warning: #e0b050; --caution: #ff8a80;
   }
 }
 * { box-sizing: border-box; }
@@ -50,6 +52,14 @@ pre code { padding: 0; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border: 1px solid var(--line); padding: 4px 12px; text-align: left; }
 blockquote { margin: 0 0 16px; padding-left: 16px; border-left: 4px solid var(--line); }
+blockquote > :last-child { margin-bottom: 0; }
+.alert { --own: var(--note); border-left-color: var(--own); }
+.alert > .label { margin: 0 0 4px; color: var(--own); font-weight: 600; }
+.alert > .label + * { margin-top: 0; }
+.tip-alert { --own: var(--tip); }
+.important-alert { --own: var(--important); }
+.warning-alert { --own: var(--warning); }
+.caution-alert { --own: var(--caution); }
 details { margin: 0 0 12px; padding: 8px 12px; border: 1px solid var(--line); border-radius: 8px; }
 .formula { margin: 0 0 16px; overflow-x: auto; }
 summary { cursor: pointer; }

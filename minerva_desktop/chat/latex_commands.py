@@ -19,9 +19,13 @@ _DELIMITERS = {
     r"\uparrow": "\u2191", r"\downarrow": "\u2193", r"\updownarrow": "\u2195", ".": " ",
 }  # fmt: skip
 _SIZED = re.compile(r"(\\[bB]igg?[lmr]?)(?![a-zA-Z])\s*(\\[{}|]|\\[a-zA-Z]+|\.)")
+# As high as a letter, where nobody asked for more.
+_BAR = re.compile(
+    r"(?<!left)(?<!right)(?<!middle)(?<!left )(?<!right )(\\[lr]?[vV]ert)(?![a-zA-Z])"
+)
 _COMMAND = re.compile(
     r"\\(text(?:bf|it|md|normal|rm|sc|sf|tt|up)?|emph|hbox|mbox|ce|math(?:op|rel|bin)|genfrac"
-    r"|eqref|norm|abs)(?![a-zA-Z])\*?"
+    r"|operatorname\*?|pmod|eqref|norm|abs)(?![a-zA-Z])\*?"
 )
 _PLACE = re.compile(r"(\\begin\s*\{(?:aligned|alignedat|gathered|split|array)\})\s*\[\s*[tbc]\s*\]")
 _SIGN = re.compile(r"\\(P|bmod|copyright|textdegree|lcm)(?![a-zA-Z])")
@@ -41,7 +45,17 @@ _TEXT_PIECE = re.compile(
     re.DOTALL,
 )
 _NO_LINE = re.compile(r"0+(?:\.0*)?\s*[a-z]*")  # between the terms of a fraction
-_NAME = re.compile(r"\s*(?:\\(?:mathrm|text|rm|operatorname)\s*)?\{?\s*([a-zA-Z]{2,})\s*\}?\s*")
+_THIN = "\u2009"
+# What the name of an operator is written with besides its letters.
+_IN_NAME = {
+    re.compile(r"\\(?:mathrm|mathsf|mathop|text(?:rm|sf|up)?|rm|operatorname\*?)(?![a-zA-Z])"): "",
+    re.compile(r"\\(arg|lim|max|min|sup|inf|det|dim|ker)(?![a-zA-Z])"): rf"{_THIN}\1",
+    re.compile(r"\\(?:[,:; ]|thinspace(?![a-zA-Z]))|~"): _THIN,
+    re.compile(r"\\!|[{}]|[ \t\n]"): "",
+}
+_NAME = re.compile(rf"[a-zA-Z](?:{_THIN}?[a-zA-Z])*")
+_WORDS = re.compile(r"\\text[a-z]*\s*\{([^{}\\]*)\}")
+_HYPHEN = r"\text{-}"
 
 
 def in_known_commands(tex: str) -> str:
@@ -49,7 +63,8 @@ def in_known_commands(tex: str) -> str:
     proportion to its length and to how many of them there are."""
     tex = _in_other_words(_PLACE.sub(r"\1", tex))
     tex = _SIGN.sub(lambda sign: _SIGNS[sign[1]], tex)
-    return _SIZED.sub(lambda sized: _sized(sized[1], sized[2]), tex)
+    tex = _SIZED.sub(lambda sized: _sized(sized[1], sized[2]), tex)
+    return _BAR.sub(lambda bar: r"\|" if "V" in bar[1] else "|", tex)
 
 
 def _in_other_words(tex: str) -> str:
@@ -63,7 +78,8 @@ def _in_other_words(tex: str) -> str:
         words, end = made
         tex = tex[: match.start()] + words + tex[end:]
         # A text is done with; in all else the arguments are still to be gone through.
-        at = match.start() + (len(words) if match[1] in _TEXTS else 0)
+        is_done = match[1] in _TEXTS or words.startswith(r"\operatorname")
+        at = match.start() + (len(words) if is_done else 0)
     return tex
 
 
@@ -98,6 +114,8 @@ def _in_place_of(command: str, tex: str, at: int) -> tuple[str, int] | None:
     content, end = found
     if command == "mathop":
         return _operator(content, tex, end)
+    if command.startswith("operatorname"):
+        return _named(command, content), end
     make = _MADE.get(command)
     return (make(content) if make is not None else _text(command, content)), end
 
@@ -138,9 +156,9 @@ def _text(command: str, content: str) -> str:
 
 def _operator(content: str, tex: str, at: int) -> tuple[str, int]:
     r"""A ``\mathop``, and whether its limits were asked for: these are set under and over it."""
-    name = _NAME.fullmatch(content)
-    if name is not None:
-        return rf"\operatorname*{{{name[1]}}}", at
+    name = _name_in(content)
+    if len(name) > 1:
+        return rf"\operatorname*{{{name}}}", at
     limits = re.compile(r"\s*\\limits(?![a-zA-Z])").match(tex, at)
     if limits is None:
         return f"{{{content}}}", at
@@ -153,6 +171,23 @@ def _operator(content: str, tex: str, at: int) -> tuple[str, int]:
         made = rf"\{'under' if sign[1] == '_' else 'over'}set{{{found[0]}}}{{{made}}}"
         at = found[1]
     return made, at
+
+
+def _named(command: str, content: str) -> str:
+    r"""An ``\operatorname``, with or without a star: the libraries take letters alone for one."""
+    name = _name_in(content)
+    if name:
+        return rf"\{command}{{{name}}}"
+    return rf"{{\mathrm{{{content.replace('-', _HYPHEN)}}}}}"
+
+
+def _name_in(content: str) -> str:
+    """The letters that name an operator, with thin spaces; empty where there is more than these."""
+    content = _WORDS.sub(lambda words: words[1].replace(" ", "~"), content)
+    for pattern, made in _IN_NAME.items():
+        content = pattern.sub(made, content)
+    content = content.strip(_THIN)
+    return content if _NAME.fullmatch(content) else ""
 
 
 def _fraction(tex: str, at: int) -> tuple[str, int] | None:
@@ -179,6 +214,7 @@ _MADE: dict[str, Callable[[str], str]] = {
     "mathrel": lambda content: rf"\;{{{content}}}\;",
     "mathbin": lambda content: rf"\,{{{content}}}\,",
     "eqref": lambda content: _text("text", f"({content})"),
+    "pmod": lambda content: rf"\quad(\mathrm{{mod}}\;{content})",
     "norm": lambda content: rf"\left\lVert {content} \right\rVert ",
     "abs": lambda content: rf"\left\lvert {content} \right\rvert ",
 }

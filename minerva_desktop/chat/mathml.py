@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 
 from ziamath.tex import tex2mml
 
+from minerva_desktop.chat.formula_limits import set_limits
 from minerva_desktop.chat.latex_commands import argument, in_known_commands
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
@@ -36,6 +37,10 @@ _ALIGNED = re.compile(
 )
 _ALIGNED_END = re.compile(r"\\end\s*\{(?:align(?:ed)?at\*?|align|flalign\*?|eqnarray\*?)\}")
 _VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatrix)\*?\}")
+# A matrix and its brackets are one term, which may have a power.
+_BRACKETED = re.compile(r"\\begin\s*\{([pbBvV]matrix)\}")
+_BRACKETED_END = re.compile(r"\\end\s*\{([pbBvV]matrix)\}")
+_DOUBLE_DIGIT = re.compile(r"\\mathbb\s*(?:\{\s*(\d)\s*\}|(\d))")
 # What a row with a tag in it is made of: the tag is set where the row ends.
 _ROW_PART = re.compile(r"\\(?:tag|begin|end)(?![a-zA-Z])\*?|\\.|[{}]", re.DOTALL)
 # What one row is to be further away from the next; drawn as text otherwise.
@@ -72,6 +77,7 @@ def mathml(tex: str, *, display: bool) -> str:
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
             found = ET.fromstring(tex2mml(prepared(tex), inline=not display))
+            set_limits(found, is_display=display)
             math = ET.Element("math", {"display": "block" if display else "inline"})
             semantics = ET.SubElement(math, "semantics")
             row = ET.SubElement(semantics, "mrow")
@@ -118,6 +124,9 @@ def prepared(tex: str) -> str:
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
     tex = _VARIANT.sub(r"\\\1{\2}", tex)
+    tex = _BRACKETED.sub(r"{\\begin{\1}", tex)
+    tex = _BRACKETED_END.sub(r"\\end{\1}}", tex)
+    tex = _DOUBLE_DIGIT.sub(lambda digit: chr(0x1D7D8 + int(digit[1] or digit[2])), tex)
     tex = _ANGLES.sub(lambda match: f"\\{match[1]}{_ANGLE_NAMES[match[2]]}", tex)
     # Markup of the libraries' own is made of these: there is to be none that they did not write.
     tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")

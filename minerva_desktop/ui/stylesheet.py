@@ -126,6 +126,8 @@ QFrame#searchHints, QFrame#findBar {
 QFrame#findBar[focused="true"] { border-color: $accent; }
 QFrame#findBar QLineEdit { background: transparent; border: none; padding: 0px 4px; }
 QFrame#findBar QLineEdit[state="failed"] { color: $danger; }
+QProgressBar#findProgress { background: transparent; border-radius: 1px; }
+QProgressBar#findProgress::chunk { border-radius: 1px; }
 QLabel#findCount { color: $muted; font-size: ${small}px; }
 QListView#chatList QLineEdit { padding: 0px 4px; min-height: 0px; border-radius: 4px; }
 QWidget#sidebar QPushButton[look="ghost"] { color: $muted; padding: 3px 8px; }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 
-from minerva_desktop.chat import export_html
+from minerva_desktop.chat import export_html, export_style
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.export_html import HtmlExporter, code_block
@@ -251,6 +251,19 @@ def test_links_and_images_of_a_model() -> None:
     assert '<a href="http://x" rel="noreferrer noopener">a</a>' in html
     assert "[b](javascript:x) [c](data:text/html,x)" in html
     assert '<a href="http://y" rel="noreferrer noopener">[Image: d]</a>' in html
+
+
+def test_alerts_have_their_name_and_a_colour() -> None:
+    html = EXPORTER.markdown(
+        "> [!TIP]\n> Be *kind*.\n>\n> - Wait.\n\n> [!warning]\n\n> [!NOTE] is text"
+    )
+    tip, warning, quote = html.split("<blockquote")[1:]
+    label = '<p class="label">Tip</p>\n<p>Be <em>kind</em>.</p>\n<ul>'
+    assert tip.startswith(f' class="alert tip-alert">\n{label}')
+    shown = '<p class="label">Warning</p>\n</blockquote>\n'
+    assert warning == f' class="alert warning-alert">\n{shown}'
+    assert quote == ">\n<p>[!NOTE] is text</p>\n</blockquote>\n"
+    assert ".tip-alert {" in export_style.STYLE
 
 
 def test_messages_in_other_branches_stay_out() -> None:

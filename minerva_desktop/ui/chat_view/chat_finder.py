@@ -120,7 +120,7 @@ class ChatFinder(QObject):
             if view is not None and view.is_whole:
                 self._mark(view)
             elif view is not None and self._number_in(message_id) is not None:
-                view.unfold()
+                view.unfold(self._finder.rows_of(message_id))
         self._scroll()
 
     def _number_in(self, message_id: str) -> int | None:
@@ -195,6 +195,16 @@ class ChatFinder(QObject):
                 self._chat.reveal(finder.place.message_id)
         if self._bar.isVisible():
             self._show_matches()
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        finder, wanted = self._finder, self._wanted
+        if wanted is None and not finder.is_searching:
+            self._bar.show_progress(None)
+            return
+        view = None if wanted is None else self._messages.view(wanted.message_id)
+        searched = finder.share_done if finder.is_searching else 1.0
+        self._bar.show_progress((searched + (0.0 if view is None else view.share_shown)) / 2)
 
     @Slot()
     def _on_arranged(self) -> None:
@@ -202,6 +212,7 @@ class ChatFinder(QObject):
             return
         self._place_bar()
         self._show_matches()
+        self._show_progress()
         if not self._timer.isActive():
             self._timer.start()
 

@@ -141,6 +141,7 @@ class CodeSheet(QTextEdit):
         self.viewport().update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        self._found.follow()
         super().paintEvent(event)
         if self._has_ring:
             painter = QPainter(self.viewport())

@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import cast
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QTextBlock, QTextDocument, QTextLine
 
-from minerva_desktop.ui.chat_view.alerts import ALERTS
+from minerva_desktop.chat.markdown_alerts import ALERTS
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
+from minerva_desktop.ui.chat_view.row_places import row_at_height
 from minerva_desktop.ui.chat_view.rows import LIST, Kind, Mark, Row, Run
 from minerva_desktop.ui.chat_view.text_formats import alert_colour
 from minerva_desktop.ui.chat_view.text_measures import CODE_PADDING, TextMeasures
@@ -46,9 +47,7 @@ class Decorations:
         if not self._writer.rows:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        layout = self._document.documentLayout()
-        position = layout.hitTest(QPointF(0, exposed.top()), Qt.HitTestAccuracy.FuzzyHit)
-        first = self._writer.row_at(self._document.findBlock(max(0, position)))
+        first = row_at_height(self._document, self._writer, exposed.top())
         first = max(0, first - 1)  # the foot of a box above is nearer to the row below it
         last, header = first, self._measures.code_header
         while last < len(self._writer.rows):

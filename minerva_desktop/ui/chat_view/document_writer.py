@@ -230,7 +230,8 @@ class DocumentWriter:
         made = self._formats.block(row, above)
         made.setNonBreakableLines(box in self._unwrapped)
         if row.kind is Kind.FORMULA and self._formulas.is_drawn(row.runs[0]):
-            made.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            if not row.marker:  # else it stands beside that
+                made.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             single = QTextBlockFormat.LineHeightTypes.SingleHeight
             made.setLineHeight(0, single.value)
             made.setBottomMargin(FORMULA_BOTTOM)

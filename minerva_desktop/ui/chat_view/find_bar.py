@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QProgressBar, QWidget
 
 from minerva_desktop.ui.controls import icon_button
 from minerva_desktop.ui.icons import Icons
@@ -13,6 +13,8 @@ from minerva_desktop.ui.theme import GRID
 WIDTH = 92 * GRID
 BUTTON = 7 * GRID
 COUNT_WIDTH = 24 * GRID
+PATIENCE_MS = 300  # after which it is seen how far the search is
+LINE = 2  # px, the height of what shows that
 _ENTER = {Qt.Key.Key_Return, Qt.Key.Key_Enter}
 
 
@@ -56,8 +58,23 @@ class FindBar(QFrame):
         self._next.clicked.connect(self._on_next)
         close.clicked.connect(self.closed)
         self.setFixedSize(WIDTH, BUTTON + 3 * GRID)
+        self._progress = self._make_progress()
+        self._impatient = QTimer(self)
+        self._impatient.setSingleShot(True)
+        self._impatient.setInterval(PATIENCE_MS)
+        self._impatient.timeout.connect(self._progress.show)
         self.show_count(0, 0, is_searching=False)
         self.hide()
+
+    def _make_progress(self) -> QProgressBar:
+        made = QProgressBar(self)
+        made.setObjectName("findProgress")
+        made.setAccessibleName("Searching")
+        made.setTextVisible(False)
+        made.setRange(0, 100)
+        made.setGeometry(2 * GRID, self.height() - LINE - 1, self.width() - 4 * GRID, LINE)
+        made.hide()
+        return made
 
     @property
     def text(self) -> str:
@@ -88,6 +105,17 @@ class FindBar(QFrame):
         if words != self._edit.accessibleDescription() and not is_searching:
             self._edit.setAccessibleDescription(words)
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._edit, words))
+
+    def show_progress(self, share: float | None) -> None:
+        """So much of the search is done, from 0 to 1; None: all. Shown where it takes long."""
+        if share is None:
+            self._impatient.stop()
+            self._progress.hide()
+            self._progress.reset()
+            return
+        self._progress.setValue(max(round(100 * share), self._progress.value()))
+        if self._progress.isHidden() and not self._impatient.isActive():
+            self._impatient.start()
 
     @Slot()
     def _on_before(self) -> None:

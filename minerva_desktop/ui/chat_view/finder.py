@@ -3,13 +3,15 @@
 A message with a view is searched as it shows; the others are rendered for it, but only if their
 source could hold the text; and so are thoughts and the cards of tools, which may be folded. What is
 found is kept by message, so that an answer that is being written costs no more than itself, and of
-what of it is folded each search renders only what is new. Imported when something is first looked
-for. Main thread.
+what of it is folded each search renders only what is new. Of long texts the rows are kept, too: who
+types on has them rendered once, and they are shown without being rendered again. Imported when
+something is first looked for. Main thread.
 """
 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
@@ -27,8 +29,10 @@ from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.chat_view.tool_card import card_markdown
 
-SLICE_SECONDS = 0.006
+SLICE_SECONDS = 0.004
 SLICE_PAUSE_MS = 4  # for everything else
+LONG = 10_000  # characters of a text whose rows are kept
+MOST_KEPT = 1_000_000  # characters of all such texts together
 
 
 class Place(NamedTuple):
@@ -57,6 +61,25 @@ class _Written:
             yield
 
 
+class _Rendered:
+    """The rows of a text that does not change, rendered for whoever goes on with it."""
+
+    def __init__(self, source: Source, parser: MarkdownParser) -> None:
+        self.source = source
+        self._steps = rendered(source, parser, all_rows=False)
+        self.rows: list[Row] | None = None  # None: not all are there
+
+    def complete(self) -> Iterator[None]:
+        """A step for each `PIECE` that is left; who does not take all leaves the rest to others."""
+        while self.rows is None:
+            try:
+                next(self._steps)
+            except StopIteration as end:
+                self.rows = end.value
+            else:
+                yield
+
+
 class Finder(QObject):
     """``changed``: the number of texts found, or the one that is shown."""
 
@@ -72,6 +95,10 @@ class Finder(QObject):
         self._known: dict[str, Message] = {}  # those that were searched, as they were
         self._found: dict[str, tuple[Match, ...]] = {}
         self._written: dict[tuple[str, int], _Written] = {}  # by message and `Match.block`
+        self._rendered: OrderedDict[tuple[str, int], _Rendered] = OrderedDict()  # the same
+        self._n_total = 0  # characters of what is searched
+        self._n_done = 0  # those of messages that were
+        self._n_here = 0  # and of the one that is being searched, about
         self._pending: dict[str, None] = {}  # in the order in which they are searched
         self._search: Iterator[None] | None = None
         self._timer = QTimer(self)
@@ -111,6 +138,11 @@ class Finder(QObject):
         self._pending = dict.fromkeys(
             each for each in order if self._known.get(each) is not messages[each]
         )
+        for message_id, block in list(self._rendered):
+            if not self._needle or message_id not in messages:
+                del self._rendered[message_id, block]
+        self._n_total = sum(len(messages[each].text) for each in self._pending)
+        self._n_done = self._n_here = 0
         self._search = None
         self._keep_place()
         self._work()
@@ -128,6 +160,11 @@ class Finder(QObject):
         return bool(self._pending)
 
     @property
+    def share_done(self) -> float:
+        """How much of what is to be searched was, from 0 to 1."""
+        return min(1.0, (self._n_done + self._n_here) / max(1, self._n_total))
+
+    @property
     def count(self) -> int:
         """How many were found so far."""
         return sum(map(len, self._found.values()))
@@ -143,6 +180,12 @@ class Finder(QObject):
     def matches(self, message_id: str) -> tuple[Match, ...]:
         """What was found in a message."""
         return self._found.get(message_id, ())
+
+    def rows_of(self, message_id: str) -> list[Row] | None:
+        """What a message is rendered to, where that is known without its view; of long tables the
+        first rows."""
+        kept = self._rendered.get((message_id, 0))
+        return None if kept is None else kept.rows
 
     @property
     def holders(self) -> list[str]:
@@ -198,11 +241,13 @@ class Finder(QObject):
             found += yield from self._search_written(message_id, 0, view.source())
         else:
             is_markdown = message.role is Role.ASSISTANT
-            found += yield from self._search_text(message.text, 0, is_markdown=is_markdown)
+            source = Source(message.text, is_markdown)
+            found += yield from self._search_text(message_id, 0, source)
         found += yield from self._search_cards(message)
         if not is_written:
             self._known[message_id] = message
         del self._pending[message_id]
+        self._n_done, self._n_here = self._n_done + len(message.text), 0
         if found:
             self._found[message_id] = found
             if self._goes_to_first:
@@ -225,7 +270,7 @@ class Finder(QObject):
             return found
         parts = (each for each in message.parts if isinstance(each, ReasoningPart))
         for block, part in enumerate(parts, start=1):
-            found += yield from self._search_text(part.text, -block)
+            found += yield from self._search_text(message.id, -block, Source(part.text))
         return found
 
     def _search_cards(self, message: Message) -> Generator[None, None, tuple[Match, ...]]:
@@ -233,7 +278,8 @@ class Finder(QObject):
         found: tuple[Match, ...] = ()
         parts = (each for each in message.parts if isinstance(each, ToolCallPart | ToolResultPart))
         for block, part in enumerate(parts, start=1):
-            found += yield from self._search_text(card_markdown(part), block)
+            source = Source(card_markdown(part))
+            found += yield from self._search_text(message.id, block, source)
         return found
 
     def _search_written(
@@ -244,13 +290,30 @@ class Finder(QObject):
         return _in_block(block, (yield from self._needle.matches(written.rows)))
 
     def _search_text(
-        self, source: str, block: int, *, is_markdown: bool = True
+        self, message_id: str, block: int, source: Source
     ) -> Generator[None, None, tuple[Match, ...]]:
-        if not (yield from self._needle.may_be_in(source)):
+        if not (yield from self._needle.may_be_in(source.text)):
             return ()
-        text = Source(source, is_markdown)
-        rows = yield from rendered(text, self._parser, all_rows=False)
-        return _in_block(block, (yield from self._needle.matches(rows)))
+        text = self._kept(message_id, block, source)
+        for _ in text.complete():
+            self._n_here += PIECE
+            yield
+        return _in_block(block, (yield from self._needle.matches(text.rows or ())))
+
+    def _kept(self, message_id: str, block: int, source: Source) -> _Rendered:
+        """What has the rows of ``source``, or will have: of a long text the one of before."""
+        key = message_id, block
+        kept = self._rendered.get(key)
+        if kept is not None and kept.source == source:
+            self._rendered.move_to_end(key)
+            return kept
+        made = _Rendered(source, self._parser)
+        if len(source.text) > LONG:
+            self._rendered[key] = made
+            sizes = sum(len(each.source.text) for each in self._rendered.values())
+            while sizes > MOST_KEPT and len(self._rendered) > 1:
+                sizes -= len(self._rendered.popitem(last=False)[1].source.text)
+        return made
 
 
 def _in_block(block: int, matches: tuple[Match, ...]) -> tuple[Match, ...]:

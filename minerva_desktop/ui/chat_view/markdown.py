@@ -17,8 +17,9 @@ import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from minerva_desktop.chat.markdown_alerts import alert_of, without_first_line
 from minerva_desktop.chat.markdown_math import BLOCK, INLINE, add_formulas
-from minerva_desktop.ui.chat_view.alerts import alert_of, label_row, without_first_line
+from minerva_desktop.ui.chat_view.alerts import label_row
 from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.footnotes import (
     REFERENCE,
@@ -229,7 +230,6 @@ class RowBuilder:
             case "blockquote_close":
                 self._nest = self._nest[:-1]
             case "fence" | "code_block" | "hr" | "math_block":
-                self._place_marker()
                 self._leaf(token)
             case "footnote_reference_open":
                 self._open_note(token)
@@ -266,8 +266,6 @@ class RowBuilder:
         else:
             for number, part in enumerate(apart(runs)):
                 kind = Kind.FORMULA if begins_with_display(part[:1]) else Kind.TEXT
-                if kind is Kind.FORMULA:
-                    self._place_marker()
                 tight = is_labelled and not number
                 self._add(Row(kind, part, self._nest, tight=tight))
 
@@ -339,10 +337,12 @@ class RowBuilder:
 
     def _leaf(self, token: Token) -> None:
         """A block that has no blocks in it, and no Markdown."""
+        if token.type == BLOCK:
+            self._add(Row(Kind.FORMULA, (formula_run(token.content),), self._nest))
+            return
+        self._place_marker()
         if token.type == "hr":
             self._rows.append(Row(Kind.RULE, nest=self._nest))
-        elif token.type == BLOCK:
-            self._rows.append(Row(Kind.FORMULA, (formula_run(token.content),), self._nest))
         else:
             self._code(token)
 

@@ -16,7 +16,7 @@ from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.chat_view.tool_card import card_markdown, opens_itself
 
-PIECE = 2_000  # characters between two looks at the clock
+PIECE = 500  # characters between two looks at the clock
 
 
 class Source(NamedTuple):

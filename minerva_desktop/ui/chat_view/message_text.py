@@ -12,8 +12,9 @@ from collections import deque
 
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
-from minerva_desktop.ui.chat_view.plain_stream import PlainStream
+from minerva_desktop.ui.chat_view.plain_stream import PlainStream, Update
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 
 FOLD_ABOVE = 200_000  # characters; a longer message is folded: one that is written, from there on
@@ -23,6 +24,33 @@ FOLD_SHOWN_LINES = 400
 FOLD_SEARCH = 1_000  # of these, in which the end of a line, sentence or word is looked for
 PIECE = 500  # characters rendered between two looks at the clock
 ROWS = 20  # the same for rows of a text that is rendered once more at its end
+
+
+class _Ready:
+    """Takes the place of what renders a text, whose rows are known."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+        self._n_given = 0
+
+    @property
+    def share_given(self) -> float:
+        """How many of the rows `update` has told of, from 0 to 1."""
+        return self._n_given / max(1, len(self._rows))
+
+    def feed(self, text: str) -> None:
+        """There is nothing to render."""
+
+    def finish_some(self) -> bool:
+        """Nothing is left to do."""
+        return False
+
+    def update(self, *, settled_only: bool = False, at_most: int | None = None) -> Update:
+        """The next ``at_most`` rows; as in `MarkdownStream`, whose are all settled."""
+        keep = self._n_given
+        rows = self._rows[keep:] if at_most is None else self._rows[keep : keep + at_most]
+        self._n_given += len(rows)
+        return Update(keep, rows, whole=not settled_only and self._n_given == len(self._rows))
 
 
 class MessageText:
@@ -54,7 +82,7 @@ class MessageText:
             end = _fold_end(text) if is_folded else len(text)
         self._take(text, end)
 
-    def _make_stream(self) -> MarkdownStream | PlainStream:
+    def _make_stream(self) -> MarkdownStream | PlainStream | _Ready:
         if self._is_markdown:
             return MarkdownStream(self._parser, all_rows=self._all_rows)
         return PlainStream()
@@ -103,11 +131,22 @@ class MessageText:
         else:
             self.begin(message)
 
-    def unfold(self) -> None:
-        """Show all of a folded text. `render_some` shows it."""
+    def unfold(self, rows: list[Row] | None = None) -> None:
+        """Show all of a folded text. `render_some` shows it. ``rows``: what all of it is rendered
+        to, where that is known; of long tables the first rows."""
         rest, self._folded = "".join(self._folded), []
         self._is_unfolded = True
         self._queue(rest)
+        if rows is not None and self._whole and not self._all_rows:
+            self._backlog.clear()
+            self._stream = _Ready(rows)
+
+    @property
+    def share_shown(self) -> float:
+        """How much of what is to be shown is, from 0 to 1."""
+        if isinstance(self._stream, _Ready):
+            return self._stream.share_given
+        return 1 - len(self._backlog) * PIECE / max(1, self._length)
 
     def show_all_rows(self) -> None:
         """Unfold the tables. `render_some` shows them."""

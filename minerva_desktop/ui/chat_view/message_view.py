@@ -6,7 +6,6 @@ lends it a row of actions while a person is there. `make_message_view` builds on
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal, Slot
@@ -30,6 +29,8 @@ from minerva_desktop.ui.chat_view.message_parts import ICON
 from minerva_desktop.ui.chat_view.message_text import MessageText
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rows import Row
+from minerva_desktop.ui.chat_view.spoken_text import SpokenText
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.tab_order import lead_from
 from minerva_desktop.ui.theme import GRID
@@ -38,9 +39,6 @@ from minerva_desktop.units import format_bytes
 ROW_HEIGHT = SIZE  # px at the bottom of each message, for its actions
 # Icons, not their buttons, stand in line with the text above.
 OUTDENT = (SIZE - ICON) // 2
-ACCESSIBLE_SECONDS = 1.0  # how often a screen reader's text follows a streamed answer, at most
-ACCESSIBLE_LIMIT = 20_000  # characters of it; the text widget itself has all
-ACCESSIBLE_REST = 500  # and how much longer than such an update takes the next one waits
 
 
 class MessageView(QWidget):
@@ -64,7 +62,6 @@ class MessageView(QWidget):
         self._icons = icons
         self._message = message
         self._is_last = False
-        self._describe_at = 0.0
         self._fitted = (-1, 0)  # width and height of the last arrange, while still true
         self._place: tuple[int, int, int, int] | None = None
         self.top = self.bottom = 0  # px of its column; as its geometry, without asking Qt
@@ -81,6 +78,7 @@ class MessageView(QWidget):
         self._body.height_changed.connect(self._on_height_changed)
         self._body.rows_requested.connect(self._on_rows_requested)
         self._text = MessageText(message, rendering.parser, self._body)
+        self._spoken = SpokenText(self, self._body)
         self._unfold: QPushButton | None = None  # few are folded
 
     def show_author(self, model_names: Mapping[str, str]) -> None:
@@ -223,16 +221,8 @@ class MessageView(QWidget):
             self._show_fold()  # it may be while it is written, and then it grows
         if self._text.render_some(seconds):
             return True
-        self._describe()
+        self._spoken.follow(is_finished=self._text.is_finished)
         return False
-
-    def _describe(self) -> None:
-        """Let screen readers know the text, not with every token."""
-        now = time.monotonic()
-        if self._text.is_finished or now > self._describe_at:
-            self.setAccessibleDescription(self._body.plain_text(ACCESSIBLE_LIMIT))
-            taken = time.monotonic() - now
-            self._describe_at = now + max(ACCESSIBLE_SECONDS, ACCESSIBLE_REST * taken)
 
     def restyle(self) -> None:
         """Use the colours of the theme and the size of text in force."""
@@ -243,13 +233,28 @@ class MessageView(QWidget):
         """Go on with what `restyle` left for about ``seconds``; whether something is left."""
         return any(each.recolour_some(seconds) for each in self.findChildren(RichTextView))
 
+    def unfold(self, rows: list[Row] | None = None) -> None:
+        """Show all of a text that is too long to be shown unasked; nothing where it is shown, or
+        about to be: who asks again with every slice of it must not begin the next one. ``rows``: as
+        for `MessageText.unfold`."""
+        if not self._text.is_folded:
+            return
+        self._text.unfold(rows)
+        self._hide_fold()
+        self.rendering_needed.emit(self._message.id)
+
+    @property
+    def share_shown(self) -> float:
+        """How much of the text that is to be shown is, from 0 to 1."""
+        return self._text.share_shown
+
     def _show_fold(self) -> None:
         """Offer what is folded, if anything is."""
         if self._text.is_folded:
             if self._unfold is None:
                 self._unfold = QPushButton(self)
                 self._unfold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-                self._unfold.clicked.connect(self.unfold)
+                self._unfold.clicked.connect(self._on_unfold_clicked)
                 QWidget.setTabOrder(self._body.last_stop, self._unfold)
             words = f"Show all ({format_bytes(self._text.n_bytes)})"
             if words != self._unfold.text():
@@ -363,14 +368,8 @@ class MessageView(QWidget):
     # -- slots -------------------------------------------------------------------------------
 
     @Slot()
-    def unfold(self) -> None:
-        """Show all of a text that is too long to be shown unasked; nothing where it is shown, or
-        about to be: who asks again with every slice of it must not begin the next one."""
-        if not self._text.is_folded:
-            return
-        self._text.unfold()
-        self._hide_fold()
-        self.rendering_needed.emit(self._message.id)
+    def _on_unfold_clicked(self) -> None:
+        self.unfold()
 
     @Slot()
     def _on_rows_requested(self) -> None:

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QKeySequence,
     QMouseEvent,
     QPainter,
+    QPaintEvent,
     QTextCursor,
     QWheelEvent,
 )
@@ -274,6 +275,10 @@ class RichTextView(SidewaysText):
         copy_rich(clean_source(source), html_pieces(list(rows)) if is_all else ())
 
     # -- Qt ----------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self._found.follow()
+        super().paintEvent(event)
 
     def paint_behind(self, painter: QPainter, exposed: QRectF) -> None:
         self._decorations.paint(painter, exposed, self._icons.theme, self.document().defaultFont())

@@ -13,7 +13,8 @@ from itertools import takewhile
 
 from pygments.lexers import get_all_lexers
 
-from minerva_desktop.ui.chat_view.alerts import first_line, reads_as_alert
+from minerva_desktop.chat.markdown_alerts import reads_as_alert
+from minerva_desktop.ui.chat_view.alerts import first_line
 from minerva_desktop.ui.chat_view.footnotes import TEXT_LINK
 from minerva_desktop.ui.chat_view.markdown import ROWS_LINK
 from minerva_desktop.ui.chat_view.row_text import BOXES
@@ -85,11 +86,6 @@ def _without_ways(row: Row) -> Row | None:
 
 def _write(writer: _Writer, block: list[Row]) -> None:
     row = block[0]
-    if row.kind is Kind.FORMULA and _is_bare_task(writer.last):
-        # A box to tick wants something in its line.
-        writer.lines[-1] += " ".join(_content(block))
-        writer.last = row
-        return
     same = _n_same(writer, row)
     levels = writer.levels[:same]
     if writer.lines and not _follows_closely(writer.last, row):
@@ -118,10 +114,6 @@ def _write(writer: _Writer, block: list[Row]) -> None:
         text = (rest if number else first) + line
         writer.lines.append(text if line else text.rstrip(" "))
     writer.levels, writer.last = levels, block[-1]
-
-
-def _is_bare_task(row: Row | None) -> bool:
-    return row is not None and row.marker in BOXES and not row.runs
 
 
 def _prefix(levels: Sequence[_Level]) -> str:

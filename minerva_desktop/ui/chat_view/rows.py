@@ -66,7 +66,7 @@ class Row(msgspec.Struct, frozen=True):
     """One row.
 
     ``nest`` has a `QUOTE` or a `LIST` for each container around the row, outermost first; of an
-    alert (`alerts`), what stands for its kind.
+    alert (`markdown_alerts`), what stands for its kind.
     ``marker`` is a bullet or a number of the innermost list, before the quotes in it if any.
     ``tight`` rows follow the one above closely. ``first`` and ``last`` bound a code box (``first``
     also a table); ``label`` is the box's language and ``raw`` the line's source, newline included.

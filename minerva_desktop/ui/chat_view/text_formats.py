@@ -249,7 +249,7 @@ class TextFormats:
 
 
 def alert_colour(theme: Theme, alert: str) -> str:
-    """Of an alert (`alerts.ALERTS`), of whose bar it is the colour and of its label."""
+    """Of an alert (`markdown_alerts.ALERTS`), of whose bar it is the colour and of its label."""
     if alert == "I":
         return theme.series[2]
     colours = {"N": theme.accent, "T": theme.success, "W": theme.warning, "C": theme.danger}

@@ -116,7 +116,8 @@ def _plain_gap(row: Row, above: Row) -> int:
         return 0
     if Kind.FORMULA in {row.kind, above.kind} and Kind.HEADING not in {row.kind, above.kind}:
         return FORMULA_GAP if above.kind is Kind.FORMULA else OVER_FORMULA
-    if above.kind is Kind.ALERT or (row.tight and above.kind in {Kind.TEXT, Kind.HEADING}):
+    in_alert = above.kind is Kind.ALERT is not row.kind and row.nest[:1] == above.nest[:1]
+    if in_alert or (row.tight and above.kind in {Kind.TEXT, Kind.HEADING}):
         return ITEM_GAP
     if row.kind is Kind.HEADING and above.kind is not Kind.RULE:
         return HEADING_GAPS[row.level - 1]

@@ -23,24 +23,29 @@ from ziamath.operators import names as spaced_operators
 from ziamath.tex import tex2mml
 from ziamath.zmath import Math, loadedfonts
 
+from minerva_desktop.chat.formula_limits import set_limits, tag_name
 from minerva_desktop.chat.mathml import MAX_SECONDS, cannot_typeset, prepared
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.time_limit import time_limit
 from minerva_desktop.ui.chat_view.foreign_text import mark_foreign_text
+from minerva_desktop.ui.chat_view.formula_signs import ROWS, mend_signs
+from minerva_desktop.ui.chat_view.labelled_arrow import mark_labelled_arrows
 
 EM = 100.0  # units of an outline that make up the size of its font
 MAX_WIDTH = 400.0  # em
 MAX_HEIGHT = 100.0
 
-# Sums and integrals, which would be as high within a line as on their own.
+# Sums and integrals, which would be as high within a line as on their own, and no bracket around
+# them as high as they are.
 _LARGE = re.compile(r"<mo>(?=&#x0(?:220F|22[12][0-9A-F]|22C[0-3]|2A[01][0-9A-F]);)")
 _PATH_PART = re.compile(r"([MLCQZ])([^MLCQZ]*)")
 # Rows are set by what is in them, with no strut: 3pt would be a 25th of an em between them.
 _ALIGNED_ROWS = re.compile(r'(?<= rowspacing=")3pt(?=")')
 _OTHER_ROWS = re.compile(r"<mtable(?![^>]* rowspacing=)")
-ALIGNED_GAP, OTHER_GAP = "0.5em", "0.4em"  # ziamath takes them for a third more
+_COLUMNS = re.compile(r"<mtable(?![^>]* columnspacing=)")
+# ziamath takes them for a third more.
+ALIGNED_GAP, OTHER_GAP, COLUMN_GAP = "0.5em", "0.4em", "0.6em"
 
-_ROWS = frozenset(("math", "mrow", "mstyle", "mtd"))
 _SCRIPTS = frozenset(("msub", "msup", "msubsup", "munder", "mover", "munderover"))
 _THIN = "0.125em"  # ziamath takes it for a third more, too
 
@@ -63,10 +68,10 @@ def typeset(tex: str, *, display: bool) -> Drawing:
     try:
         with time_limit(MAX_SECONDS, TimeoutError):
             markup = tex2mml(prepared(tex), inline=not display)
+            markup = _LARGE.sub('<mo stretchy="false">', markup)
             markup = _ALIGNED_ROWS.sub(ALIGNED_GAP, markup)
             markup = _OTHER_ROWS.sub(f'<mtable rowspacing="{OTHER_GAP}"', markup)
-            if not display:
-                markup = _LARGE.sub('<mo stretchy="false">', markup)
+            markup = _COLUMNS.sub(f'<mtable columnspacing="{COLUMN_GAP}"', markup)
             return _laid_out(markup)
     except InvalidRequest:
         raise
@@ -81,6 +86,9 @@ def typeset(tex: str, *, display: bool) -> Drawing:
 def _laid_out(markup: str) -> Drawing:
     """The outline of a formula in MathML."""
     source = ET.fromstring(unescape(markup))
+    mend_signs(source)
+    set_limits(source, is_display=source.get("display") == "block")
+    mark_labelled_arrows(source)
     _set_operators_apart(source)
     mark_foreign_text(source, loadedfonts["default"])
     formula = Math(source, size=EM)
@@ -101,16 +109,19 @@ def _laid_out(markup: str) -> Drawing:
 def _set_operators_apart(math: ET.Element) -> None:
     """A thin space between an operator that is a word and the letter, number, fraction or root
     behind it, where ziamath leaves none, or loses it to the limits."""
+    for operator in math.iter():
+        if operator.get("movablelimits") == "false":
+            operator.set("rspace", "0")  # or its limits were not in the middle
     for row in list(math.iter()):
-        if _name(row) not in _ROWS:
+        if tag_name(row) not in ROWS:
             continue
         parts = list(row)
         for at in reversed(range(1, len(parts))):
             word = _first(parts[at - 1], _SCRIPTS)
             lacks = _lacks_space(word, has_scripts=word is not parts[at - 1])
-            if lacks and _is_term(_first(parts[at], _SCRIPTS | _ROWS)):
+            if lacks and _is_term(_first(parts[at], _SCRIPTS | ROWS)):
                 word.set("rspace", "0")
-                space = row.tag.removesuffix(_name(row)) + "mspace"
+                space = row.tag.removesuffix(tag_name(row)) + "mspace"
                 row.insert(at, ET.Element(space, {"width": _THIN}))
 
 
@@ -118,24 +129,20 @@ def _lacks_space(word: ET.Element, *, has_scripts: bool) -> bool:
     text = word.text or ""
     if len(text) < 2 or not text[0].isalpha() or word.get("mathvariant") is not None:
         return False  # a sign, or letters that are no operator
-    is_spaced = _name(word) == "mi" or text in spaced_operators
-    return _name(word) in ("mi", "mo") and (has_scripts or not is_spaced)
+    is_spaced = tag_name(word) == "mi" or text in spaced_operators
+    return tag_name(word) in ("mi", "mo") and (has_scripts or not is_spaced)
 
 
 def _is_term(element: ET.Element) -> bool:
-    is_letter = _name(element) == "mi" and len(element.text or "") == 1
-    return is_letter or _name(element) in ("mn", "mfrac", "msqrt")
+    is_letter = tag_name(element) == "mi" and len(element.text or "") == 1
+    return is_letter or tag_name(element) in ("mn", "mfrac", "msqrt")
 
 
 def _first(element: ET.Element, within: frozenset[str]) -> ET.Element:
     """What stands first in it, as far as it is made of what ``within`` names."""
-    while _name(element) in within and len(element):
+    while tag_name(element) in within and len(element):
         element = element[0]
     return element
-
-
-def _name(element: ET.Element) -> str:
-    return element.tag.rpartition("}")[2]
 
 
 def _outline(element: ET.Element) -> QPainterPath:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.ui.chat_view.alerts import ALERTS
+from minerva_desktop.chat.markdown_alerts import ALERTS
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.row_html import html_of
@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_view.row_text import text_pieces
 from minerva_desktop.ui.chat_view.rows import Kind
 from minerva_desktop.ui.chat_view.streaming import MarkdownStream
 from minerva_desktop.ui.chat_view.text_formats import alert_colour, contrast
+from minerva_desktop.ui.chat_view.text_measures import PARAGRAPH_GAP, TextMeasures
 from minerva_desktop.ui.theme import DARK, LIGHT, VIVID_DARK, VIVID_LIGHT, Theme
 from tests.ui.chat_view.markdown_pieces import rendered
 from tests.ui.chat_view.test_formulas import shown
@@ -101,6 +102,17 @@ def test_its_name_can_be_read(theme: Theme) -> None:
     for alert in ALERTS:
         colour = QColor(alert_colour(theme, alert))
         assert contrast(colour, QColor(theme.window)) >= (7 if theme.vivid else 4.5)
+
+
+@pytest.mark.parametrize("below", ["text", "> [!NOTE]\n> text", "> text", "- text"])
+def test_an_empty_alert_stands_apart_from_what_follows(
+    qtbot: QtBot, view: ChatView, below: str
+) -> None:
+    body = shown(qtbot, view, f"> [!NOTE]\n\n{below}\n\ntext").body
+    follows = body.document().findBlockByNumber(1)
+    assert follows.blockFormat().topMargin() == TextMeasures().px(PARAGRAPH_GAP)
+    inside = shown(qtbot, view, "> [!NOTE]\n> text").body.document().lastBlock()
+    assert inside.blockFormat().topMargin() < TextMeasures().px(PARAGRAPH_GAP)
 
 
 def test_its_bar_has_the_colour_of_its_name(qtbot: QtBot, view: ChatView) -> None:

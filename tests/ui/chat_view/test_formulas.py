@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.markdown_math import MAX_FORMULA
 from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.decorations import position_x
 from minerva_desktop.ui.chat_view.formula_object import OBJECT, SIZE
 from minerva_desktop.ui.chat_view.formulas import MAX_POINTS, Allowance, Formulas
 from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -73,6 +74,28 @@ def test_a_formula_on_its_own_is_a_row() -> None:
         (Kind.TEXT, "• x", "l"),
         (Kind.FORMULA, "\\[\nf\n\\]", "l"),
     ]
+
+
+def test_a_formula_that_begins_an_item_is_beside_its_number() -> None:
+    rows = rendered("1. $$a$$\n2. \\[\n   b\n   \\]\n\n- [ ] $$c$$ and d\n\n> 1. $$e$$")
+    assert [(row.kind, row.text, row.nest) for row in rows] == [
+        (Kind.FORMULA, "1. $$a$$", "l"),
+        (Kind.FORMULA, "2. \\[\nb\n\\]", "l"),
+        (Kind.FORMULA, "☐ $$c$$", "l"),
+        (Kind.TEXT, "and d", "l"),
+        (Kind.FORMULA, "1. $$e$$", "ql"),
+    ]
+
+
+def test_it_is_drawn_there(qtbot: QtBot, view: ChatView) -> None:
+    body = shown(qtbot, view, "1. $$a^2$$\n2. $$b$$\n\n$$c$$").body
+    first, second, last = (body.document().findBlockByNumber(number) for number in range(3))
+    assert (first.text(), second.text(), last.text()) == (f"1.\t{OBJECT}", f"2.\t{OBJECT}", OBJECT)
+    lefts = [position_x(block.layout().lineAt(0), block.length() - 2) for block in (first, second)]
+    assert lefts[0] == lefts[1] < 40
+    body.selectAll()
+    body.copy()
+    assert QApplication.clipboard().text() == "1. $$a^2$$\n2. $$b$$\n\n$$c$$"
 
 
 def test_a_formula_ends_before_an_empty_line() -> None:

@@ -6,6 +6,7 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
+from PySide6.QtGui import QPainterPath
 from ziamath.tex import tex2mml
 
 from minerva_desktop.chat.mathml import prepared
@@ -167,6 +168,96 @@ def test_an_operator_does_not_touch_what_it_is_of(operator: str, behind: str) ->
     both = typeset(rf"{operator} {behind}", display=True).width
     apart = typeset(rf"{operator}{{}} {behind}", display=True).width
     assert both == pytest.approx(apart + 0.167, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        *(r"\inf", r"\sup", r"\lim", r"\max", r"\min", r"\limsup", r"\gcd", r"\Pr", r"\sum"),
+        *(r"\operatorname*{arg\,max}", r"\operatorname*{arg~min}", r"\mathop{\arg\max}"),
+    ],
+)
+@pytest.mark.parametrize(
+    "around", ["{}", r"\left( {} \right)", r"\begin{{aligned}} {} \end{{aligned}}"]
+)
+def test_limits_are_below_an_operator_on_a_line_of_its_own(operator: str, around: str) -> None:
+    under = typeset(around.format(rf"{operator}_{{x \in X}}"), display=True)
+    bare = typeset(around.format(operator), display=True)
+    beside = typeset(rf"{operator}_{{x \in X}}", display=False)
+    assert under.descent > bare.descent + 0.3
+    assert under.width < bare.width + beside.width - typeset(operator, display=False).width - 0.1
+
+
+def test_limits_are_beside_an_operator_in_a_line_and_in_a_fraction() -> None:
+    for word in (r"\max", r"\inf", r"\operatorname*{arg\,max}"):
+        low = typeset(rf"{word}_{{x}}", display=False)
+        assert low.descent < 0.45
+        both = typeset(rf"\frac{{{word}_{{x}}}}{{2}}", display=True)
+        assert both.width >= low.width
+
+
+def test_limits_that_are_wider_than_their_operator_are_in_the_middle_of_it() -> None:
+    drawing = typeset(r"\max_{0 \le i \le n}", display=True)
+    word, below = (
+        [point.x for point in points(drawing) if (point.y > 0.15 * typesetting.EM) == is_below]
+        for is_below in (False, True)
+    )
+    middles = [(min(each) + max(each)) / 2 for each in (word, below)]
+    assert middles[0] == pytest.approx(middles[1], abs=0.06 * typesetting.EM)
+    assert typeset(r"y\max_{0 \le i \le n}", display=True).width > drawing.width
+
+
+def points(drawing: typesetting.Drawing) -> list[QPainterPath.Element]:
+    path = drawing.path
+    return [path.elementAt(index) for index in range(path.elementCount())]
+
+
+@pytest.mark.parametrize("arrow", ["right", "left", "leftright", "Right"])
+def test_an_arrow_is_as_long_as_its_label(arrow: str) -> None:
+    short, over, under, both = (
+        typeset(rf"A \x{arrow}arrow{label} B", display=True)
+        for label in ("{x}", r"{\text{a long label}}", r"[\text{a long label}]{}",
+                      r"[\text{a long label}]{x}")
+    )  # fmt: skip
+    label = typeset(r"\text{a long label}", display=False)
+    assert over.width > short.width + 1
+    assert over.width == pytest.approx(under.width) == pytest.approx(both.width)
+    line = [point for point in points(over) if -0.4 < point.y / typesetting.EM < -0.1]
+    assert max(point.x for point in line) - min(point.x for point in line) > label.width * 70
+    assert over.ascent > short.ascent - 0.1
+    assert under.descent > over.descent + 0.3
+    assert both.ascent > under.ascent
+
+
+@pytest.mark.parametrize("name", ["SO(3)", "s-lim", r"\mathbf{E}", r"Var\,", "GL_2"])
+def test_an_operator_may_be_named_by_more_than_letters(name: str) -> None:
+    assert typeset(rf"\operatorname{{{name}}} x", display=True).path.elementCount() > 20
+
+
+@pytest.mark.parametrize(
+    ("tex", "alike"),
+    [
+        (r"\hat{y}", r"\check{y}"),  # no wider than a letter
+        ("x = -b", "x = {-b}"),
+        (r"\left(-x\right)", r"\left({-x}\right)"),
+        (r"a \pmod{n}", r"a \quad(\mathrm{mod}\;n)"),
+        (r"\frac12 \lVert v \rVert", r"\frac12 \| v \|"),
+        (r"\mathbb{1}_A", "\U0001d7d9_A"),
+    ],
+)
+def test_signs_are_set_as_tex_does(tex: str, alike: str) -> None:
+    made, expected = typeset(tex, display=True), typeset(alike, display=True)
+    assert made.width == pytest.approx(expected.width, abs=0.05)
+    assert made.ascent == pytest.approx(expected.ascent, abs=0.1)
+
+
+def test_brackets_are_as_high_as_the_sum_in_them_and_a_matrix_has_a_power() -> None:
+    around = typeset(r"\left( \sum_{k=1}^n k \right)", display=True)
+    inside = typeset(r"\sum_{k=1}^n k", display=True)
+    brackets = [point.y for point in points(around) if point.x < 0.3 * typesetting.EM]
+    assert max(brackets) - min(brackets) > 0.9 * (inside.ascent + inside.descent) * typesetting.EM
+    matrix = r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}"
+    assert typeset(rf"{matrix}^{{-1}}", display=True).width > typeset(matrix, display=True).width
 
 
 def test_an_operator_stands_at_its_bracket_and_letters_of_chemistry_together() -> None:
