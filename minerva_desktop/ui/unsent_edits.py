@@ -1,4 +1,4 @@
-"""Messages that were changed in their place, and not sent. Main thread."""
+"""Messages that were changed in their place, and not sent, or not saved. Main thread."""
 
 from __future__ import annotations
 

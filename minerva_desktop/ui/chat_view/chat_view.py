@@ -174,7 +174,7 @@ class ChatView(TranscriptArea):
 
     @Slot(str)
     def edit_message(self, message_id: str, text: str | None = None) -> None:
-        """Let the person change a question in its place, or go on with ``text``, be it far away."""
+        """Let the person change a message in its place, or go on with ``text``, be it far away."""
         self._following = False
         if self._messages.view(message_id) is None:
             self._goal = ScrollPosition(message_id)
@@ -182,11 +182,11 @@ class ChatView(TranscriptArea):
         self._messages.begin_edit(message_id, text)
 
     def end_edit(self, message_id: str) -> None:
-        """Show the question as it is again."""
+        """Show the message as it is again."""
         self._messages.end_edit(message_id)
 
     def edited_text(self, message_id: str) -> str | None:
-        """What the person has made of a question so far; None where it is not being edited."""
+        """What the person has made of a message so far; None where it is not being edited."""
         return self._messages.edited_text(message_id)
 
     def set_enter_sends(self, enter_sends: bool) -> None:

@@ -19,7 +19,7 @@ class MessageEvents(QObject):
     """A ``str`` is a message's id, but for ``branch_requested``, which carries the alternative's.
 
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
-    on the screen. ``edit_submitted(id, text)``: it is to be sent instead; ``edit_given_up(id,
+    on the screen. ``edit_submitted(id, text)``: it is to say that instead; ``edit_given_up(id,
     text)``: it is not, though it differs; ``edit_changed``: somebody typed in it, or it is over.
     ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
