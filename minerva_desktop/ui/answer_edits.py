@@ -44,13 +44,15 @@ class AnswerEdits:
         way on (Continue) is near and typing leads to the composer; others have it there at once."""
         session.require_idle()  # or the editor would be gone, and the text with it
         was_typed = isinstance(self._window.focusWidget(), MessageEdit)
-        self._view.end_edit(message_id)
+        place = self._view.messages.end_edit(message_id)
         if text != session.conversation[message_id].text:
             edit = await session.answers.save(session, message_id, text)
             message_id = edit.edited.id
             undo = partial(self._undo, session, edit)
             self._offers.undo(EDITED, undo, message_id, undone=UNDONE, is_of_chat=True)
         if session is self._session():
+            if place is not None:
+                self._view.go_to(message_id, place)
             view = self._view.message_view(message_id)
             if was_typed and view is not None:
                 view.take_keyboard()
@@ -63,7 +65,12 @@ class AnswerEdits:
             again = partial(self._undo, session, edit)
             self._offers.undo(LATER, again, edit.edited.id, undone=UNDONE, is_of_chat=True)
             return
+        place = self._view.scroll_position
         await session.answers.undo(session, edit)
+        if place is None:
+            self._view.scroll_to_end()
+        elif place.message_id == edit.edited.id:
+            self._view.go_to(edit.before_id, place.offset)
 
     async def _shown(self, session: ChatSession) -> ChatSession:
         """The session of that chat by now, which is shown. Raises `InvalidRequest` for a temporary

@@ -250,16 +250,16 @@ class MessageActions(QObject):
         again = partial(self._edit_again, session, message_id)
         asked = Asked(session, path, before, edited=edited, then=again)
         is_free = await self._is_free(message_id, asked)
-        if not is_free or self._view.edited_text(message_id) != text:
+        if not is_free or self._view.messages.edited_text(message_id) != text:
             return
         await session.edit(message_id, text, path)
-        self._view.end_edit(message_id)
+        self._view.messages.end_edit(message_id)
         if session is self._session():
             self._window.composer.focus_editor()
 
     async def _edit_again(self, session: ChatSession, message_id: str) -> None:
         """As the editor has it by now, if it is still open."""
-        text = self._view.edited_text(message_id)
+        text = self._view.messages.edited_text(message_id)
         if text is not None:
             await self._edit(session, message_id, text)
 

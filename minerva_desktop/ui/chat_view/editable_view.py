@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Signal, Slot
+from PySide6.QtCore import QPoint, QRect, Qt, Signal, Slot
+from PySide6.QtWidgets import QApplication
 
 from minerva_desktop.ui.chat_view.message_editor import EditorWords, MessageEditor
 from minerva_desktop.ui.chat_view.message_view import MessageView
+
+CURSOR_AT = 0.75  # of the view's height: what comes before it says more than what comes behind
 
 
 class EditableView(MessageView):
@@ -22,6 +25,8 @@ class EditableView(MessageView):
     _enter_submits: bool  # where the settings have Enter send
     _editor: MessageEditor | None = None
     _max_edit_height = 0
+    # Its height while it was no editor yet, and how much of that was above the view: px.
+    _before = (0, 0)
 
     @property
     def is_edited(self) -> bool:
@@ -54,11 +59,15 @@ class EditableView(MessageView):
         editor.caret_moved.connect(self._on_editor_caret)
         self._editor = editor
         self._max_edit_height = max_height
+        column = self.parentWidget()
+        self._before = self.height(), 0 if column is None else -column.y() - self.top
         self._body.clear_selection()
+        editor.show()
+        if self._body.hasFocus():  # Qt would give it to what comes next, and scroll there
+            editor.setFocus(Qt.FocusReason.OtherFocusReason)
         self._body.hide()
         self._hide_fold()
         self._show_state()
-        editor.show()
         self._fitted = (-1, 0)
 
     def set_busy(self, is_busy: bool) -> None:
@@ -72,6 +81,17 @@ class EditableView(MessageView):
         editor = self._editor
         return QRect() if editor is None else editor.geometry().translated(self.pos())
 
+    def place_after(self, seen_height: int) -> float | None:
+        """Where in the message, as a share of its height, the upper edge of the view is to be once
+        it is no editor any more: where it was, or so that what was last worked at is in sight. None
+        where its top can stay where it is: it is no higher than the ``seen_height`` px in sight."""
+        height, edge = self._before
+        if self._editor is None or height <= seen_height:
+            return None
+        if self._editor.is_untouched:
+            return edge / height if edge > 0 else None
+        return max(0.0, self._editor.cursor_share - CURSOR_AT * seen_height / height)
+
     def limit_editor(self, max_height: int) -> None:
         """The editor is to be at most about ``max_height`` px high."""
         if self._editor is not None and max_height != self._max_edit_height:
@@ -84,9 +104,12 @@ class EditableView(MessageView):
             self._editor.begin()
 
     def end_edit(self) -> None:
-        """Be a message again."""
+        """Be a message again. Nobody has the keyboard then who had it in the editor."""
         editor, self._editor = self._editor, None
         if editor is not None:
+            focused = QApplication.focusWidget()
+            if focused is not None and editor.isAncestorOf(focused):
+                focused.clearFocus()
             editor.hide()
             editor.deleteLater()
             self._body.show()

@@ -83,6 +83,7 @@ class MessageEditor(QFrame):
         self._edit.setAccessibleName(words.name)
         self._edit.enter_sends = enter_submits
         self._edit.stoppable = True  # Esc
+        self.setFocusProxy(self._edit)
         self._edit.start_over(text)  # or Ctrl+Z would take all of it away
         self._given, self._given_shown = text, self._edit.toPlainText()
         self._cancel = _button("Cancel", "Esc", self)
@@ -106,6 +107,16 @@ class MessageEditor(QFrame):
         otherwise: spaces that keep words together, ends of lines."""
         shown = self._edit.toPlainText()
         return self._given if shown == self._given_shown else shown
+
+    @property
+    def cursor_share(self) -> float:
+        """How much of the text is before the cursor, 0.0 to 1.0."""
+        return self._edit.textCursor().position() / max(1, self._edit.document().characterCount())
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it is as `begin` left it."""
+        return self._edit.textCursor().atEnd() and self._edit.toPlainText() == self._given_shown
 
     def set_text(self, text: str) -> None:
         """Say that instead; Undo brings back what it said."""

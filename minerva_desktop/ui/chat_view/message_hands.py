@@ -172,9 +172,10 @@ class MessageHands(QObject):
         return True
 
     def focus_editor(self, message_id: str) -> None:
-        """Let the person type in the message's editor."""
+        """Let the person type in the message's editor, and see all of it."""
         view = self._view_of(message_id)
         if isinstance(view, EditableView):
+            self._events.caret_moved.emit(view.editor_rect)
             view.focus_editor()
 
     @property
@@ -190,15 +191,20 @@ class MessageHands(QObject):
         return self._edits.get(message_id) if text is None else text
 
     @Slot(str)
-    def end_edit(self, message_id: str) -> None:
-        """Show the message as it is."""
+    def end_edit(self, message_id: str) -> float | None:
+        """Show the message as it is; the place in it that was gone to, as `MessageEvents` has it,
+        where it is higher than what is in sight."""
         self._edits.pop(message_id, None)
-        view = self._view_of(message_id)
+        view, place = self._view_of(message_id), None
         if isinstance(view, EditableView):
+            place = view.place_after(self._options.seen_height)
             view.end_edit()
             self._rows.refresh()
             self._events.layout_changed.emit()
+            if place is not None:
+                self._events.place_wanted.emit(message_id, place)
         self._events.edit_changed.emit()
+        return place
 
     @Slot(str)
     def _on_edit_cancelled(self, message_id: str) -> None:

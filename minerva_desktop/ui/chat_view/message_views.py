@@ -265,10 +265,9 @@ class MessageViews(QObject):
         """What the person has made of a message so far; None where it is not being edited."""
         return None if self._hands is None else self._hands.edited_text(message_id)
 
-    def end_edit(self, message_id: str) -> None:
-        """Show the message as it is again."""
-        if self._hands is not None:
-            self._hands.end_edit(message_id)
+    def end_edit(self, message_id: str) -> float | None:
+        """As `MessageHands.end_edit`."""
+        return None if self._hands is None else self._hands.end_edit(message_id)
 
     # -- work --------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def test_its_markdown_is_edited_below_its_thoughts(qtbot: QtBot, view: ChatView)
     with qtbot.waitSignal(view.events.edit_submitted) as saved:
         QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
     assert saved.args == [given.id, "It is **5**.\nOr 4."]
-    view.end_edit(given.id)
+    view.messages.end_edit(given.id)
     assert shown.body.isVisible()
     assert view.plain_text() == "It is 5.\n\nSure?"
 
@@ -147,16 +147,32 @@ def test_what_is_typed_is_there_when_its_chat_is_shown_again(qtbot: QtBot, view:
     assert part(view, MessageEdit, "messageEdit").toPlainText() == "Yes, I am"
 
 
-def test_a_long_one_is_edited_whole_and_in_sight(qtbot: QtBot, view: ChatView) -> None:
-    given = answer("A line of it.\n\n" * 400)
-    (shown,) = show(qtbot, view, given)
-    view.scroll_to_start()
-    field = begin(view, given)
-    assert field.toPlainText() == given.text
-    assert shown.height() < view.height()
-    for each in (field, button(shown, "Save")):
-        corner = each.mapTo(view.viewport(), each.rect().bottomRight())
-        assert view.viewport().rect().contains(corner)
+@pytest.mark.parametrize("at_end", [True, False])
+def test_a_long_one_is_edited_in_sight_and_left_where_it_was(
+    qtbot: QtBot, view: ChatView, at_end: bool
+) -> None:
+    long, given, longer = (answer(f"A line of {name}.\n\n" * 400) for name in "abc")
+    shown = show(qtbot, view, long, question("And?"), given, question("Sure?"), longer)[2]
+    view.activateWindow()
+    bar = view.verticalScrollBar()
+    bar.setValue(shown.geometry().bottom() - view.height() if at_end else shown.y() - 20)
+    before = bar.value()
+    shown.body.setFocus(Qt.FocusReason.TabFocusReason)
+    QTest.keyClick(shown.body, Qt.Key.Key_F2)
+    field = part(view, MessageEdit, "messageEdit")
+    assert (field.toPlainText(), field.hasFocus()) == (given.text, True)
+    corners = [field.mapTo(view.viewport(), QPoint())]
+    corners += [button(shown, "Save").mapTo(view.viewport(), QPoint(0, 30))]
+    assert all(view.viewport().rect().contains(corner) for corner in corners)
+    QTest.keyClick(field, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not view.is_working() and not view.findChildren(MessageEdit))
+    assert bar.value() == before
+    view.edit_message(given.id)
+    QTest.keyClicks(part(view, MessageEdit, "messageEdit"), "The end.")
+    assert view.messages.end_edit(given.id) is not None
+    qtbot.waitUntil(lambda: not view.is_working())
+    below = shown.geometry().bottom() - bar.value()
+    assert view.viewport().height() / 2 < below < view.viewport().height()
 
 
 @pytest.mark.parametrize("is_last", [True, False])

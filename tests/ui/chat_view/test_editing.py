@@ -55,7 +55,7 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
         QTest.keyClick(field, Qt.Key.Key_Return)
     assert sent.args == [asked.id, "Why is the sea salty? And why\nnot lakes?"]
     assert editor(view) is field  # until it is sent
-    view.end_edit(asked.id)
+    view.messages.end_edit(asked.id)
     assert shown.body.isVisible()
     assert view.plain_text() == "Why is the sea salty?\n\nIt is."
     assert below.y() == shown.geometry().bottom() + 1
@@ -209,7 +209,7 @@ def test_what_is_typed_is_there_when_its_chat_is_shown_again(qtbot: QtBot, view:
     show(qtbot, view, asked, answer("Answer"))
     qtbot.waitUntil(lambda: len(view.findChildren(MessageEdit)) == 1)
     assert editor(view).toPlainText() == "First and more"
-    view.end_edit(asked.id)
+    view.messages.end_edit(asked.id)
     show(qtbot, view, question("Another chat"))
     show(qtbot, view, asked)
     qtbot.waitUntil(lambda: not view.findChildren(MessageEdit))
