@@ -16,6 +16,7 @@ import screenshot_samples as samples
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.parts import ReasoningPart
 from minerva_desktop.chat.presets import Preset
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.ui.chat_view.actions import BranchPlace
@@ -211,6 +212,38 @@ def editing(stage: HasWindow) -> list[QWidget]:
     return []
 
 
+def editing_answer(stage: HasWindow) -> list[QWidget]:
+    """The first answer is being edited, below what was thought."""
+    window = stage.window
+    messages = _chat()
+    thought = ReasoningPart("Rivers bring minerals, and the sea has no outflow.", 12_300.0)
+    messages[1] = msgspec.structs.replace(messages[1], parts=(thought,))
+    _show(window, messages)
+    window.chat_view.edit_message(messages[1].id)
+    return []
+
+
+def edited_answer(stage: HasWindow) -> list[QWidget]:
+    """Both answers were edited, and a model went on with the first; the last can go on."""
+    window = stage.window
+    messages = _chat()
+    messages[1] = msgspec.structs.replace(messages[1], edited_at=1.0)
+    messages[3] = msgspec.structs.replace(messages[3], edited_at=1.0, completion=None)
+    views = _show(window, messages)
+    _point_at(views[1])
+    undo = (NoticeAction("Undo", "undo"),)
+    window.notifications.show_notice(Notice(NoticeKind.INFO, "The answer was edited", actions=undo))
+    return []
+
+
+def narrow_edited_answer(stage: HasWindow) -> list[QWidget]:
+    """The same, 700 px wide, with the chats shown."""
+    window = stage.window
+    window.resize(NARROW, window.height())
+    window.sidebar.toggle_action.setChecked(True)
+    return edited_answer(stage)
+
+
 def waiting_messages(stage: HasWindow) -> list[QWidget]:
     """Two messages wait for the answer that is being written, and a third is being typed."""
     window = stage.window
@@ -296,6 +329,9 @@ STATES: dict[str, Callable[[HasWindow], list[QWidget]]] = {
     "regenerate": regenerate,
     "details": details,
     "editing": editing,
+    "editing-answer": editing_answer,
+    "edited-answer": edited_answer,
+    "narrow-edited-answer": narrow_edited_answer,
     "waiting-edit": waiting_edit,
     "waiting-messages": waiting_messages,
     "paused": paused,

@@ -14,9 +14,10 @@ import msgspec
 
 from minerva_desktop.app.chat_growth import ChatGrowth
 from minerva_desktop.app.chat_sources import MAX_JSON_BYTES, SourceFile, files_of, n_bytes_of
-from minerva_desktop.chat.conversation import Folder, clean_name
+from minerva_desktop.chat.conversation import Folder
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
+from minerva_desktop.chat.names import clean_name
 from minerva_desktop.errors import ChatFileError, StoreError
 from minerva_desktop.store.chat_store import ChatStore
 

@@ -31,11 +31,11 @@ from minerva_desktop.chat.conversation import (
     ConversationSummary,
     Folder,
     TitleSource,
-    clean_name,
     new_id,
 )
 from minerva_desktop.chat.copies import branch_copy, copy_of
 from minerva_desktop.chat.message import MessageState
+from minerva_desktop.chat.names import clean_name
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.answer_parts import AnswerPart, ContentDelta, ReasoningDelta
 from minerva_desktop.engine.snapshot_files import SnapshotFiles

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from minerva_desktop.app.answer_editing import AnswerEditing
 from minerva_desktop.app.answer_words import model_name, with_way_out
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
@@ -24,15 +25,9 @@ from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.app.session_listener import QueuedMessage, SessionListener
 from minerva_desktop.chat.completion import Completion, FinishReason
 from minerva_desktop.chat.context_cut import ContextCut, also_at
-from minerva_desktop.chat.conversation import (
-    Conversation,
-    Removal,
-    ScrollPosition,
-    TitleSource,
-    clean_name,
-    title_from,
-)
+from minerva_desktop.chat.conversation import Conversation, Removal, ScrollPosition, TitleSource
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
+from minerva_desktop.chat.names import clean_name, title_from
 from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -44,7 +39,8 @@ GONE = "This chat is not there any more"
 
 class ChatSession:
     """At most one answer runs at a time; messages that were sent meanwhile wait, as ``sending`` and
-    ``editing`` know. Nothing is begun in one that ``is_gone``: its chat was put away."""
+    ``editing`` know; ``answers`` changes what answers say. Nothing is begun in one that
+    ``is_gone``: its chat was put away."""
 
     def __init__(
         self,
@@ -65,6 +61,7 @@ class ChatSession:
         self._queue = MessageQueue(conversation, keeper)
         self.sending = QueueSending(self._queue, listener)
         self.editing = QueueEditing(self._queue, listener)
+        self.answers = AnswerEditing(conversation, keeper, listener, clock)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -109,6 +106,13 @@ class ChatSession:
         """Whether messages wait for a person."""
         return bool(self._queue) and not (self.is_answering or self.sending.is_counting)
 
+    def require_idle(self) -> None:
+        """Raises `InvalidRequest` where nothing can be begun."""
+        if self.is_gone:
+            raise InvalidRequest(GONE)
+        if self._answer is not None:
+            raise InvalidRequest(STILL_WRITING)
+
     # -- what a person says ----------------------------------------------------------------
 
     async def send(
@@ -120,7 +124,7 @@ class ChatSession:
         Raises `InvalidRequest` when there is neither or an answer still runs; nothing is kept then.
         """
         require_content(text, files)
-        self._require_idle()
+        self.require_idle()
         if reply_to is not None and reply_to != self.conversation.active_leaf_id:
             self.conversation.branch_from(reply_to)
             self._listener.on_branch_changed(self)
@@ -134,7 +138,7 @@ class ChatSession:
         with the files that came with it, and have the model answer. Raises as `send`."""
         edited = self.conversation[message_id]
         require_content(text, edited.parts)
-        self._require_idle()
+        self.require_idle()
         if edited.role is not Role.USER:
             raise InvalidRequest("Only your own messages can be edited", param="message_id")
         self.conversation.branch_from(edited.parent_id)
@@ -155,7 +159,7 @@ class ChatSession:
         """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
         the new one stands, or in its place where it failed at once; ``sampling`` counts for it
         alone, and ``once`` for it alone the model does, too. Raises as `send`."""
-        self._require_idle()
+        self.require_idle()
         if sampling is None and not once and is_void(self.conversation, message_id):
             await self.resume(message_id, model_path)
             return
@@ -166,7 +170,7 @@ class ChatSession:
     async def resume(self, message_id: str, model_path: Path) -> None:
         """Go on with an answer where it broke off, in the same message. Raises `InvalidRequest`
         while an answer runs, and for a message that is no answer or has another behind it."""
-        self._require_idle()
+        self.require_idle()
         cut = self.conversation[message_id]
         self.conversation.select_branch(message_id)
         if cut.role is not Role.ASSISTANT or self.conversation.active_leaf_id != message_id:
@@ -223,9 +227,9 @@ class ChatSession:
     async def remove(self, message_id: str, *, with_replies: bool) -> Removal:
         """Delete a message, with all that came of it or not; what it returns undoes it. Raises
         `InvalidRequest` while an answer runs, and where it went already."""
-        self._require_idle()
+        self.require_idle()
         await self._keeper.save()
-        self._require_idle()
+        self.require_idle()
         if message_id not in self.conversation:
             raise InvalidRequest("That message was deleted already", param="message_id")
         removal = self.conversation.remove(message_id, with_replies=with_replies)
@@ -236,7 +240,7 @@ class ChatSession:
     async def put_back(self, removals: Removals, removal_id: str) -> None:
         """Undo a `remove` of ``removals``, with what has to come back before it. Raises
         `InvalidRequest` while an answer runs, and where the chat has another content by now."""
-        self._require_idle()
+        self.require_idle()
         try:
             back = removals.undo(self.conversation, removal_id)
         except ValueError as error:
@@ -333,12 +337,6 @@ class ChatSession:
             self._end(MessageState.FAILED, completion=None, error=with_way_out(error))
 
     # -- inside ----------------------------------------------------------------------------
-
-    def _require_idle(self) -> None:
-        if self.is_gone:
-            raise InvalidRequest(GONE)
-        if self._answer is not None:
-            raise InvalidRequest(STILL_WRITING)
 
     async def _begin(
         self,

@@ -90,6 +90,20 @@ class SessionKeeper:
             if store is not None and await self._save_missing(store):
                 await self._kept(store.update_message(message))
 
+    async def save_version(self, message_id: str, other_id: str) -> None:
+        """Write that a message came beside ``other_id``, and has its replies from now on."""
+        await self._compare_beginning()
+        async with self._writing:
+            store = self._store
+            if store is None:
+                return
+            if self._is_saved:
+                # Before those that are not on disk yet: they may reply to it.
+                write = store.add_version(self._conversation, message_id, other_id)
+                if not await self._kept(write):
+                    self._missing.append(message_id)
+            await self._save(store)
+
     async def save_removal(self, removal: Removal, *, is_undone: bool) -> None:
         """Write that messages went, or came back."""
         await self._compare_beginning()

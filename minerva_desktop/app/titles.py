@@ -11,8 +11,9 @@ from pathlib import Path
 
 from minerva_desktop.app.asides import Asides
 from minerva_desktop.app.chat_session import ChatSession
-from minerva_desktop.chat.conversation import MAX_TITLE_CHARACTERS, TitleSource, title_from
+from minerva_desktop.chat.conversation import TitleSource
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
+from minerva_desktop.chat.names import MAX_TITLE_CHARACTERS, title_from
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import LoadCancelled, MinervaError
 

@@ -7,7 +7,6 @@ thread.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,11 +21,6 @@ from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.turns import question_text, turns_of
 from minerva_desktop.chat.waiting_message import Waiting
-
-MAX_TITLE_CHARACTERS = 60
-ELLIPSIS = "…"
-# Controls that are no white space, and what turns the direction of all that is written after it.
-_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class TitleSource(StrEnum):
@@ -83,7 +77,8 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class Conversation:
-    """Messages linked by ``parent_id``; editing or regenerating one adds a sibling to it.
+    """Messages linked by ``parent_id``; editing or regenerating one adds a sibling to it, which
+    takes the replies of an edited answer with it.
 
     ``created_at`` and ``updated_at`` are Unix time in seconds. ``model`` is the file name, without
     its folder, of the model that this chat last used. ``draft`` is what stands in its composer,
@@ -282,8 +277,7 @@ class Conversation:
             self._order[message.id] = order
             self._messages[message.id] = message
             self._adopt(message.id, message.parent_id)
-        in_order = sorted(self._messages, key=self._order.__getitem__)
-        self._messages = {message_id: self._messages[message_id] for message_id in in_order}
+        self._sort()
         self._move([each for each in removal.moved_ids if each in self._messages], first.id)
         if removal.leaf_id in self._messages:
             self._active_leaf_id = removal.leaf_id
@@ -310,6 +304,29 @@ class Conversation:
         self._n_added = len(ids) + n_back
         return list(range(at, at + n_back))
 
+    def add_version(self, message: Message, other_id: str) -> None:
+        """Add a message right behind its alternative ``other_id``, whose replies are its own from
+        now on: what is shown below them stays. Raises as `add` does, and `KeyError`."""
+        place, leaf_id = self._order[other_id] + 1, self._active_leaf_id
+        self.add(message)
+        if place < self._order[message.id]:  # its replies come after it, as all do
+            self._order |= {each: at + 1 for each, at in self._order.items() if at >= place}
+            self._order[message.id] = place
+            self._sort()
+            self._children[message.parent_id].sort(key=self._order.__getitem__)
+        self._active_leaf_id = leaf_id
+        self.hand_over(other_id, message.id)
+
+    def hand_over(self, from_id: str, to_id: str) -> tuple[str, ...]:
+        """Have what replies to one message reply to an alternative of it, which is older than they
+        are, and a branch that ended at it end there; the ids of the replies. Raises `KeyError`."""
+        replies = tuple(self._children.get(self._messages[from_id].id, ()))
+        self._move(replies, self._messages[to_id].id)
+        if self._active_leaf_id == from_id:
+            self._active_leaf_id = to_id
+        self._shown = None
+        return replies
+
     def active_cut(self) -> ContextCut | None:
         """The last place in the active branch from which on a model is given it."""
         if not self.cuts:
@@ -328,6 +345,10 @@ class Conversation:
         for parent_id in subtree:  # grows while it is walked
             subtree.extend(self._children.get(parent_id, ()))
         return subtree
+
+    def _sort(self) -> None:
+        in_order = sorted(self._messages, key=self._order.__getitem__)
+        self._messages = {message_id: self._messages[message_id] for message_id in in_order}
 
     def _show_beside(self, parent_id: str | None) -> None:
         siblings = self._children.get(parent_id)
@@ -352,23 +373,6 @@ class Conversation:
 def new_id() -> str:
     """An id for a conversation or a message that no other has: 32 hexadecimal digits."""
     return uuid.uuid4().hex
-
-
-def title_from(text: str) -> str:
-    """The first words of ``text`` on one line of at most `MAX_TITLE_CHARACTERS`, without what
-    cannot be seen; empty only for white space."""
-    line = " ".join(clean_name(text).split() or clean_text(text).split())
-    if len(line) <= MAX_TITLE_CHARACTERS:
-        return line
-    room = MAX_TITLE_CHARACTERS - len(ELLIPSIS)
-    words, _, _ = line[: room + 1].rpartition(" ")
-    return (words or line[:room]) + ELLIPSIS
-
-
-def clean_name(text: str) -> str:
-    """``text`` as a chat or a folder may be called: without what cannot be seen, which could turn
-    round all that is shown beside it, and without white space at its ends."""
-    return _UNSEEN.sub("", clean_text(text)).strip()
 
 
 def draft_turn(text: str, files: Files = ()) -> ChatTurn | None:

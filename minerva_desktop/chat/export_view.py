@@ -113,6 +113,8 @@ def _notes(conversation: Conversation, message: Message) -> Iterator[str]:
     siblings = conversation.siblings(message.id)
     if len(siblings) > 1:
         yield f"Version {siblings.index(message.id) + 1} of {len(siblings)}."
+    if message.edited_at is not None:
+        yield "This answer was edited by hand."
     ending = _ENDINGS.get(message.state)
     if ending is not None:
         yield f"{ending} {message.error}" if message.error else ending

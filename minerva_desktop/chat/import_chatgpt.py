@@ -21,11 +21,7 @@ from typing import Any
 
 import msgspec
 
-from minerva_desktop.chat.conversation import (
-    Conversation,
-    TitleSource,
-    title_from,
-)
+from minerva_desktop.chat.conversation import Conversation, TitleSource
 from minerva_desktop.chat.import_attachments import Attachments
 from minerva_desktop.chat.import_chatgpt_content import Content, content_of, is_hidden, role_of
 from minerva_desktop.chat.import_values import (
@@ -44,6 +40,7 @@ from minerva_desktop.chat.import_values import (
     text_of,
 )
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.names import title_from
 from minerva_desktop.chat.parts import Part, ToolCallPart
 from minerva_desktop.errors import ChatFileError
 

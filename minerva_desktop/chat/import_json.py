@@ -101,7 +101,9 @@ def _conversation(record: msgspec.Raw) -> Conversation:
             raise ChatFileError(f"the id {each[:80]!r} is none of ours")
     if len(chat.messages) > MAX_MESSAGES:
         raise ChatFileError(f"it has {len(chat.messages):,} messages, over {MAX_MESSAGES:,}")
-    times = (chat.created_at, chat.updated_at, *(each.created_at for each in chat.messages))
+    times = [chat.created_at, chat.updated_at]
+    times += (each.created_at for each in chat.messages)
+    times += (each.edited_at for each in chat.messages if each.edited_at is not None)
     if not all(0.0 <= each <= MAX_SECONDS for each in times):
         raise ChatFileError("it has dates before the year 1970 or behind the year 9999")
     try:

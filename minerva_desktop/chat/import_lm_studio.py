@@ -29,11 +29,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
-from minerva_desktop.chat.conversation import (
-    Conversation,
-    TitleSource,
-    title_from,
-)
+from minerva_desktop.chat.conversation import Conversation, TitleSource
 from minerva_desktop.chat.import_attachments import Attachments
 from minerva_desktop.chat.import_values import (
     MAX_MESSAGES,
@@ -51,6 +47,7 @@ from minerva_desktop.chat.import_values import (
     text_of,
 )
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.names import title_from
 from minerva_desktop.chat.parts import (
     FilePart,
     Files,

@@ -43,6 +43,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     an answer its thoughts and the tools that it calls. ``created_at`` is Unix time in seconds.
     ``model`` is the answering model's file name, ``sampling`` what it was asked with and
     ``completion`` its numbers; ``error`` is the sentence shown when the answer failed.
+    ``edited_at``: when a person changed what an answer says, Unix time in seconds. What a model
+    said behind that since then has the ``completion``.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sampling: SamplingParameters | None = None
     completion: Completion | None = None
     error: str | None = None
+    edited_at: float | None = None
 
 
 class ChatTurn(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -22,11 +22,11 @@ from minerva_desktop.chat.conversation import (
     Folder,
     Removal,
     ScrollPosition,
-    clean_name,
     clean_text,
     new_id,
 )
 from minerva_desktop.chat.message import Message
+from minerva_desktop.chat.names import clean_name
 from minerva_desktop.chat.parts import Files, Part
 from minerva_desktop.chat.waiting_message import Waiting
 from minerva_desktop.digests import sha256
@@ -271,6 +271,11 @@ class ChatStore:
 
         await self._write(insert)
 
+    async def add_version(self, chat: Conversation, message_id: str, other_id: str) -> None:
+        """Store what ``chat.add_version`` just did; for good when it returns."""
+        row, now = message_rows.row_of(chat.id, chat[message_id]), chat.updated_at
+        await self._write(lambda c: conversation_rows.add_version(c, row, other_id, now))
+
     async def update_message(self, message: Message) -> None:
         """Store all of a message that changes, as an answer's end; for good when it returns."""
         content = message_rows.content_of(message)
@@ -368,14 +373,9 @@ class ChatStore:
     # -- inside ------------------------------------------------------------------------------
 
     async def _mark(
-        self,
-        mark: Mark,
-        value: apsw.SQLiteValue,
-        conversation_ids: Sequence[str],
-        *,
-        durable: bool = True,
+        self, mark: Mark, value: apsw.SQLiteValue, chat_ids: Sequence[str], *, durable: bool = True
     ) -> None:
-        ids = tuple(conversation_ids)
+        ids = tuple(chat_ids)
         key = None if durable else (mark, *ids)
         await self._write(
             lambda c: organising.set_mark(c, mark, value, ids), durable=durable, key=key

@@ -59,6 +59,12 @@ UPDATE_DETAILS = """
 MOVE_LEAF = """
     UPDATE conversations SET active_leaf_id = ?, updated_at = max(updated_at, ?) WHERE id = ?
 """
+# Where it ended at the first message, it ends at the second, which takes the replies of that.
+EXCHANGE_LEAF = """
+    UPDATE conversations SET active_leaf_id = iif(active_leaf_id = ?1, ?2, active_leaf_id),
+        updated_at = max(updated_at, ?3)
+    WHERE id = ?4
+"""
 SUMMARY = "id, title, updated_at, model, folder_id, is_pinned, is_archived, deleted_at"
 SELECT_LISTED = f"""
     SELECT {SUMMARY} FROM conversations
@@ -129,6 +135,16 @@ def insert(
     connection.execute(INSERT_CONVERSATION, row)
     connection.executemany(INSERT_TAG, tags)
     message_rows.insert(connection, messages)
+
+
+def add_version(
+    connection: apsw.Connection, message: Row, other_id: str, updated_at: float
+) -> None:
+    """Add a message (`message_rows.row_of`) that takes the place of ``other_id`` in what is shown.
+    Raises `StoreError`."""
+    message_id, chat_id = message[:2]
+    message_rows.change_one(connection, EXCHANGE_LEAF, (other_id, message_id, updated_at, chat_id))
+    message_rows.insert_version(connection, message, other_id)
 
 
 def listed(

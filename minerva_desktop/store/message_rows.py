@@ -41,21 +41,34 @@ FIRST_CHARACTERS = 16  # of a text, in which the mark of an old thought is looke
 
 # What `message_of` makes a message of.
 COLUMNS = """
-    id, parent_id, role, created_at, text, state, model, completion, error, parts, sampling_id
+    id, parent_id, role, created_at, text, state, model, completion, error, parts, edited_at,
+    sampling_id
 """
 SELECT_SAMPLING = "SELECT parameters FROM samplings WHERE id = ?"
 INSERT_SAMPLING = "INSERT OR IGNORE INTO samplings (parameters) VALUES (?)"
 INSERT_MESSAGE = """
     INSERT INTO messages (id, conversation_id, parent_id, role, created_at,
-        text, state, model, completion, error, parts, sampling_id, row, seq)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-        (SELECT id FROM samplings WHERE parameters = ?12), ?13,
+        text, state, model, completion, error, parts, edited_at, sampling_id, row, seq)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+        (SELECT id FROM samplings WHERE parameters = ?13), ?14,
         (SELECT coalesce(max(seq), 0) + 1 FROM messages WHERE conversation_id = ?2))
 """
 UPDATE_MESSAGE = """
     UPDATE messages SET text = ?, state = ?, model = ?, completion = ?, error = ?, parts = ?,
-        sampling_id = (SELECT id FROM samplings WHERE parameters = ?)
+        edited_at = ?, sampling_id = (SELECT id FROM samplings WHERE parameters = ?)
     WHERE id = ?
+"""
+# A reply that was deleted stays with what it replied to.
+TAKE_REPLIES = "UPDATE messages SET parent_id = ? WHERE parent_id = ? AND deleted_at IS NULL"
+# Places are taken one at a time by SQLite, and no two may be the same.
+SET_ASIDE = """
+    UPDATE messages SET seq = -seq
+    WHERE conversation_id = ?1 AND seq > (SELECT seq FROM messages WHERE id = ?2)
+"""
+BRING_BACK = """
+    UPDATE messages
+    SET seq = iif(id = ?3, (SELECT seq + 1 FROM messages WHERE id = ?2), 1 - seq)
+    WHERE conversation_id = ?1 AND seq < 0
 """
 IS_TAKEN = "SELECT 1 FROM messages WHERE row = ?"
 FLUSH_TEXT = """
@@ -88,6 +101,7 @@ def content_of(message: Message) -> Row:
         None if message.completion is None else json_of(message.completion),
         clean_or_none(message.error),
         parts_of(message.parts),
+        message.edited_at,
         None if message.sampling is None else sampling_json(message.sampling),
     )
 
@@ -153,6 +167,17 @@ def update(connection: apsw.Connection, content: Row, message_id: str) -> None:
     change_one(connection, UPDATE_MESSAGE, (*content, message_id))
 
 
+def insert_version(connection: apsw.Connection, row: Row, other_id: str) -> None:
+    """Add a message right behind its alternative ``other_id`` in the order of messages, which has
+    the replies of that from now on."""
+    insert(connection, [row])
+    message_id, chat_id = row[:2]
+    places = (chat_id, other_id, message_id)
+    connection.execute(SET_ASIDE, places[:2])
+    connection.execute(BRING_BACK, places)
+    connection.execute(TAKE_REPLIES, (message_id, other_id))
+
+
 class Samplings(dict[int | None, SamplingParameters | None]):
     """What messages were asked with, by its number in ``connection``'s database, each read when it
     is first asked for: the answers of a chat share theirs."""
@@ -170,26 +195,27 @@ class Samplings(dict[int | None, SamplingParameters | None]):
 def message_of(row: Row, samplings: Samplings) -> Message:
     """The message that the `COLUMNS` of a row hold. What makes no sense in it, after a damage of
     the file, costs itself alone."""
-    id_, parent_id, role, created_at, text, state, model, completion, error, parts, sampling = row
+    id_, parent_id, role, created, text, state, model, completion, error, parts, edited, asked = row
     message = Message(
         id=id_,
         parent_id=parent_id,
         role=_ROLES.get(role) or _unknown(role, Role.ASSISTANT),
         text=text,
         state=_STATES.get(state) or _unknown(state, MessageState.INTERRUPTED),
-        created_at=created_at,
+        created_at=created,
         parts=parsed(parts, tuple[Part, ...]) or () if parts else (),
         model=model,
-        sampling=samplings[sampling],
+        sampling=samplings[asked],
         completion=parsed(completion, Completion) if completion else None,
         error=error,
+        edited_at=edited,
     )
     return _with_its_thought(message) if OPENING in text[:FIRST_CHARACTERS] else message
 
 
 def _with_its_thought(message: Message) -> Message:
-    if message.role is not Role.ASSISTANT or message.parts:
-        return message
+    if message.role is not Role.ASSISTANT or message.parts or message.edited_at is not None:
+        return message  # what a person writes is what it says
     found = taken_apart(message.text, message.state, message.completion)
     if found is None:
         return message

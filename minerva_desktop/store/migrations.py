@@ -238,9 +238,15 @@ def m004_waiting_messages(connection: apsw.Connection) -> None:
     )
 
 
+def m005_edited_answers(connection: apsw.Connection) -> None:
+    """When a person changed what an answer says."""
+    connection.execute("ALTER TABLE messages ADD COLUMN edited_at REAL")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_initial,
     m002_parts_and_order,
     m003_draft_files,
     m004_waiting_messages,
+    m005_edited_answers,
 )

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import apsw
 
-from minerva_desktop.chat.conversation import Folder, clean_name
+from minerva_desktop.chat.conversation import Folder
+from minerva_desktop.chat.names import clean_name
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import StoreError
 from minerva_desktop.store.conversation_rows import INSERT_TAG

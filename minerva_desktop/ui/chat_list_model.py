@@ -17,7 +17,8 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from minerva_desktop.chat.conversation import ConversationSummary, clean_name
+from minerva_desktop.chat.conversation import ConversationSummary
+from minerva_desktop.chat.names import clean_name
 from minerva_desktop.ui.chat_rows import (
     PINNED,
     ChatMarks,

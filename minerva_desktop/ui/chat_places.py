@@ -15,7 +15,8 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.new_chat_files import NewChatFiles
 from minerva_desktop.app.services import Services
-from minerva_desktop.chat.conversation import TitleSource, clean_text, title_from
+from minerva_desktop.chat.conversation import TitleSource, clean_text
+from minerva_desktop.chat.names import title_from
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.new_chat_setup import NewChatSetup, is_new

@@ -17,16 +17,18 @@ from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.running_answer import STILL_WRITING
-from minerva_desktop.chat.conversation import Conversation, Removal, title_from
+from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.chat.names import title_from
 from minerva_desktop.chat.presets import PromptLibrary
 from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from minerva_desktop.paths import path_of, path_text
+from minerva_desktop.ui.answer_edits import AnswerEdits
 from minerva_desktop.ui.chat_view.actions import BranchPlace, MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
-from minerva_desktop.ui.chat_view.message_editor import BUSY
+from minerva_desktop.ui.chat_view.message_editor import ANSWER_WORDS, QUESTION_WORDS
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
@@ -71,6 +73,7 @@ class MessageActions(QObject):
         self._show = show
         self._presets = presets
         self._offers = Offers("messages:", window.notifications, tasks)
+        self._answers = AnswerEdits(window, self._offers, session, library, show)
         self._removals: dict[str, Removals] = {}  # by the chat's id
         self._view.events.retry_requested.connect(self._on_retry)
         self._view.events.action_requested.connect(self._on_action)
@@ -226,14 +229,17 @@ class MessageActions(QObject):
     @Slot(str, str)
     def _on_edit_submitted(self, message_id: str, text: str) -> None:
         session = self._session()
-        if session is None:
+        if session is None or message_id not in session.conversation:
             return
+        is_answer = session.conversation[message_id].role is Role.ASSISTANT
         if session.is_answering:
-            notice = Notice(NoticeKind.INFO, BUSY, key=STILL_WRITING, is_of_chat=True)
+            words = ANSWER_WORDS.busy if is_answer else QUESTION_WORDS.busy
+            notice = Notice(NoticeKind.INFO, words, key=STILL_WRITING, is_of_chat=True)
             self._window.notifications.show_notice(notice)
             return
         self._window.notifications.dismiss(STILL_WRITING)
-        self._tasks.start(self._edit(session, message_id, text))
+        change = self._answers.save if is_answer else self._edit
+        self._tasks.start(change(session, message_id, text))
 
     async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
         """The editor stays open until the message is sent. Who changes it or closes it while it is
@@ -244,16 +250,16 @@ class MessageActions(QObject):
         again = partial(self._edit_again, session, message_id)
         asked = Asked(session, path, before, edited=edited, then=again)
         is_free = await self._is_free(message_id, asked)
-        if not is_free or self._view.edited_text(message_id) != text:
+        if not is_free or self._view.messages.edited_text(message_id) != text:
             return
         await session.edit(message_id, text, path)
-        self._view.end_edit(message_id)
+        self._view.messages.end_edit(message_id)
         if session is self._session():
             self._window.composer.focus_editor()
 
     async def _edit_again(self, session: ChatSession, message_id: str) -> None:
         """As the editor has it by now, if it is still open."""
-        text = self._view.edited_text(message_id)
+        text = self._view.messages.edited_text(message_id)
         if text is not None:
             await self._edit(session, message_id, text)
 
@@ -263,7 +269,10 @@ class MessageActions(QObject):
         session = self._session()
         if session is not None:
             again = partial(self._begin_again, session, message_id, text)
-            words = "Your change to the message was not sent"
+            chat = session.conversation
+            is_answer = message_id in chat and chat[message_id].role is Role.ASSISTANT
+            what = "answer was not saved" if is_answer else "message was not sent"
+            words = f"Your change to the {what}"
             self._offers.undo(words, again, is_last_chance=True)
 
     async def _begin_again(self, session: ChatSession, message_id: str, text: str) -> None:

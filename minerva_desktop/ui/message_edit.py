@@ -1,6 +1,6 @@
 """The text field of messages: plain text, as high as its lines; what is pasted may become a file.
 
-The composer has one, and a question that is edited in its place. Main thread.
+The composer has one, and a message that is edited in its place. Main thread.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ _CHAT: Section = (
         ((LARGER, SMALLER, USUAL), "larger, smaller, usual text"),
         (("Ctrl+Up", "Ctrl+Down"), "the message above, below"),
         (("Alt+Left", "Alt+Right"), "another version of the message"),
-        (("F2",), "edit the question"),
+        (("F2",), "edit the message"),
         (("Del",), "delete the message, with Undo"),
         (("Ctrl+C",), "copy selection, or message"),
         (("Ctrl+Shift+C",), "copy it as Markdown"),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from minerva_desktop.app.chat_session import ChatSession
+from minerva_desktop.chat.message import Role
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
@@ -94,12 +95,19 @@ class TemporaryChats(QObject):
 
 def _unfinished(session: ChatSession, view: ChatView) -> str:
     """What goes on in a chat, as a part of a sentence; empty: nothing."""
-    changed = len(unsent_edits(session, view))
+    chat, changed = session.conversation, unsent_edits(session, view)
+    n_answers = sum(chat[each].role is Role.ASSISTANT for each in changed)
     waiting = len(session.queued)
     parts = ["its answer is not finished"] if session.is_answering else []
     if waiting:
         parts.append("1 message waits" if waiting == 1 else f"{waiting:,} messages wait")
-    if changed:
-        are = "1 changed message is" if changed == 1 else f"{changed:,} changed messages are"
-        parts.append(f"{are} not sent")
+    parts += _changed(len(changed) - n_answers, "message", "sent")
+    parts += _changed(n_answers, "answer", "saved")
     return " and ".join(parts)
+
+
+def _changed(count: int, what: str, lacks: str) -> list[str]:
+    if not count:
+        return []
+    are = f"1 changed {what} is" if count == 1 else f"{count:,} changed {what}s are"
+    return [f"{are} not {lacks}"]

@@ -1,4 +1,4 @@
-"""Messages that were changed in their place, and not sent. Main thread."""
+"""Messages that were changed in their place, and not sent, or not saved. Main thread."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ class UnsentEdits:
                 draft = "\n\n".join(filter(None, (said, draft)))
             await session.keep_draft(draft, kept.draft_files, ())
             for message_id in edits:
-                self._view.end_edit(message_id)  # the window may stay open
+                self._view.messages.end_edit(message_id)  # the window may stay open

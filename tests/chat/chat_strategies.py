@@ -139,6 +139,7 @@ def chats(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> ChatWithIma
             sampling=draw(st.none() | samplings()),
             completion=draw(st.none() | completions),
             error=draw(st.none() | texts),
+            edited_at=draw(st.none() | _TIMES),
         )
         ids.append(message.id)
         conversation.add(message)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minerva_desktop.chat.conversation import Conversation, clean_text, new_id, title_from
+from minerva_desktop.chat.conversation import Conversation, clean_text, new_id
 from minerva_desktop.chat.message import ChatTurn, Message, MessageState, Role
+from minerva_desktop.chat.names import title_from
 from tests.chat.samples import make_conversation, make_message
 
 

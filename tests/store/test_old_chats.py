@@ -13,6 +13,7 @@ from minerva_desktop.chat.conversation import Folder, ScrollPosition, TitleSourc
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.chat.parts import FilePart, ReasoningPart
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.chat.waiting_message import WaitingMessage
 from minerva_desktop.store.chat_store import ChatStore
 from minerva_desktop.store.database import Database
 from minerva_desktop.store.migrations import MIGRATIONS
@@ -111,6 +112,20 @@ async def test_chats_of_the_third_schema_come_along(tmp_path: Path) -> None:
 
     assert (tea.draft, tea.draft_files) == ("And black t", (FilePart("leaves.md", "Sencha.", 7),))
     assert tea.waiting == ()
+
+
+async def test_chats_of_the_fourth_schema_come_along(tmp_path: Path) -> None:
+    write_old(tmp_path / "chats.db", 4)
+
+    store = await ChatStore.open(tmp_path / "chats.db")
+    tea = await store.load("c-tea")
+    await store.close()
+
+    assert tea.waiting == (
+        WaitingMessage("Black?", "/models/tiny.gguf", (FilePart("black.md", "Assam.", 6),)),
+        WaitingMessage("White?", "/models/tiny.gguf"),
+    )
+    assert [message.edited_at for message in tea] == [None, None]
 
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))

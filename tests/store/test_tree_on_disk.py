@@ -41,6 +41,7 @@ class ChatOnDisk(RuleBasedStateMachine):
         self._path = Path(self._folder.name) / "chats.db"
         self._ticks = itertools.count(1)
         self._removals: list[Removal] = []
+        self._edits: list[tuple[str, str]] = []
         self._store = self._run(self._opened())
 
     @initialize(text=TEXT)
@@ -72,6 +73,32 @@ class ChatOnDisk(RuleBasedStateMachine):
         message = self._any(data)
         parent = None if message.parent_id is None else self.chat[message.parent_id]
         self._add(make_message(text, parent, role=message.role))
+
+    @precondition(lambda self: len(self.chat) > 0)
+    @rule(data=st.data(), text=TEXT)
+    def edit_answer(self, data: st.DataObject, text: str) -> None:
+        """Its replies go along with it."""
+        before = self._any(data)
+        made = make_message(text, role=before.role, created_at=before.created_at)
+        made = msgspec.structs.replace(made, parent_id=before.parent_id, edited_at=7.0)
+        self.chat.add_version(made, before.id)
+        self._run(self._store.add_version(self.chat, made.id, before.id))
+        self._edits.append((before.id, made.id))
+
+    @precondition(lambda self: bool(self._edits))
+    @rule(is_removed=st.booleans())
+    def undo_edit(self, is_removed: bool) -> None:
+        before_id, made_id = self._edits.pop()
+        if before_id not in self.chat or made_id not in self.chat:
+            return
+        if self.chat[before_id].parent_id != self.chat[made_id].parent_id:
+            return  # what one of them replied to went meanwhile
+        replies = self.chat.hand_over(made_id, before_id)
+        removal = Removal(messages=(), moved_ids=(), leaf_id=None)
+        if is_removed:
+            removal = self.chat.remove(made_id, with_replies=False)
+        removal = msgspec.structs.replace(removal, moved_ids=replies)
+        self._run(self._store.remove_messages(self.chat, removal))
 
     @precondition(lambda self: len(self.chat) > 0)
     @rule(data=st.data())

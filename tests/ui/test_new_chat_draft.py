@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QListView, QPlainTextEdit, QPushButt
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.chat_library import ChatLibrary
-from minerva_desktop.chat.conversation import title_from
 from minerva_desktop.chat.message import ChatTurn
+from minerva_desktop.chat.names import title_from
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog

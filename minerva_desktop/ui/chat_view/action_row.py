@@ -1,5 +1,5 @@
-"""The row of buttons under a message: Copy, Edit, Answer or Regenerate, Details, and what else
-there is.
+"""The row of buttons under a message: Copy, Edit, Answer or Regenerate, Continue, Details, and what
+else there is.
 
 Few of them exist, and they move from message to message (`ActionRows`). Main thread.
 """
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QToolButton, QWidget
 
 from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
 from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
+from minerva_desktop.ui.chat_view.message_parts import ending_text
 from minerva_desktop.ui.controls import icon_button
 from minerva_desktop.ui.icons import Icons
 
@@ -26,9 +27,10 @@ SHOWN = (
     MessageAction.EDIT,
     MessageAction.ANSWER,
     MessageAction.REGENERATE,
+    MessageAction.CONTINUE,
     MessageAction.DETAILS,
 )
-MAX_WIDTH = 4 * SIZE  # px
+MAX_WIDTH = 5 * SIZE  # px, but for an answer that was edited, which has few numbers
 
 
 class ActionRow(QWidget):
@@ -69,8 +71,10 @@ class ActionRow(QWidget):
             self.setParent(view)
             self._copy.reset()
         self._copy.setVisible(MessageAction.COPY in actions)
+        offers_it = bool(ending_text(view.message))  # above this row
         for action, button in self._buttons.items():
-            button.setVisible(action in actions)
+            is_again = action is MessageAction.CONTINUE and offers_it
+            button.setVisible(action in actions and not is_again)
         left = 0
         last = view.before_row
         for each in (self._copy, *self._buttons.values(), self._more):

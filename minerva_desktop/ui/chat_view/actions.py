@@ -80,7 +80,8 @@ class BranchPlace(NamedTuple):
 
 
 def can_go_on(message: Message) -> bool:
-    """Whether an answer broke off in the middle, so that a model can go on with it."""
+    """Whether an answer broke off in the middle, or a person changed it, so that a model can go on
+    with it."""
     if message.role is not Role.ASSISTANT or not (message.text or open_thought(message)):
         return False
     match message.state:
@@ -88,6 +89,8 @@ def can_go_on(message: Message) -> bool:
             return True
         case MessageState.COMPLETE if message.completion is not None:
             return message.completion.finish_reason is FinishReason.LENGTH
+        case MessageState.COMPLETE:
+            return message.edited_at is not None  # and no model has gone on with it since
     return False
 
 
@@ -100,7 +103,7 @@ def actions_for(
     answer = message.role is Role.ASSISTANT
     offered = {
         MessageAction.COPY: bool(message.text),
-        MessageAction.EDIT: message.role is Role.USER,
+        MessageAction.EDIT: answer or message.role is Role.USER,
         MessageAction.ANSWER: is_last and message.role is Role.USER,
         MessageAction.REGENERATE: answer and message.parent_id is not None,
         MessageAction.CONTINUE: is_last and can_go_on(message),

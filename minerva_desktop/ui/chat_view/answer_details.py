@@ -43,13 +43,27 @@ def facts_of(message: Message, model: str) -> Facts:
     completion = message.completion
     if completion is not None and completion.placement:
         facts.append(("Ran on", completion.placement))
-    when = datetime.fromtimestamp(message.created_at).astimezone()
-    facts += [("Asked", f"{when:%Y-%m-%d %H:%M:%S}"), ("Ended", _ending(message))]
+    facts.append(("Asked", _time_text(message.created_at)))
+    if message.edited_at is None or completion is not None:  # else the person ended it
+        facts.append(("Ended", _ending(message)))
+    if message.edited_at is not None:
+        facts.append(("Edited", _edit(message.edited_at, message)))
     if message.sampling is not None:
         facts.append(("Parameters", parameters_text(message.sampling)))
     if completion is not None:
         facts += _numbers(completion)
     return facts
+
+
+def _time_text(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _edit(edited_at: float, message: Message) -> str:
+    words = f"by you, {_time_text(edited_at)}"
+    if message.completion is not None:
+        words += ". The numbers are of what the model wrote behind that"
+    return words
 
 
 def parameters_text(sampling: SamplingParameters) -> str:

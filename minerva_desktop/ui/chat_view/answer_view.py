@@ -16,15 +16,17 @@ from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.turns import open_thought
 from minerva_desktop.ui.chat_view.action_row import MAX_WIDTH
 from minerva_desktop.ui.chat_view.actions import AnswerHelp, can_go_on
+from minerva_desktop.ui.chat_view.editable_view import EditableView
 from minerva_desktop.ui.chat_view.message_author import author_of
+from minerva_desktop.ui.chat_view.message_editor import ANSWER_WORDS
 from minerva_desktop.ui.chat_view.message_parts import (
     INSET,
     Footer,
     Notice,
     ending_text,
-    numbers_text,
+    footer_text,
 )
-from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.chat_view.message_view import OUTDENT
 from minerva_desktop.ui.chat_view.part_blocks import OpenBlocks, PartBlocks
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
@@ -39,7 +41,7 @@ NAME_HEIGHT = 5 * GRID
 FIRST_SECONDS = 0.004  # for what is there of a thought that is opened while it is written
 
 
-class AnswerView(MessageView):
+class AnswerView(EditableView):
     """Signals carry the message's id: which button under it was pressed; ``cut_requested`` also
     whether what is older is to be summarised. ``part_shown(view)``: a thought or a card of it was
     opened, and that shows its text."""
@@ -53,6 +55,8 @@ class AnswerView(MessageView):
     part_shown = Signal(RichTextView)
 
     gap_below = 5 * GRID
+    _words = ANSWER_WORDS
+    _enter_submits = False  # it is Markdown, mostly of several lines
 
     def __init__(
         self,
@@ -174,7 +178,7 @@ class AnswerView(MessageView):
             self._footer.show_busy(self._status)
             return
         ending = ending_text(message) if message.role is Role.ASSISTANT else ""
-        if ending:
+        if ending and not self.is_edited:  # its buttons are about what it says
             failed = message.state is MessageState.FAILED
             cut_off = message.state is MessageState.COMPLETE and bool(message.text.strip())
             goes_on = self._is_last and can_go_on(message)
@@ -183,7 +187,7 @@ class AnswerView(MessageView):
             notice.show()
         elif self._notice is not None:
             self._notice.hide()
-        self._footer.show_done(numbers_text(message.completion) if message.completion else "")
+        self._footer.show_done("" if self.is_edited else footer_text(message))
 
     def _author(self, model_names: Mapping[str, str]) -> str:
         return author_of(self._message, model_names)
@@ -238,13 +242,7 @@ class AnswerView(MessageView):
         width -= 2 * INSET
         self._name.setGeometry(INSET, 0, width, NAME_HEIGHT)
         y = self._blocks.place_thoughts(INSET, NAME_HEIGHT + GRID, width)
-        self._body.move(INSET, y)
-        if self._text.n_shown:
-            y += self._body.fit(width)
-        else:
-            self._body.resize(1, 1)  # takes the keyboard all the same
-        if self._text.is_folded:
-            y += self._place_fold(INSET, y + 2 * GRID) + GRID
+        y = self._place_text(y, width)
         y = self._blocks.place_cards(INSET, y, width)
         if self._notice is not None and not self._notice.isHidden():
             y += 2 * GRID
@@ -252,6 +250,20 @@ class AnswerView(MessageView):
             y += self._notice.fit(width) + GRID
         self._footer.move(INSET, y)
         self._footer.fit(width, versions=self._navigator_width(), buttons=MAX_WIDTH)
+        return y
+
+    def _place_text(self, y: int, width: int) -> int:
+        """The text from ``y`` px on, or the editor in its place; where it ends."""
+        if self._editor is not None:
+            self._editor.move(INSET, y)
+            return y + self._editor.fit(width, self._max_edit_height) + GRID
+        self._body.move(INSET, y)
+        if self._text.n_shown:
+            y += self._body.fit(width)
+        else:
+            self._body.resize(1, 1)  # takes the keyboard all the same
+        if self._text.is_folded:
+            y += self._place_fold(INSET, y + 2 * GRID) + GRID
         return y
 
     def _row_places(self, _width: int, navigator: int, _row: int) -> tuple[int, int]:

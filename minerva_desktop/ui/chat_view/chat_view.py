@@ -74,6 +74,7 @@ class ChatView(TranscriptArea):
         events.selected.connect(self._on_selected)
         events.caret_moved.connect(self.show_rect)
         events.scroll_wanted.connect(self.scroll_by)
+        events.place_wanted.connect(self.go_to)
         events.edit_requested.connect(self.edit_message)
 
     # -- content -----------------------------------------------------------------------------
@@ -173,20 +174,11 @@ class ChatView(TranscriptArea):
 
     @Slot(str)
     def edit_message(self, message_id: str, text: str | None = None) -> None:
-        """Let the person change a question in its place, or go on with ``text``, be it far away."""
+        """Let the person change a message in its place, or go on with ``text``, be it far away."""
         self._following = False
         if self._messages.view(message_id) is None:
-            self._goal = ScrollPosition(message_id)
-            self.reveal(message_id)
+            self.go_to(message_id, 0.0)
         self._messages.begin_edit(message_id, text)
-
-    def end_edit(self, message_id: str) -> None:
-        """Show the question as it is again."""
-        self._messages.end_edit(message_id)
-
-    def edited_text(self, message_id: str) -> str | None:
-        """What the person has made of a question so far; None where it is not being edited."""
-        return self._messages.edited_text(message_id)
 
     def set_enter_sends(self, enter_sends: bool) -> None:
         """Whether Enter alone sends what is edited; Ctrl+Enter always does."""
@@ -351,6 +343,13 @@ class ChatView(TranscriptArea):
         if self._messages.view(message_id) is None:
             self._messages.open(self._messages.messages, message_id)
             self._fill()
+
+    @Slot(str, float)
+    def go_to(self, message_id: str, offset: float) -> None:
+        """Show a place in a message's height, as a `ScrollPosition` says it, however far away."""
+        self._goal = ScrollPosition(message_id, offset)
+        self.reveal(message_id)
+        self._arrange()
 
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:

@@ -1,7 +1,8 @@
-"""A message of the person's own, while it is being edited in its place. Main thread."""
+"""A message while a person edits it in its place. Main thread."""
 
 from __future__ import annotations
 
+import msgspec
 from PySide6.QtCore import QEvent, QRect, Qt, Signal, Slot
 from PySide6.QtGui import (
     QAccessible,
@@ -21,15 +22,34 @@ from minerva_desktop.ui.theme import GRID
 
 PADDING = 3 * GRID  # px
 LEAST_HEIGHT = 30 * GRID  # px of the text, before it scrolls
-REFUSED = (
-    "{:,} characters were not pasted: it takes {:,} at once. Paste them into the message field "
-    "below, where they become a file."
+REFUSED = "{:,} characters were not pasted: it takes {:,} at once."
+
+
+class EditorWords(msgspec.Struct, frozen=True):
+    """``name`` is the editor's, ``submit`` its button's; ``busy`` says why that cannot be pressed
+    while an answer is written, ``way_out`` where a text that it does not take can go."""
+
+    name: str
+    submit: str
+    busy: str
+    way_out: str = ""
+
+
+QUESTION_WORDS = EditorWords(
+    "Edit the message",
+    "Send",
+    "An answer is still being written. Stop it, or send your change after it.",
+    " Paste them into the message field below, where they become a file.",
 )
-BUSY = "An answer is still being written. Stop it, or send your change after it."
+ANSWER_WORDS = EditorWords(
+    "Edit the answer",
+    "Save",
+    "An answer is still being written. Stop it, or save your change after it.",
+)
 
 
 class MessageEditor(QFrame):
-    """``submitted(text)``: send it instead; ``cancelled``: leave the message as it is;
+    """``submitted(text)``: it is to say that; ``cancelled``: leave the message as it is;
     ``height_changed``: ask `fit` how high it is now; ``caret_moved(rect)``: the cursor went to
     there, in this widget; ``changed``: something was typed."""
 
@@ -43,29 +63,34 @@ class MessageEditor(QFrame):
         self,
         text: str,
         text_size: TextSize,
+        words: EditorWords,
         *,
-        enter_sends: bool,
+        enter_submits: bool,
         can_be_blank: bool,
         parent: QWidget,
     ) -> None:
-        """``can_be_blank``: files go with it, and are enough."""
+        """``enter_submits``: Enter alone does, not only with Ctrl. ``can_be_blank``: files go with
+        it, and are enough."""
         super().__init__(parent)
+        self._words = words
         self._can_be_blank = can_be_blank
         self._is_busy = False
         self._fitting = True  # until `fit` was called
         self.setObjectName("messageEditor")
-        self.setAccessibleName("Edit the message")
+        self.setAccessibleName(words.name)
         self._edit = _Edit(text_size, self)
         self._edit.setObjectName("messageEdit")
-        self._edit.setAccessibleName("Edit the message")
-        self._edit.enter_sends = enter_sends
+        self._edit.setAccessibleName(words.name)
+        self._edit.enter_sends = enter_submits
         self._edit.stoppable = True  # Esc
+        self.setFocusProxy(self._edit)
         self._edit.start_over(text)  # or Ctrl+Z would take all of it away
         self._given, self._given_shown = text, self._edit.toPlainText()
         self._cancel = _button("Cancel", "Esc", self)
-        self._send = _button("Send", "Return" if enter_sends else "Ctrl+Return", self)
-        self._send_tip = self._send.toolTip()
-        self._send.setProperty("look", "primary")
+        keys = "Return" if enter_submits else "Ctrl+Return"
+        self._submit = _button(words.submit, keys, self)
+        self._submit_tip = self._submit.toolTip()
+        self._submit.setProperty("look", "primary")
         self._edit.send_pressed.connect(self.submit)
         self._edit.stop_pressed.connect(self.cancelled)
         self._edit.text_refused.connect(self._on_text_refused)
@@ -73,7 +98,8 @@ class MessageEditor(QFrame):
         self._edit.textChanged.connect(self._on_text_changed)
         self._edit.cursorPositionChanged.connect(self._on_caret_moved)
         self._cancel.clicked.connect(self.cancelled)
-        self._send.clicked.connect(self.submit)
+        self._submit.clicked.connect(self.submit)
+        self._offer_submitting()
 
     @property
     def text(self) -> str:
@@ -81,6 +107,16 @@ class MessageEditor(QFrame):
         otherwise: spaces that keep words together, ends of lines."""
         shown = self._edit.toPlainText()
         return self._given if shown == self._given_shown else shown
+
+    @property
+    def cursor_share(self) -> float:
+        """How much of the text is before the cursor, 0.0 to 1.0."""
+        return self._edit.textCursor().position() / max(1, self._edit.document().characterCount())
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it is as `begin` left it."""
+        return self._edit.textCursor().atEnd() and self._edit.toPlainText() == self._given_shown
 
     def set_text(self, text: str) -> None:
         """Say that instead; Undo brings back what it said."""
@@ -104,12 +140,12 @@ class MessageEditor(QFrame):
         self._edit.move(PADDING, 2 * GRID)
         y = 2 * GRID + self._edit.height() + 2 * GRID
         right = width - PADDING
-        for button in (self._send, self._cancel):
+        for button in (self._submit, self._cancel):
             size = button.sizeHint()
             right -= size.width()
             button.setGeometry(QRect(right, y, size.width(), size.height()))
             right -= 2 * GRID
-        height = y + self._send.height() + PADDING
+        height = y + self._submit.height() + PADDING
         self.resize(width, height)
         self._fitting = False
         return height
@@ -118,13 +154,13 @@ class MessageEditor(QFrame):
         """Whether an answer is being written: its button says then why it cannot be pressed."""
         if is_busy != self._is_busy:
             self._is_busy = is_busy
-            self._send.setToolTip(plain_tip(BUSY) if is_busy else self._send_tip)
-            self._send.setAccessibleDescription(BUSY if is_busy else "")
-            self._offer_sending()
+            self._submit.setToolTip(plain_tip(self._words.busy) if is_busy else self._submit_tip)
+            self._submit.setAccessibleDescription(self._words.busy if is_busy else "")
+            self._offer_submitting()
 
     @Slot()
     def submit(self) -> None:
-        """Send it, unless it is blank. Also while an answer is being written: who presses Enter is
+        """Say so, unless it is blank. Also while an answer is being written: who presses Enter is
         to hear that."""
         QGuiApplication.inputMethod().commit()
         if self._has_content:
@@ -134,17 +170,17 @@ class MessageEditor(QFrame):
     def _has_content(self) -> bool:
         return self._can_be_blank or bool(self.text.strip())
 
-    def _offer_sending(self) -> None:
-        self._send.setEnabled(self._has_content and not self._is_busy)
+    def _offer_submitting(self) -> None:
+        self._submit.setEnabled(self._has_content and not self._is_busy)
 
     @Slot()
     def _on_text_changed(self) -> None:
-        self._offer_sending()
+        self._offer_submitting()
         self.changed.emit()
 
     @Slot(int)
     def _on_text_refused(self, length: int) -> None:
-        words = REFUSED.format(length, MAX_INLINE)
+        words = REFUSED.format(length, MAX_INLINE) + self._words.way_out
         place = self._edit.viewport().mapToGlobal(self._edit.cursorRect().bottomLeft())
         QToolTip.showText(place, plain_tip(words), self._edit)
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._edit, words))

@@ -19,7 +19,7 @@ class MessageEvents(QObject):
     """A ``str`` is a message's id, but for ``branch_requested``, which carries the alternative's.
 
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
-    on the screen. ``edit_submitted(id, text)``: it is to be sent instead; ``edit_given_up(id,
+    on the screen. ``edit_submitted(id, text)``: it is to say that instead; ``edit_given_up(id,
     text)``: it is not, though it differs; ``edit_changed``: somebody typed in it, or it is over.
     ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
@@ -27,7 +27,8 @@ class MessageEvents(QObject):
     `ImagePart` is, small, and comes by ``picture_ready(digest, image)``; ``picture_opened(part)``:
     large;
     ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
-    column; ``scroll_wanted(by)``: so many px further down. ``work_added``: there is something to
+    column; ``scroll_wanted(by)``: so many px further down; ``place_wanted(id, offset)``: to that
+    place of a message, as a `ScrollPosition` says it. ``work_added``: there is something to
     render; ``layout_changed``: or to place anew. ``copy_advanced(done, all)``: so many messages of
     the chat are copied, 0 and 0 where that was given up; ``copy_stopped``: a person gives it up.
     """
@@ -51,6 +52,7 @@ class MessageEvents(QObject):
     selected = Signal()
     caret_moved = Signal(QRect)
     scroll_wanted = Signal(int)
+    place_wanted = Signal(str, float)
     work_added = Signal()
     layout_changed = Signal()
     copy_advanced = Signal(int, int)

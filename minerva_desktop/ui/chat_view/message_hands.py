@@ -12,11 +12,12 @@ from functools import partial
 from PySide6.QtCore import QObject, QPoint, QRect, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from minerva_desktop.chat.message import Message, Role
+from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.action_menu import message_menu
 from minerva_desktop.ui.chat_view.action_rows import ActionRows
 from minerva_desktop.ui.chat_view.actions import MessageAction, actions_for
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
+from minerva_desktop.ui.chat_view.editable_view import EditableView
 from minerva_desktop.ui.chat_view.formulas import Formulas
 from minerva_desktop.ui.chat_view.message_events import MessageEvents, MessageOptions
 from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -68,7 +69,7 @@ class MessageHands(QObject):
     def make(self, message: Message) -> MessageView:
         """A view of ``message``, in the column."""
         if message.role is Role.USER:
-            view: MessageView = self._make_question(message)
+            view: EditableView = self._make_question(message)
         else:
             view = self._make_answer(message)
         view.show_place(self._options.place_of(message.id))
@@ -78,6 +79,10 @@ class MessageHands(QObject):
         view.menu_requested.connect(self._show_menu)
         view.edit_requested.connect(self._on_edit_requested)
         view.body.delete_requested.connect(partial(self._on_delete_requested, message.id))
+        view.edit_changed.connect(self._events.edit_changed)
+        view.edit_submitted.connect(self._events.edit_submitted)
+        view.edit_cancelled.connect(self._on_edit_cancelled)
+        view.caret_moved.connect(self._on_caret_moved)
         view.branch_requested.connect(self._events.branch_requested)
         view.pointer_changed.connect(self._on_pointer_changed)
         return view
@@ -90,11 +95,7 @@ class MessageHands(QObject):
 
     def _make_question(self, message: Message) -> QuestionView:
         view = QuestionView(message, self._rendering, self._icons, self._column)
-        view.edit_changed.connect(self._events.edit_changed)
-        view.edit_submitted.connect(self._events.edit_submitted)
         view.file_opened.connect(self._events.file_opened)
-        view.edit_cancelled.connect(self._on_edit_cancelled)
-        view.caret_moved.connect(self._on_caret_moved)
         for picture in view.pictures:
             picture.opened.connect(self._events.picture_opened)
             self._events.picture_ready.connect(picture.show_picture)
@@ -118,7 +119,7 @@ class MessageHands(QObject):
 
     def release(self, view: MessageView) -> None:
         """A view goes; what is being made of its message is kept until it is shown again."""
-        if isinstance(view, QuestionView) and view.edited_text is not None:
+        if isinstance(view, EditableView) and view.edited_text is not None:
             self._edits[view.message.id] = view.edited_text
         if view is self._last:
             self._last = None
@@ -135,7 +136,7 @@ class MessageHands(QObject):
                 view.set_last(True)
         self._rows.set_last(view)
         for each in self._views.values():
-            if isinstance(each, QuestionView):
+            if isinstance(each, EditableView):
                 each.set_busy(self._is_answering())
 
     def keep_in_sight(self, top: int) -> None:
@@ -154,12 +155,14 @@ class MessageHands(QObject):
         return message_id in self._edits
 
     def begin_edit(self, message_id: str, text: str | None = None) -> bool:
-        """Turn a question into an editor, which holds ``text`` or what it held before; whether it
-        is one now. One without a view becomes one with it, if there is a ``text``."""
+        """Turn a message into an editor, which holds ``text`` or what it held before; whether it
+        is one now. One without a view becomes one with it, if there is a ``text``. An answer that
+        is being written does not."""
         if text is not None:
             self._edits[message_id] = text
         view = self._view_of(message_id)
-        if not isinstance(view, QuestionView):
+        is_over = view is not None and view.message.state is not MessageState.STREAMING
+        if not isinstance(view, EditableView) or not is_over:
             return False
         text = self._edits.pop(message_id, view.source())
         limit = round(MAX_EDIT_SHARE * self._options.seen_height)
@@ -170,33 +173,39 @@ class MessageHands(QObject):
         return True
 
     def focus_editor(self, message_id: str) -> None:
-        """Let the person type in the message's editor."""
+        """Let the person type in the message's editor, and see all of it."""
         view = self._view_of(message_id)
-        if isinstance(view, QuestionView):
+        if isinstance(view, EditableView):
+            self._events.caret_moved.emit(view.editor_rect)
             view.focus_editor()
 
     @property
     def edits(self) -> dict[str, str]:
-        """What the person has made of questions so far, also of other chats, by message."""
+        """What the person has made of messages so far, also of other chats, by message."""
         shown = {name: self.edited_text(name) for name in self._views}
         return self._edits | {name: text for name, text in shown.items() if text is not None}
 
     def edited_text(self, message_id: str) -> str | None:
-        """What the person has made of a question so far; None where it is not being edited."""
+        """What the person has made of a message so far; None where it is not being edited."""
         view = self._view_of(message_id)
-        text = view.edited_text if isinstance(view, QuestionView) else None
+        text = view.edited_text if isinstance(view, EditableView) else None
         return self._edits.get(message_id) if text is None else text
 
     @Slot(str)
-    def end_edit(self, message_id: str) -> None:
-        """Show the message as it is."""
+    def end_edit(self, message_id: str) -> float | None:
+        """Show the message as it is; the place in it that was gone to, as `MessageEvents` has it,
+        where it is higher than what is in sight."""
         self._edits.pop(message_id, None)
-        view = self._view_of(message_id)
-        if isinstance(view, QuestionView):
+        view, place = self._view_of(message_id), None
+        if isinstance(view, EditableView):
+            place = view.place_after(self._options.seen_height)
             view.end_edit()
             self._rows.refresh()
             self._events.layout_changed.emit()
+            if place is not None:
+                self._events.place_wanted.emit(message_id, place)
         self._events.edit_changed.emit()
+        return place
 
     @Slot(str)
     def _on_edit_cancelled(self, message_id: str) -> None:
@@ -206,10 +215,10 @@ class MessageHands(QObject):
         if view is not None and text is not None and text != view.source():
             self._events.edit_given_up.emit(message_id, text)
 
-    def edited_in(self, seen: range) -> QuestionView | None:
+    def edited_in(self, seen: range) -> EditableView | None:
         """What is being edited, and is in ``seen``, px of the column's height, or in part."""
         for view in self._views.values():
-            if isinstance(view, QuestionView):
+            if isinstance(view, EditableView):
                 rect = view.editor_rect
                 if rect.top() < seen.stop and rect.bottom() >= seen.start and view.is_edited:
                     return view
@@ -218,14 +227,17 @@ class MessageHands(QObject):
     def limit_editors(self, height: int) -> None:
         """``height`` px of the column are in sight from now on."""
         for view in self._views.values():
-            if isinstance(view, QuestionView):
+            if isinstance(view, EditableView):
                 view.limit_editor(round(MAX_EDIT_SHARE * height))
 
     # -- actions -----------------------------------------------------------------------------
 
     def _actions(self, view: MessageView) -> tuple[MessageAction, ...]:
-        is_last = view is self._last
-        return actions_for(view.message, is_last=is_last, can_branch=self._options.can_branch)
+        is_last, can_branch = view is self._last, self._options.can_branch
+        actions = actions_for(view.message, is_last=is_last, can_branch=can_branch)
+        # A model would go on with what it said before.
+        held = {MessageAction.CONTINUE} if view.is_edited else set()
+        return tuple(action for action in actions if action not in held)
 
     def _owner(self, widget: QWidget) -> MessageView | None:
         at: QWidget | None = widget
@@ -271,7 +283,8 @@ class MessageHands(QObject):
 
     @Slot(str)
     def _on_edit_requested(self, message_id: str) -> None:
-        if isinstance(self._view_of(message_id), QuestionView):
+        view = self._view_of(message_id)
+        if view is not None and MessageAction.EDIT in self._actions(view):
             self._events.edit_requested.emit(message_id)
 
     def _on_delete_requested(self, message_id: str) -> None:

@@ -29,6 +29,7 @@ ICON = 16
 MIN_BESIDE = 320  # px of a failure's sentence; with less, its buttons go under it
 BUSY_TEXT = 36  # px; where the text beside the dots begins
 BETWEEN = " · "  # two numbers
+EDITED = "Edited"
 
 # How an answer broke off; and where it only thought until then.
 _ENDINGS = {
@@ -60,6 +61,13 @@ def numbers_text(completion: Completion) -> str:
         parts.append(f"first token {format_ms(timings.first_token_ms)}")
     parts.append(n_of(timings.completion_tokens, "token"))
     return BETWEEN.join(parts)
+
+
+def footer_text(message: Message) -> str:
+    """What stands under an answer that is over: that a person changed it, and its numbers."""
+    mark = EDITED if message.edited_at is not None else ""
+    numbers = numbers_text(message.completion) if message.completion else ""
+    return BETWEEN.join(filter(None, (mark, numbers)))
 
 
 def ending_text(message: Message) -> str:

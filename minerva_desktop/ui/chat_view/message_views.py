@@ -262,13 +262,12 @@ class MessageViews(QObject):
             self._hands.focus_editor(message_id)
 
     def edited_text(self, message_id: str) -> str | None:
-        """What the person has made of a question so far; None where it is not being edited."""
+        """What the person has made of a message so far; None where it is not being edited."""
         return None if self._hands is None else self._hands.edited_text(message_id)
 
-    def end_edit(self, message_id: str) -> None:
-        """Show the question as it is again."""
-        if self._hands is not None:
-            self._hands.end_edit(message_id)
+    def end_edit(self, message_id: str) -> float | None:
+        """As `MessageHands.end_edit`."""
+        return None if self._hands is None else self._hands.end_edit(message_id)
 
     # -- work --------------------------------------------------------------------------------
 
@@ -333,7 +332,7 @@ class MessageViews(QObject):
             self._answers[message.id] = answer
             answer.offer_help(self._help.get(message.id, AnswerHelp()))
             hands.catch_up(answer)
-        elif hands.waits_for_edit(message.id):
+        if hands.waits_for_edit(message.id):
             hands.begin_edit(message.id)
         return view
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import FilePart, ImagePart, files_in
 from minerva_desktop.ui.attachment_chip import GAP, FileChip, place_chips
+from minerva_desktop.ui.chat_view.editable_view import EditableView
 from minerva_desktop.ui.chat_view.message_author import author_of
-from minerva_desktop.ui.chat_view.message_editor import MessageEditor
+from minerva_desktop.ui.chat_view.message_editor import QUESTION_WORDS
 from minerva_desktop.ui.chat_view.message_parts import INSET
-from minerva_desktop.ui.chat_view.message_view import OUTDENT, MessageView
+from minerva_desktop.ui.chat_view.message_view import OUTDENT
 from minerva_desktop.ui.chat_view.picture_chip import PictureChip
 from minerva_desktop.ui.chat_view.rendering import Rendering
 from minerva_desktop.ui.icons import Icons
@@ -30,20 +31,13 @@ BUBBLE_TOP = 10  # px at the usual size of text
 BUBBLE_BOTTOM = 4  # the same; the last line's own leading adds to it
 
 
-class QuestionView(MessageView):
-    """With its files above it. ``edit_submitted(id, text)``: send that instead;
-    ``edit_cancelled(id)``: leave it as it is; ``caret_moved(rect)``: the editor's cursor went to
-    there, in this widget; ``edit_changed``: something was typed there; ``file_opened(part)``: the
-    text of that file is wanted."""
+class QuestionView(EditableView):
+    """With its files above it. ``file_opened(part)``: the text of that file is wanted."""
 
-    edit_changed = Signal()
-    edit_submitted = Signal(str, str)
-    edit_cancelled = Signal(str)
-    caret_moved = Signal(QRect)
     file_opened = Signal(object)
 
-    _editor: MessageEditor | None = None
-    _max_edit_height = 0
+    _words = QUESTION_WORDS
+    _enter_submits = True
     _bubble = QRectF()
 
     def __init__(
@@ -62,81 +56,9 @@ class QuestionView(MessageView):
                 self.pictures.append(PictureChip(icons, part, self))
                 self._chips.append(self.pictures[-1])
 
-    # -- editing -----------------------------------------------------------------------------
-
     @property
-    def is_edited(self) -> bool:
-        return self._editor is not None
-
-    @property
-    def edited_text(self) -> str | None:
-        """What the person has made of it so far; None where it is not being edited."""
-        return None if self._editor is None else self._editor.text
-
-    def begin_edit(self, text: str, *, enter_sends: bool, max_height: int) -> None:
-        """Turn into an editor that holds ``text``, at most about ``max_height`` px high. One that
-        it is already takes another text, which Ctrl+Z takes back."""
-        if self._editor is not None:
-            if text != self._message.text:
-                self._editor.set_text(text)
-            return
-        has_files = bool(files_in(self._message.parts))
-        editor = MessageEditor(
-            text,
-            self._icons.themes.text_size,
-            enter_sends=enter_sends,
-            can_be_blank=has_files,
-            parent=self,
-        )
-        editor.changed.connect(self.edit_changed)
-        editor.submitted.connect(self._on_edit_submitted)
-        editor.cancelled.connect(self._on_edit_cancelled)
-        editor.height_changed.connect(self._on_editor_grew)
-        editor.caret_moved.connect(self._on_editor_caret)
-        self._editor = editor
-        self._max_edit_height = max_height
-        self._body.clear_selection()
-        self._body.hide()
-        self._hide_fold()
-        editor.show()
-        self._fitted = (-1, 0)
-
-    def set_busy(self, is_busy: bool) -> None:
-        """Whether an answer is being written, so that nothing else can be sent from the editor."""
-        if self._editor is not None:
-            self._editor.set_busy(is_busy)
-
-    @property
-    def editor_rect(self) -> QRect:
-        """Where the editor with its buttons is, px of the column; empty where there is none."""
-        editor = self._editor
-        return QRect() if editor is None else editor.geometry().translated(self.pos())
-
-    def limit_editor(self, max_height: int) -> None:
-        """The editor is to be at most about ``max_height`` px high."""
-        if self._editor is not None and max_height != self._max_edit_height:
-            self._max_edit_height = max_height
-            self._fitted = (-1, 0)
-
-    def focus_editor(self) -> None:
-        """Let the person type."""
-        if self._editor is not None:
-            self._editor.begin()
-
-    def end_edit(self) -> None:
-        """Be a message again."""
-        editor, self._editor = self._editor, None
-        if editor is not None:
-            editor.hide()
-            editor.deleteLater()
-            self._body.show()
-            self._show_fold()
-            self._fitted = (-1, 0)
-
-    def restyle(self) -> None:
-        super().restyle()
-        if self._editor is not None:
-            self._editor.use_text_size()
+    def _can_be_blank(self) -> bool:
+        return bool(files_in(self._message.parts))
 
     # -- layout ------------------------------------------------------------------------------
 
@@ -196,24 +118,3 @@ class QuestionView(MessageView):
         painter.drawRoundedRect(self._bubble, BUBBLE_RADIUS, BUBBLE_RADIUS)
         painter.end()
         super().paintEvent(event)
-
-    # -- slots -------------------------------------------------------------------------------
-
-    @Slot(str)
-    def _on_edit_submitted(self, text: str) -> None:
-        self.edit_submitted.emit(self._message.id, text)
-
-    @Slot()
-    def _on_edit_cancelled(self) -> None:
-        self.edit_cancelled.emit(self._message.id)
-
-    @Slot()
-    def _on_editor_grew(self) -> None:
-        self._fitted = (-1, 0)
-        self.layout_changed.emit()
-
-    @Slot(QRect)
-    def _on_editor_caret(self, rect: QRect) -> None:
-        if self._editor is not None:
-            place = self._editor.mapTo(self, QPoint(rect.topLeft()))
-            self.caret_moved.emit(QRect(place, rect.size()))

@@ -93,6 +93,7 @@ def test_what_is_offered_for_which_message() -> None:
     assert action.ANSWER in actions_for(asked, is_last=True)
     assert actions_for(given, is_last=True) == (
         action.COPY,
+        action.EDIT,
         action.REGENERATE,
         action.BRANCH,
         action.DETAILS,
@@ -102,6 +103,11 @@ def test_what_is_offered_for_which_message() -> None:
     stopped = ended(given, "Hel", MessageState.STOPPED)
     assert action.CONTINUE in actions_for(stopped, is_last=True)
     assert action.CONTINUE not in actions_for(stopped, is_last=False)
+    edited = msgspec.structs.replace(given, edited_at=1.0)
+    assert action.CONTINUE in actions_for(edited, is_last=True)
+    assert action.CONTINUE not in actions_for(edited, is_last=False)
+    gone_on = ended(edited, "Hello there")  # a model did, and came to its end
+    assert action.CONTINUE not in actions_for(gone_on, is_last=True)
     assert action.BRANCH not in actions_for(given, is_last=True, can_branch=False)
 
 
@@ -125,7 +131,8 @@ def test_only_what_broke_off_can_go_on(
 def test_the_last_answer_always_has_its_actions(qtbot: QtBot, view: ChatView) -> None:
     asked, given = question("Hi"), replying(answer("Hello **you**"))
     views = show(qtbot, view, asked, given)
-    assert names(row_under(views[1])) == ["Copy message", "Regenerate", "Details", "More actions"]
+    offered = ["Copy message", "Edit", "Regenerate", "Details", "More actions"]
+    assert names(row_under(views[1])) == offered
     assert row_under(views[0]) is None
     button(row_under(views[1]), "Copy message").click()
     assert QGuiApplication.clipboard().text() == "Hello **you**"
@@ -232,6 +239,7 @@ def test_the_menu_says_what_can_be_done(qtbot: QtBot, view: ChatView) -> None:
     menu = open_menu(view, views[1])
     assert list(entries(menu)) == [
         "Copy as Markdown",
+        "Edit",
         "Regenerate…",
         "Continue",
         "New chat up to here",
@@ -270,7 +278,7 @@ def test_while_an_answer_is_written_the_chat_cannot_be_changed(
     assert not button(row_under(views[1]), "Regenerate").isEnabled()
     menu = open_menu(view, views[1])
     able = [name for name, is_able in entries(menu).items() if is_able]
-    assert able == ["Copy as Markdown", "New chat up to here", "Details"]
+    assert able == ["Copy as Markdown", "Edit", "New chat up to here", "Details"]
     menu.close()
     view.finish_message(ended(running, "Bye"))
     point_at(views[1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QToolTip
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.message import Message, MessageState
+from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.message_edit import MAX_INLINE, MessageEdit
@@ -54,7 +55,7 @@ def test_a_question_becomes_an_editor_and_is_sent_anew(qtbot: QtBot, view: ChatV
         QTest.keyClick(field, Qt.Key.Key_Return)
     assert sent.args == [asked.id, "Why is the sea salty? And why\nnot lakes?"]
     assert editor(view) is field  # until it is sent
-    view.end_edit(asked.id)
+    view.messages.end_edit(asked.id)
     assert shown.body.isVisible()
     assert view.plain_text() == "Why is the sea salty?\n\nIt is."
     assert below.y() == shown.geometry().bottom() + 1
@@ -208,19 +209,25 @@ def test_what_is_typed_is_there_when_its_chat_is_shown_again(qtbot: QtBot, view:
     show(qtbot, view, asked, answer("Answer"))
     qtbot.waitUntil(lambda: len(view.findChildren(MessageEdit)) == 1)
     assert editor(view).toPlainText() == "First and more"
-    view.end_edit(asked.id)
+    view.messages.end_edit(asked.id)
     show(qtbot, view, question("Another chat"))
     show(qtbot, view, asked)
     qtbot.waitUntil(lambda: not view.findChildren(MessageEdit))
 
 
-def test_f2_edits_a_question_and_no_answer(qtbot: QtBot, view: ChatView) -> None:
-    asked, given = question("Hello"), answer("Hi")
-    shown = show(qtbot, view, asked, given)
-    QTest.keyClick(shown[1].body, Qt.Key.Key_F2)
-    assert not view.findChildren(MessageEdit)
-    QTest.keyClick(shown[0].body, Qt.Key.Key_F2)
-    assert editor(view).toPlainText() == "Hello"
+def test_f2_edits_what_people_and_models_said_and_nothing_else(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    rules = msgspec.structs.replace(answer("Be brief."), role=Role.SYSTEM)
+    told, asked, given, running = rules, question("Hello"), answer("*Hi*"), streaming()
+    shown = show(qtbot, view, told, asked, given, running)
+    for at in (0, 3):
+        QTest.keyClick(shown[at].body, Qt.Key.Key_F2)
+        assert not view.findChildren(MessageEdit)
+    for at, text in ((1, "Hello"), (2, "*Hi*")):
+        QTest.keyClick(shown[at].body, Qt.Key.Key_F2)
+        field = part(shown[at], MessageEdit, "messageEdit")
+        assert (field.toPlainText(), field.hasFocus()) == (text, True)
 
 
 # -- answers that go on ------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tests.ui.chat_view.messages import DONE, answer, ended, question, streaming
 CODE = "So:\n\n```py\nprint()\n```"
 FIND = ToolCallPart(ToolCall("a", "find", '{"q": "Zürich"}'))
 NOW = ToolCallPart(ToolCall("b", "now", '{"zone": 1}'))
-ACTIONS = ["Copy message", "Details", "More actions"]
+ACTIONS = ["Copy message", "Edit", "Details", "More actions"]
 BUTTONS = ["Wrap long lines of {} code", "Save {} code as…", "Copy {} code"]
 
 # What the offscreen platform says about popups.

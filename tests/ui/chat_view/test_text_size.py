@@ -228,5 +228,5 @@ def test_a_question_that_is_edited_follows(
     assert field.fontInfo().pixelSize() == 2 * usual
     assert field.height() > 1.7 * height
     assert below.y() == shown.y() + shown.height() + shown.gap_below
-    view.end_edit(asked.id)
+    view.messages.end_edit(asked.id)
     assert sizes(shown.body) == [30, 30]
