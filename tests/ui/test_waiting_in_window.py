@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import apsw
-import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QListView, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import FilePart
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
-from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.waiting_edit import GIVEN_UP, TAKEN_UP, TO_COMPOSER, TOO_LATE
-from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, NOT_YET, REMOVE
+from minerva_desktop.ui.waiting_messages import EDIT, LEAVE, REMOVE
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import (
     ENDLESS,
-    SHORT,
-    answered,
-    do,
     remember,
     titles,
     undo,
-    views,
 )
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -53,11 +44,11 @@ def waiting(
     """An answer that runs on and on, two messages that wait for it, and half of a third."""
     remember(ENDLESS)
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
-        _wait(opened)
+        begin_waiting(opened)
         yield opened
 
 
-def _wait(opened: OpenWindow) -> None:
+def begin_waiting(opened: OpenWindow) -> None:
     opened.send("One")
     opened.until("answer", lambda: opened.is_answering)
     editor = opened.part(MessageEdit, "composer")
@@ -77,29 +68,29 @@ def test_they_come_back_with_their_deleted_chat(waiting: OpenWindow) -> None:
     assert opened.window.composer.text == ""
     undo(opened)
     opened.until("draft", lambda: opened.window.composer.text == "half")
-    assert _waits(opened) == ["Two", "Three"]
+    assert waits(opened) == ["Two", "Three"]
     assert not opened.is_answering
 
 
 def test_one_that_was_thrown_away_comes_back_after_its_deleted_chat(waiting: OpenWindow) -> None:
     opened = waiting
     composer = opened.window.composer
-    _press(opened, EDIT, 1)
+    press(opened, EDIT, 1)
     QTest.keyClicks(opened.part(MessageEdit, "composer"), "!")
-    _press(opened, REMOVE, 1)
+    press(opened, REMOVE, 1)
     assert composer.text == "half"
     opened.until("chat in the list", lambda: "One" in titles(opened))
     opened.open_chat("One")
     QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
     opened.until("notice", lambda: opened.notice == "Chat deleted")
     undo(opened)
-    opened.until("what waits", lambda: _waits(opened) == ["Two"])
+    opened.until("what waits", lambda: waits(opened) == ["Two"])
     undo(opened)
-    opened.until("message", lambda: _waits(opened) == ["Two", "Three!"])
+    opened.until("message", lambda: waits(opened) == ["Two", "Three!"])
     assert composer.text == "half"
 
 
-def _press(opened: OpenWindow, name: str, at: int) -> None:
+def press(opened: OpenWindow, name: str, at: int) -> None:
     """Press a button of the waiting message at that place."""
     rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]
     rows.sort(key=lambda row: row.y())
@@ -107,7 +98,7 @@ def _press(opened: OpenWindow, name: str, at: int) -> None:
     next(each for each in buttons if each.accessibleName() == name).click()
 
 
-def _waits(opened: OpenWindow) -> list[str]:
+def waits(opened: OpenWindow) -> list[str]:
     """What is said of each waiting message, from top to bottom."""
     rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]
     rows.sort(key=lambda row: row.y())
@@ -117,50 +108,50 @@ def _waits(opened: OpenWindow) -> list[str]:
 def test_one_that_is_edited_keeps_its_place(waiting: OpenWindow) -> None:
     opened = waiting
     composer = opened.window.composer
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     assert composer.text == "Two"
-    assert _waits(opened) == ["Editing: Two", "Three"]
+    assert waits(opened) == ["Editing: Two", "Three"]
     editor = opened.part(MessageEdit, "composer")
     QTest.keyClicks(editor, " and a half")
     QTest.keyClick(editor, Qt.Key.Key_Return)
-    assert _waits(opened) == ["Two and a half", "Three"]
+    assert waits(opened) == ["Two and a half", "Three"]
     assert composer.text == "half"
     assert opened.is_answering
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.keyClicks(editor, "!")
-    _press(opened, EDIT, 1)  # what was typed of the first stays
-    assert _waits(opened) == ["Two and a half!", "Editing: Three"]
-    _press(opened, REMOVE, 1)
-    assert _waits(opened) == ["Two and a half!"]
+    press(opened, EDIT, 1)  # what was typed of the first stays
+    assert waits(opened) == ["Two and a half!", "Editing: Three"]
+    press(opened, REMOVE, 1)
+    assert waits(opened) == ["Two and a half!"]
     assert composer.text == "half"
 
 
 def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> None:
     opened = waiting
     editor = opened.part(MessageEdit, "composer")
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.keyClicks(editor, " and a half")
     opened.press(Qt.Key.Key_Escape)
-    assert _waits(opened) == ["Two", "Three"]
+    assert waits(opened) == ["Two", "Three"]
     assert opened.window.composer.text == "half"
     assert opened.is_answering
     assert opened.notice == GIVEN_UP
     undo(opened)
     opened.until("change", lambda: opened.window.composer.text == "Two and a half")
-    assert _waits(opened)[0].startswith("Editing")
+    assert waits(opened)[0].startswith("Editing")
     opened.press(Qt.Key.Key_Escape)
     QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     opened.until("change", lambda: opened.window.composer.text == "Two and a half")
     assert opened.notice == "Your change to the waiting message is back"
-    _press(opened, REMOVE, 0)
-    assert _waits(opened) == ["Three"]
+    press(opened, REMOVE, 0)
+    assert waits(opened) == ["Three"]
     assert opened.notice == "The message is not sent"
     undo(opened)
-    opened.until("message", lambda: _waits(opened) == ["Two and a half", "Three"])
+    opened.until("message", lambda: waits(opened) == ["Two and a half", "Three"])
     assert opened.window.composer.text == "half"
-    _press(opened, EDIT, 1)
-    _press(opened, LEAVE, 1)
-    assert _waits(opened) == ["Two and a half", "Three"]
+    press(opened, EDIT, 1)
+    press(opened, LEAVE, 1)
+    assert waits(opened) == ["Two and a half", "Three"]
     assert opened.notice != GIVEN_UP
     opened.press(Qt.Key.Key_Escape)
     opened.until("end", lambda: not opened.is_answering)
@@ -169,7 +160,7 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
 def test_what_esc_dropped_is_offered_in_its_chat_alone(waiting: OpenWindow) -> None:
     opened, bar = waiting, waiting.window.notifications
     opened.until("chat in the list", lambda: "One" in titles(opened))
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
     opened.press(Qt.Key.Key_Escape)
     assert opened.notice == GIVEN_UP
@@ -199,7 +190,7 @@ def test_what_esc_dropped_can_be_a_message_of_its_own_once_its_own_was_sent(
     waiting: OpenWindow,
 ) -> None:
     opened, bar = waiting, waiting.window.notifications
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
     opened.press(Qt.Key.Key_Escape)
     assert opened.notice == GIVEN_UP
@@ -208,7 +199,7 @@ def test_what_esc_dropped_can_be_a_message_of_its_own_once_its_own_was_sent(
     assert opened.notice == GIVEN_UP
     opened.part(QPushButton, "sendWaitingButton").click()
     opened.until("other offer", lambda: opened.notice == TOO_LATE)
-    assert _waits(opened) == ["Three"]
+    assert waits(opened) == ["Three"]
     shown = bar.findChildren(QPushButton)
     assert "Undo" not in [each.text() for each in shown]
     next(each for each in shown if each.text() == TO_COMPOSER).click()
@@ -225,16 +216,16 @@ def test_what_esc_dropped_comes_back_as_the_draft_of_its_chat(
     """It came back in the chat that was shown by then, or in another message that was edited."""
     opened = waiting
     opened.until("chat in the list", lambda: "One" in titles(opened))
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.keyClicks(opened.part(MessageEdit, "composer"), " and a half")
     opened.press(Qt.Key.Key_Escape)
     assert opened.notice == GIVEN_UP
-    _press(opened, REMOVE, 0)
+    press(opened, REMOVE, 0)
     if is_elsewhere:
         opened.window.sidebar.new_chat.emit()
         opened.until("new chat", lambda: opened.window.composer.text == "")
     else:
-        _press(opened, EDIT, 0)
+        press(opened, EDIT, 0)
     opened.window.notifications.action_triggered.emit("waiting:1")  # its Undo
     if is_elsewhere:
         opened.open_chat("One")
@@ -243,15 +234,15 @@ def test_what_esc_dropped_comes_back_as_the_draft_of_its_chat(
         assert opened.window.composer.text == "Three"
         opened.press(Qt.Key.Key_Escape)
     opened.until("draft", lambda: opened.window.composer.text == "Two and a half\n\nhalf")
-    assert _waits(opened) == ["Three"]
+    assert waits(opened) == ["Three"]
 
 
 def test_a_file_that_was_counted_meanwhile_is_no_change(waiting: OpenWindow) -> None:
     opened, composer = waiting, waiting.window.composer
     composer.attachments.put_back((FilePart("notes.md", "# Notes", 7),))
     opened.press(Qt.Key.Key_Return)
-    opened.until("place in the queue", lambda: len(_waits(opened)) == 3)
-    _press(opened, EDIT, 2)
+    opened.until("place in the queue", lambda: len(waits(opened)) == 3)
+    press(opened, EDIT, 2)
     opened.until("count", lambda: composer.files[0].n_tokens > 0)
     opened.press(Qt.Key.Key_Escape)
     assert opened.notice == ""
@@ -265,14 +256,14 @@ def test_what_was_offered_for_the_draft_is_not_done_to_one_that_is_edited(
     for leave in (False, True):
         strip.remove(strip.add(FilePart("note.txt", "A note.", 7)))
         assert opened.notice == "note.txt removed"
-        _press(opened, LEAVE if leave else EDIT, 0)
+        press(opened, LEAVE if leave else EDIT, 0)
         assert opened.notice == ""
 
 
 def test_undo_takes_none_away(waiting: OpenWindow) -> None:
     opened = waiting
     editor = opened.part(MessageEdit, "composer")
-    _press(opened, EDIT, 1)
+    press(opened, EDIT, 1)
     for _ in range(3):
         QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert opened.window.composer.text == "Three"
@@ -284,127 +275,25 @@ def test_undo_takes_none_away(waiting: OpenWindow) -> None:
     opened.until("chat in the list", lambda: "One" in titles(opened))
     opened.open_chat("One")
     opened.until("message", lambda: opened.window.composer.text == "Three")
-    assert _waits(opened) == ["Two", "Editing: Three"]
+    assert waits(opened) == ["Two", "Editing: Three"]
     QTest.keyClicks(editor, "s")
     opened.press(Qt.Key.Key_Return)
-    assert _waits(opened) == ["Two", "Threes"]
+    assert waits(opened) == ["Two", "Threes"]
     assert opened.window.composer.text == "half"
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.keyClicks(editor, " o'clock")
     opened.window.close()
     opened.until("messages on disk", lambda: _waiting_on_disk() == ["Two o'clock", "Threes"])
 
 
-def test_they_wait_for_their_person_after_a_restart(
-    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
-) -> None:
-    """They were one draft with what was typed."""
-    remember(ENDLESS)
-    before, after = tmp_path / "before" / "m.gguf", tmp_path / "after" / "m.gguf"
-    before.parent.mkdir()
-    shutil.copy(small_path, before)
-    catalog = Catalog(minerva_home / "models.json", embedded=before)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        _wait(opened)
-    before.parent.rename(after.parent)  # as an update may do it
-    catalog = Catalog(minerva_home / "models.json", embedded=after)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        opened.until("draft", lambda: opened.window.composer.text == "half")
-        assert _waits(opened) == ["Two", "Three"]
-        assert not opened.is_answering
-        (why,) = [label for label in opened.window.findChildren(QLabel) if label.text() == NOT_YET]
-        assert why.isVisible()
-        opened.part(QPushButton, "sendWaitingButton").click()
-        opened.until("message in the transcript", lambda: "Two" in opened.transcript)
-        opened.until("model", lambda: opened.loaded_paths == [str(after)])
-        opened.until("answer", lambda: opened.is_answering)
-        assert _waits(opened) == ["Three"]
-        assert opened.window.composer.text == "half"
-
-
-@pytest.mark.parametrize(("was_there", "is_there"), [(False, False), (True, False), (False, True)])
-def test_what_waited_for_a_model_that_is_gone_goes_to_the_chosen_one(
-    qtbot: QtBot,
-    dressed_app: QApplication,
-    small_catalog: Catalog,
-    small_path: Path,
-    tmp_path: Path,
-    *,
-    was_there: bool,
-    is_there: bool,
-) -> None:
-    """The library still names it, so each was asked of it in vain, and spent. A file may come and
-    go after the start. Why they wait is the same whichever is the first."""
-    remember(ENDLESS)
-    mine = tmp_path / "mine.gguf"
-    shutil.copy(small_path, mine)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog, [mine])) as opened:
-        opened.until("model", lambda: opened.loaded_paths == [str(mine)])
-        _wait(opened)
-    away = mine.rename(tmp_path / "away")
-    if was_there:
-        away.rename(mine)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
-        opened.until("messages", lambda: _waits(opened) == ["Two", "Three"])
-        assert str(mine) in opened.model_paths
-        assert _why(opened) == NOT_YET
-        _press(opened, REMOVE, 0)
-        assert (_waits(opened), _why(opened)) == (["Three"], NOT_YET)
-        undo(opened)
-        opened.until("message", lambda: _waits(opened) == ["Two", "Three"])
-        assert _why(opened) == NOT_YET
-        if was_there:  # then it was chosen
-            opened.window.header.picker.selected.emit(str(small_path))
-            mine.rename(away)
-        elif is_there:
-            away.rename(mine)
-        opened.part(QPushButton, "sendWaitingButton").click()
-        asked_of = mine if is_there else small_path
-        opened.until("model", lambda: opened.loaded_paths == [str(asked_of)])
-        opened.until("answer", lambda: opened.is_answering)
-        assert _waits(opened) == ["Three"]
-
-
-def _why(opened: OpenWindow) -> str:
-    """What is said beside *Send now*."""
-    line = opened.part(QPushButton, "sendWaitingButton").parentWidget()
-    assert line is not None
-    return line.findChildren(QLabel)[0].text()
-
-
-def test_what_waited_over_a_restart_follows_an_answer_that_goes_on(
-    qtbot: QtBot, dressed_app: QApplication, minerva_home: Path, small_path: Path, tmp_path: Path
-) -> None:
-    """It was for a file that was elsewhere by then, which *Send now* alone looked for."""
-    remember(ENDLESS)
-    before, after = tmp_path / "before" / "m.gguf", tmp_path / "after" / "m.gguf"
-    before.parent.mkdir()
-    shutil.copy(small_path, before)
-    catalog = Catalog(minerva_home / "models.json", embedded=before)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        _wait(opened)
-    before.parent.rename(after.parent)
-    with closing(apsw.Connection(str(app_paths().database))) as chats:
-        short = msgspec.json.encode(SHORT).decode()
-        chats.execute("UPDATE conversations SET parameters = ?", (short,))
-    catalog = Catalog(minerva_home / "models.json", embedded=after)
-    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
-        opened.until("messages", lambda: _waits(opened) == ["Two", "Three"])
-        _press(opened, REMOVE, 0)
-        do(opened, 1, MessageAction.CONTINUE)
-        answered(opened, 4)
-        question, said = (view.message for view in views(opened)[2:])
-        assert (question.text, said.state) == ("Three", MessageState.COMPLETE)
-
-
 def test_what_was_edited_when_its_turn_came_is_sent_then(waiting: OpenWindow) -> None:
     opened = waiting
-    _press(opened, EDIT, 0)
+    press(opened, EDIT, 0)
     QTest.mouseClick(opened.part(QToolButton, "stopButton"), Qt.MouseButton.LeftButton)
     opened.until("end", lambda: not opened.is_answering)
     assert opened.part(QPushButton, "sendWaitingButton").isVisible()
     QTest.keyClicks(opened.part(MessageEdit, "composer"), " more")
     opened.press(Qt.Key.Key_Return)
     opened.until("message in the transcript", lambda: "Two more" in opened.transcript)
-    assert _waits(opened) == ["Three"]
+    assert waits(opened) == ["Three"]
     assert opened.window.composer.text == "half"
