@@ -72,13 +72,14 @@ class AnswerEditing:
             edited_at=now,
         )
         chat.add_version(edited, message_id)
+        edit = AnswerEdit(message_id, chat[edited.id])
         # Where a model was given the chat from this message on, it is from the new one on, too.
         chat.cuts = also_at(chat.cuts, message_id, edited.id)
         chat.updated_at = max(chat.updated_at, now)
         self._listener.on_branch_changed(session)
         await self._keeper.save_version(edited.id, message_id)
         self._listener.on_session_saved()
-        return AnswerEdit(message_id, chat[edited.id])
+        return edit
 
     async def undo(
         self, session: ChatSession, edit: AnswerEdit, removals: Removals | None = None
