@@ -21,6 +21,7 @@ from minerva_desktop.app.session_listener import SessionListener
 from minerva_desktop.chat.context_cut import also_at
 from minerva_desktop.chat.conversation import Conversation, Removal, new_id
 from minerva_desktop.chat.message import Message, MessageState, Role
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.turns import require_content
 from minerva_desktop.errors import InvalidRequest
 
@@ -71,23 +72,27 @@ class AnswerEditing:
             edited_at=now,
         )
         chat.add_version(edited, message_id)
+        edit = AnswerEdit(message_id, chat[edited.id])
         # Where a model was given the chat from this message on, it is from the new one on, too.
         chat.cuts = also_at(chat.cuts, message_id, edited.id)
         chat.updated_at = max(chat.updated_at, now)
         self._listener.on_branch_changed(session)
         await self._keeper.save_version(edited.id, message_id)
         self._listener.on_session_saved()
-        return AnswerEdit(message_id, chat[edited.id])
+        return edit
 
-    async def undo(self, session: ChatSession, edit: AnswerEdit) -> None:
-        """Have the answer say again what it said, with all below it. Where a model went on with the
-        edited version meanwhile, that stays beside it. Raises `InvalidRequest` while an answer is
-        written, and where one of both versions was deleted."""
+    async def undo(
+        self, session: ChatSession, edit: AnswerEdit, removals: Removals | None = None
+    ) -> None:
+        """Have the answer say again what it said, with all below it. The edited version stays
+        beside it where a model went on with it meanwhile, or one of the ``removals`` replied to it.
+        Raises `InvalidRequest` while an answer is written, and where one of both was deleted."""
         session.require_idle()
         chat, before_id, edited_id = self._conversation, edit.before_id, edit.edited.id
         if before_id not in chat or edited_id not in chat:
             raise InvalidRequest(CHANGED)
-        stays = chat[edited_id].text != edit.edited.text
+        is_awaited = removals is not None and removals.has_reply_to(edited_id)
+        stays = is_awaited or chat[edited_id].text != edit.edited.text
         replies = chat.hand_over(edited_id, before_id)
         removal = Removal(messages=(), moved_ids=(), leaf_id=None)
         if not stays:

@@ -22,6 +22,11 @@ class Removals:
         """What can come back."""
         return set(self._removals)
 
+    def has_reply_to(self, message_id: str) -> bool:
+        """Whether something that replied to that message can come back, where it is still there."""
+        gone = (message for removal in self._removals.values() for _, message in removal.messages)
+        return any(message.parent_id == message_id for message in gone)
+
     def add(self, removal: Removal) -> str:
         """Something was deleted; the id that `undo` takes for it."""
         removal_id = _id(removal)

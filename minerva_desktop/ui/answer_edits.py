@@ -11,6 +11,7 @@ from functools import partial
 from minerva_desktop.app.answer_editing import AnswerEdit
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import GONE, ChatSession
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_edit import MessageEdit
@@ -31,13 +32,16 @@ class AnswerEdits:
         session: Callable[[], ChatSession | None],
         library: Callable[[], ChatLibrary | None],
         show: Callable[[ChatSession], None],
+        removals: Callable[[str], Removals | None],
     ) -> None:
+        """``removals``: what was deleted of the chat with that id, if anything was."""
         self._window = window
         self._view = window.chat_view
         self._offers = offers
         self._session = session
         self._library = library
         self._show = show
+        self._removals = removals
 
     async def save(self, session: ChatSession, message_id: str, text: str) -> None:
         """Have the answer say ``text``. Who typed until then has the keyboard at it, from where the
@@ -66,7 +70,7 @@ class AnswerEdits:
             self._offers.undo(LATER, again, edit.edited.id, undone=UNDONE, is_of_chat=True)
             return
         place = self._view.scroll_position
-        await session.answers.undo(session, edit)
+        await session.answers.undo(session, edit, self._removals(session.conversation.id))
         if place is None:
             self._view.scroll_to_end()
         elif place.message_id == edit.edited.id:

@@ -73,8 +73,9 @@ class MessageActions(QObject):
         self._show = show
         self._presets = presets
         self._offers = Offers("messages:", window.notifications, tasks)
-        self._answers = AnswerEdits(window, self._offers, session, library, show)
         self._removals: dict[str, Removals] = {}  # by the chat's id
+        removals = self._removals.get
+        self._answers = AnswerEdits(window, self._offers, session, library, show, removals)
         self._view.events.retry_requested.connect(self._on_retry)
         self._view.events.action_requested.connect(self._on_action)
         self._view.events.branch_requested.connect(self._on_branch)

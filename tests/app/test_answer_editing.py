@@ -17,6 +17,7 @@ from minerva_desktop.chat.export_json import chats_to_json
 from minerva_desktop.chat.export_markdown import chat_to_markdown
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.parts import ReasoningPart
+from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied, InvalidRequest
 from tests.app.desk import DONE, MODEL, Desk
@@ -134,6 +135,18 @@ async def test_undo_keeps_what_a_model_wrote_behind_it(desk: Desk) -> None:
     assert session.conversation[edit.edited.id].text == "Three, four"
     assert session.conversation.siblings(ids[5]) == [ids[5], edit.edited.id]
     assert await on_disk(desk, session) == texts(session)
+
+
+async def test_undo_leaves_a_place_for_what_was_deleted_below(desk: Desk) -> None:
+    session, ids = await three_answers(desk)
+    edit = await session.answers.save(session, ids[3], "2")
+    removals = Removals()
+    removal_id = removals.add(await session.remove(ids[4], with_replies=True))
+    await session.answers.undo(session, edit, removals)
+    assert texts(session) == ["one", "ONE", "two", "TWO"]
+    await session.put_back(removals, removal_id)
+    assert texts(session) == ["one", "ONE", "two", "2", "three", "THREE"]
+    await on_disk(desk, session)
 
 
 async def test_a_complete_answer_goes_on_from_what_was_made_of_it(desk: Desk) -> None:

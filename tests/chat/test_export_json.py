@@ -60,21 +60,22 @@ def test_a_later_version_is_told_and_an_unknown_one() -> None:
 
 
 def test_a_chat_that_cannot_be_read_costs_itself_alone() -> None:
-    value = exported(*(make_conversation("a", title=title) for title in "ABCDEF"))
+    value = exported(*(make_conversation("a", title=title) for title in "ABCDEFG"))
     chats_ = value["chats"]
     chats_[0]["messages"][0]["parent_id"] = "nobody"
     chats_[1]["messages"][0]["role"] = "king"
     chats_[2]["id"] = "../../etc/passwd"
     chats_[3]["sampling"]["temperature"] = 99
     chats_[4]["messages"][0]["created_at"] = 1e18  # no calendar has it
+    chats_[5]["messages"][0]["edited_at"] = 1e18
     outcomes = read(json.dumps(value).encode())
-    assert [type(outcome) for outcome in outcomes] == [UnreadableChat] * 5 + [ImportedChat]
+    assert [type(outcome) for outcome in outcomes] == [UnreadableChat] * 6 + [ImportedChat]
     told = [(each.name, each.reason) for each in outcomes if isinstance(each, UnreadableChat)]
     assert told[0] == ("chat 1 “A”", "parent nobody is not in the conversation")
     assert told[1] == ("chat 2 “B”", "Invalid enum value 'king' - at `$.messages[0].role`")
     assert "is none of ours" in told[2][1]
     assert "temperature must be between 0.0 and 5.0" in told[3][1]
-    assert told[4][1] == "it has dates before the year 1970 or behind the year 9999"
+    assert told[4][1] == told[5][1] == "it has dates before the year 1970 or behind the year 9999"
 
 
 def test_fields_of_a_later_minerva_are_left_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -62,6 +64,18 @@ def test_all_that_is_known_is_said() -> None:
         "Context used": "1,305 tokens",
         "Guessed ahead": "60 of 80 were right",
     }
+
+
+def test_that_a_person_edited_it_is_said() -> None:
+    edited = msgspec.structs.replace(answer("Text"), edited_at=1_700_000_000.0)
+    facts = dict(facts_of(edited, "Tiny"))
+    when = f"{datetime.fromtimestamp(1_700_000_000.0).astimezone():%Y-%m-%d %H:%M:%S}"
+    assert list(facts) == ["Model", "Asked", "Edited"]
+    assert facts["Edited"] == f"by you, {when}"
+    gone_on = dict(facts_of(ended(edited, "Text and more", completion=DONE), "Tiny"))
+    words = ". The numbers are of what the model wrote behind that"
+    assert gone_on["Edited"] == f"by you, {when}{words}"
+    assert (gone_on["Ended"], gone_on["Answer"]) == ("by itself", "101 tokens, 66.7 tokens/s")
 
 
 @pytest.mark.parametrize(

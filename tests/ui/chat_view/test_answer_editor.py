@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
@@ -14,9 +15,11 @@ from minerva_desktop.chat.parts import ReasoningPart
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.thought_block import ThoughtBlock
+from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.chat_view.messages import answer, ended, question, streaming
 from tests.ui.chat_view.test_actions import names, row_under
+from tests.ui.chat_view.test_find import Finding
 from tests.ui.parts import part
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -173,6 +176,21 @@ def test_a_long_one_is_edited_in_sight_and_left_where_it_was(
     qtbot.waitUntil(lambda: not view.is_working())
     below = shown.geometry().bottom() - bar.value()
     assert view.viewport().height() / 2 < below < view.viewport().height()
+
+
+def test_find_and_copy_have_what_it_says_now(qtbot: QtBot, view: ChatView, icons: Icons) -> None:
+    asked, given = question("Capital of Australia?"), answer("Sydney.")
+    finding = Finding(qtbot, view, icons)
+    finding.open_chat(asked, given)
+    finding.look_for("a")
+    finding.until("1 of 5")
+    edited = msgspec.structs.replace(given, id="edited", text="It is *Canberra*.", edited_at=1.0)
+    view.change_messages([asked, edited])
+    finding.until("1 of 7")
+    shown = view.message_view("edited")
+    assert shown is not None
+    QTest.keyClick(shown.body, Qt.Key.Key_C, CONTROL)
+    assert QGuiApplication.clipboard().text() == "It is *Canberra*."
 
 
 @pytest.mark.parametrize("is_last", [True, False])
