@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from tests.ui.chat_view.messages import answer
+from tests.ui.chat_view.test_links import questions
 from tests.ui.chat_view.test_selection import Selecting, selected
 
 LINES = "\n".join(" ".join(f"{chr(97 + n)}{word}" for word in range(9)) + "  " for n in range(4))
@@ -138,3 +139,5 @@ def test_beside_a_link_there_is_none(person: Selecting) -> None:
         person.pointer(QEvent.Type.MouseButtonPress, body.viewport(), place)
         person.pointer(QEvent.Type.MouseButtonRelease, body.viewport(), place)
         assert [str(each.toString()) for each in opened] == found  # type: ignore[attr-defined]
+    (question,) = questions()  # whether it is to be opened
+    question.reject()
