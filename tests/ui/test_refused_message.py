@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minerva_desktop.ui.context_controller import KEEP_NEWEST, SUMMARISE
+from minerva_desktop.ui.prompt_room import Asked
 from tests.app.desk import DONE
 from tests.ui.asked_bench import Bench, until
 
@@ -74,9 +75,11 @@ async def test_it_goes_by_itself_behind_a_summary_that_ends_elsewhere(
     library, aside = bench.desk.library, bench.desk.engine.started[-1]
     library.on_answer_text(aside.answer_id, "All was counted.")
     library.on_answer_finished(aside.answer_id, DONE)
-    await until(lambda: here.conversation.cuts)
+    asked_again: list[Asked] = []
+    bench.room.asked_again.connect(asked_again.append)
+    await until(lambda: here.conversation.cuts and bench.notice == "")
+    assert len(asked_again) == (0 if more else 1)
     if more:
-        assert not here.is_answering
         assert here.conversation.draft == LONG + more
     else:
         await bench.until_started(6)
