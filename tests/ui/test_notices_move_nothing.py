@@ -127,7 +127,16 @@ def test_what_is_opened_below_a_notice_stays_where_it_was(reader: Reader) -> Non
     reader.forget(NOTICE)
     assert reader.place(SHORT[0]) == place
     reader.open(*SHORT)  # anew, and there is none
-    assert reader.place(SHORT[0]) < place
+    top = reader.place(SHORT[0])
+    assert top < place
+    reader.tell(NOTICE)
+    reader.open(*SHORT, LONG)
+    reader.value = 0
+    reader.forget(NOTICE)
+    assert (reader.value, reader.place(SHORT[0])) == (0, place)
+    wheel(reader.view, -360)
+    reader.value = 0
+    assert reader.place(SHORT[0]) == top  # as high as any chat begins
 
 
 def test_a_notice_that_goes_with_its_chat_leaves_no_gap(reader: Reader) -> None:
