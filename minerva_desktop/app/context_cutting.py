@@ -148,11 +148,11 @@ class Summariser:
         model_path: Path,
         count: CountTokens,
         n_ctx: int,
-        on_progress: Callable[[int, int], None],
+        on_progress: Callable[[float, int], None],
     ) -> str:
         """What comes before ``first_id``, whichever branch is shown, in a few sentences. A
         conversation that does not fit into the context is read piece by piece, each with the
-        summary of those before; ``on_progress`` hears how many of how many messages are read,
+        summary of those before; ``on_progress`` hears which share of how many messages is read,
         about. To cancel, cancel the awaiting task. Raises `ContextLimitExceeded` for a message that
         alone is too long, `InferenceError` where the model writes nothing, and what generating
         raises.
@@ -164,7 +164,7 @@ class Summariser:
         length = max(MIN_SUMMARY_TOKENS, int(n_ctx * SUMMARY_SHARE))
         sampling = SamplingParameters(temperature=0.0, max_tokens=length)
         done = 0
-        on_progress(done, len(older))  # to count many takes a while, too
+        on_progress(0.0, len(older))  # to count many takes a while, too
         await self._check_lengths(older, count, n_ctx - length)
         while done < len(older):
             n_read = await self._readable(text, older[done:], count, n_ctx - length)
@@ -174,7 +174,7 @@ class Summariser:
             if not text:  # it only thought, or ended at once
                 raise InferenceError("The model wrote no summary. Try again, or keep the newest")
             done += n_read
-            on_progress(done, len(older))
+            on_progress(done / len(older), len(older))
         return text
 
     async def _check_lengths(
@@ -203,7 +203,7 @@ class Summariser:
 
 
 def _tell(
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[float, int], None],
     done: int,
     n_read: int,
     total: int,
@@ -211,7 +211,7 @@ def _tell(
     n_all: int,
 ) -> None:
     """Of ``n_read`` messages behind ``done`` others, so many tokens of all are read."""
-    on_progress(done + n_read * min(n_tokens, n_all) // max(1, n_all), total)
+    on_progress((done + n_read * min(1.0, n_tokens / max(1, n_all))) / total, total)
 
 
 def _question(summary: str, messages: Sequence[Message]) -> tuple[ChatTurn, ...]:

@@ -37,6 +37,8 @@ from minerva_desktop.ui.prompt_room import Asked, PromptRoom
 from minerva_desktop.ui.regenerate_menu import regenerate_menu, variants_of
 from minerva_desktop.ui.tasks import UiTasks
 
+BUSY_DELETING = "An answer is still being written. Stop it, or delete the message after it."
+
 
 def place_in(conversation: Conversation, message_id: str) -> BranchPlace | None:
     """Where a message stands among its alternatives; None where it has none."""
@@ -97,6 +99,8 @@ class MessageActions(QObject):
                 self._tasks.start(self._resume(session, message_id))
             case MessageAction.BRANCH:
                 self._tasks.start(self._branch_off(session, message_id))
+            case MessageAction.DELETE if session.is_answering:  # by its key: a menu offers none
+                self._tell_busy(BUSY_DELETING)
             case MessageAction.DELETE:
                 self._tasks.start(self._remove(session, message_id, with_replies=False))
             case MessageAction.DELETE_BELOW:
@@ -234,13 +238,15 @@ class MessageActions(QObject):
             return
         is_answer = session.conversation[message_id].role is Role.ASSISTANT
         if session.is_answering:
-            words = ANSWER_WORDS.busy if is_answer else QUESTION_WORDS.busy
-            notice = Notice(NoticeKind.INFO, words, key=STILL_WRITING, is_of_chat=True)
-            self._window.notifications.show_notice(notice)
+            self._tell_busy(ANSWER_WORDS.busy if is_answer else QUESTION_WORDS.busy)
             return
         self._window.notifications.dismiss(STILL_WRITING)
         change = self._answers.save if is_answer else self._edit
         self._tasks.start(change(session, message_id, text))
+
+    def _tell_busy(self, words: str) -> None:
+        notice = Notice(NoticeKind.INFO, words, key=STILL_WRITING, is_of_chat=True)
+        self._window.notifications.show_notice(notice)
 
     async def _edit(self, session: ChatSession, message_id: str, text: str) -> None:
         """The editor stays open until the message is sent. Who changes it or closes it while it is

@@ -61,12 +61,12 @@ class Summaries(QObject):
         if library is not None:
             library.on_answer_read(answer_id, n_tokens, n_all)
 
-    def _show_progress(self, done: int, total: int) -> None:
-        words = f"Summarising {counted_messages(total)}"
-        if done < total:
-            words += f": {done:,} read" if done else "…"
-        else:
+    def _show_progress(self, share: float, n_messages: int) -> None:
+        words = f"Summarising {counted_messages(n_messages)}"
+        if share >= 1.0:
             words += ": all read, the summary is being written"
+        else:
+            words += f": {share:.0%} read".replace("%", " %") if share > 0 else "…"
         stop = NoticeAction("Stop", STOP_SUMMARY)
         notice = Notice(NoticeKind.INFO, words, actions=(stop,), key=self._key, stays=True)
         self._notifications.show_notice(notice)

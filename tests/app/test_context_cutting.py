@@ -112,7 +112,7 @@ class Reader:
     def __init__(self, conversation: Conversation, first: int, n_ctx: int) -> None:
         self.engine = RecordingEngine()
         self.asides = Asides(self.engine)
-        self.progress: list[tuple[int, int]] = []
+        self.progress: list[tuple[float, int]] = []
         first_id = conversation.active_branch()[first].id
         self.work = asyncio.ensure_future(
             Summariser(self.asides).summary(
@@ -120,8 +120,8 @@ class Reader:
             )
         )
 
-    def _on_progress(self, done: int, total: int) -> None:
-        self.progress.append((done, total))
+    def _on_progress(self, share: float, n_messages: int) -> None:
+        self.progress.append((share, n_messages))
 
     async def asked(self, number: int) -> str:
         """Wait for that question; its text."""
@@ -147,7 +147,7 @@ async def test_a_summary_of_what_is_before_a_cut() -> None:
     assert reader.engine.started[0].chat.variables == '{"enable_thinking":false}'
     reader.say(0, " They counted. ")
     assert await reader.work == "They counted."
-    assert reader.progress == [(0, 4), (4, 4)]
+    assert reader.progress == [(0.0, 4), (1.0, 4)]
 
 
 async def test_what_is_read_for_a_summary_is_told_as_it_is_read() -> None:
@@ -158,7 +158,7 @@ async def test_what_is_read_for_a_summary_is_told_as_it_is_read() -> None:
     reader.asides.on_answer_read("another", 5, 10)
     reader.say(0, "They counted.")
     await reader.work
-    assert [done for done, _ in reader.progress] == [0, 0, 2, 3, 4, 4]
+    assert [share for share, _ in reader.progress] == [0.0, 0.1, 0.5, 0.8, 1.0, 1.0]
 
 
 async def test_a_summary_is_of_its_branch_whichever_is_shown() -> None:
@@ -185,8 +185,9 @@ async def test_a_long_chat_is_read_in_pieces() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
     assert await reader.work == "Part more."
-    assert reader.progress[0] == (0, 8)
-    assert reader.progress[-1] == (8, 8)
+    assert reader.progress == sorted(reader.progress)
+    assert reader.progress[0] == (0.0, 8)
+    assert reader.progress[-1] == (1.0, 8)
 
 
 async def test_a_message_too_long_to_be_read_is_said() -> None:

@@ -55,7 +55,7 @@ def test_older_messages_are_summarised(opened: OpenWindow, monkeypatch: pytest.M
     begin, *_, end = [each for each in told if each.startswith("Summarising")]
     assert re.fullmatch(r"Summarising \d+ messages…", begin)
     assert end == f"{begin[:-1]}: all read, the summary is being written"
-    assert all(": 0 read" not in each for each in told)
+    assert all(": 0 " not in each for each in told)
     opened.until("message", lambda: "Which one do you like?" in opened.transcript)
     opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
     assert opened.notice == ""

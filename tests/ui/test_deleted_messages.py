@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Role
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
+from minerva_desktop.ui.message_actions import BUSY_DELETING
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation, make_message
 from tests.ui.open_window import OpenWindow
@@ -204,7 +205,7 @@ def test_del_deletes_the_message_with_the_keyboard_and_never_a_selection(
         opened.send("Three")
         opened.until("answer", lambda: opened.is_answering)
         QTest.keyClick(views(opened)[0].body, Qt.Key.Key_Delete)
-        opened.until("why not", lambda: "still being written" in opened.notice)
+        opened.until("why not", lambda: opened.notice == BUSY_DELETING)
         assert opened.transcript.startswith(whole)
         opened.press(Qt.Key.Key_Escape)
         opened.until("end of the answer", lambda: not opened.is_answering)

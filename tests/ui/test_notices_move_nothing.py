@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QPoint
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Message
@@ -127,7 +129,16 @@ def test_what_is_opened_below_a_notice_stays_where_it_was(reader: Reader) -> Non
     reader.forget(NOTICE)
     assert reader.place(SHORT[0]) == place
     reader.open(*SHORT)  # anew, and there is none
-    assert reader.place(SHORT[0]) < place
+    top = reader.place(SHORT[0])
+    assert top < place
+    reader.tell(NOTICE)
+    reader.open(*SHORT, LONG)
+    reader.value = 0
+    reader.forget(NOTICE)
+    assert (reader.value, reader.place(SHORT[0])) == (0, place)
+    wheel(reader.view, -360)
+    reader.value = 0
+    assert reader.place(SHORT[0]) == top  # as high as any chat begins
 
 
 def test_a_notice_that_goes_with_its_chat_leaves_no_gap(reader: Reader) -> None:
@@ -194,3 +205,24 @@ def test_an_editor_that_would_be_covered_comes_into_sight(reader: Reader) -> Non
     field: QWidget = part(reader.view, MessageEdit, "messageEdit")
     top = field.mapTo(reader.view.viewport(), QPoint(0, 0)).y()
     assert top >= 0
+
+
+def test_what_is_read_stays_where_it_is_when_one_looks_for_something(reader: Reader) -> None:
+    find = next(
+        each
+        for each in reader.window.findChildren(QShortcut)
+        if each.key() == QKeySequence(QKeySequence.StandardKey.Find)
+    )
+    reader.open(*SHORT, LONG)
+    for value, moves in ((300, False), (0, True)):  # the beginning makes way
+        reader.value = value
+        place = reader.place(LONG)
+        find.activated.emit()
+        reader.settle()
+        bar = part(reader.window, QWidget, "findBar")
+        assert bar.isVisible()
+        assert (reader.place(LONG) > place) == moves
+        QTest.keyClick(part(bar, QLineEdit, "findField"), Qt.Key.Key_Escape)
+        reader.settle()
+        assert not bar.isVisible()
+        assert (reader.place(LONG), reader.value) == (place, value)

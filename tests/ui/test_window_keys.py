@@ -287,15 +287,16 @@ def test_whatever_has_the_keyboard_shows_it(qtbot: QtBot, window: MainWindow) ->
     call = ToolCallPart(ToolCall("call-1", "look_up", '{"word": "sea"}'))
     rich = msgspec.structs.replace(answer(RICH), parts=(thought, call))
     view = window.chat_view
+    undo = NoticeAction("Undo", "undo")
+    window.notifications.show_notice(Notice(NoticeKind.INFO, "Deleted", "why", (undo,)))
+    window.parameters.toggle_action.setChecked(True)
+    window.resize(window.width(), 1_600)  # so that nothing scrolls
+    QApplication.processEvents()  # what is opened below a notice is not covered by it
     view.set_messages([question("One?"), rich])
     qtbot.waitUntil(lambda: len(window.findChildren(QScrollBar, "formulaBar")) == 1, timeout=20_000)
     for bar in window.findChildren(CodeBar)[1:]:
         bar.wrap.click()
     qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
-    undo = NoticeAction("Undo", "undo")
-    window.notifications.show_notice(Notice(NoticeKind.INFO, "Deleted", "why", (undo,)))
-    window.parameters.toggle_action.setChecked(True)
-    window.resize(window.width(), 1_600)  # so that nothing scrolls
     window.composer.focus_editor()
     qtbot.waitUntil(lambda: view.verticalScrollBar().maximum() == 0)
     unseen, names = [], set()

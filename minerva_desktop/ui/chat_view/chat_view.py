@@ -54,7 +54,7 @@ class ChatView(TranscriptArea):
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
         self._goal_moved = 0  # px by which the top edge moved down meanwhile
         self._left: ScrollPosition | None = None  # where there was more, until a person scrolls
-        self._last_value = 0
+        self._last_value = 0  # of the bar, where nothing is being moved
         self._pace = FlushPace(self, self._flush)
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
@@ -255,15 +255,12 @@ class ChatView(TranscriptArea):
     # -- scrolling ---------------------------------------------------------------------------
 
     @Slot()
-    def _arrange(
-        self, *, to_end: bool = False, place: ReadingPlace | None = None, value: int | None = None
-    ) -> None:
+    def _arrange(self, *, to_end: bool = False, place: ReadingPlace | None = None) -> None:
         """Lay the column out: ``place``, by default what is at the top, stays there, or the end;
-        also on the screen, where the top edge is elsewhere. ``value``: the bar's before that."""
+        also on the screen, where the top edge is elsewhere."""
         bar, to_end = self.verticalScrollBar(), to_end or self._following
-        value = bar.value() if value is None else value
-        place = None if to_end else place or self._messages.anchor(value)
-        moved = self._top.take(self.covered, value)
+        place = None if to_end else place or self._messages.anchor(self._last_value)
+        moved = self._top.take(self.covered, self._last_value)
         self._moving, height = True, self.viewport().height()
         # A little more on either side; the rest takes a new width in slices, from the end up.
         seen = range(bar.value() - height // 4, bar.value() + height + height // 4)
@@ -353,14 +350,17 @@ class ChatView(TranscriptArea):
 
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
-        if not self._moving:
-            # A step up is a wish to stay, however small it is.
-            steps_up = value < self._last_value
-            self._following = self.is_near_end and not steps_up and not self._messages.n_later
-            self._goal = self._left = None
-            self._show_jump()
-            self.scrolled.emit()
+        if self._moving:
+            return
+        # A step up is a wish to stay, however small it is.
+        steps_up = value < self._last_value
+        self._following = self.is_near_end and not steps_up and not self._messages.n_later
+        self._goal = self._left = None
         self._last_value = value
+        if self._top.gap and value and not self.verticalScrollBar().isSliderDown():
+            self._arrange()  # without the gap, as far as that is out of sight
+        self._show_jump()
+        self.scrolled.emit()
 
     def _show_jump(self) -> None:
         is_away = not self.is_near_end or self._messages.n_later > 0
@@ -381,12 +381,12 @@ class ChatView(TranscriptArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         bar = self.verticalScrollBar()
-        to_end, value = self._goal is None and self.is_at_end, bar.value()
+        to_end, top = self._goal is None and self.is_at_end, bar.value()
         hands, height = self._messages.hands, event.oldSize().height()
-        edited = None if hands is None else hands.edited_in(range(value, value + height))
+        edited = None if hands is None else hands.edited_in(range(top, top + height))
         self._moving = True  # Qt moves the bar where the view gets higher: no person does
         super().resizeEvent(event)
-        self._arrange(to_end=to_end, value=value)
+        self._arrange(to_end=to_end)
         if edited is not None and event.size().height() < height:  # a notice takes a part of it
             self.keep_in_sight(edited.editor_rect)
         if self._messages.has_work:

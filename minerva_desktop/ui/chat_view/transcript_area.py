@@ -37,10 +37,14 @@ class TranscriptArea(QScrollArea):
         self.verticalScrollBar().setSingleStep(10 * GRID)
 
     def keep_free(self, height: int) -> None:
-        """Leave ``height`` px above the messages to something else."""
+        """Leave ``height`` px above the messages to something else: what is read stays where it is,
+        but at the beginning of a chat, which makes way."""
         self._free = height
         mark = 0 if self._temporary.isHidden() else TemporaryMark.HEIGHT
+        if not self.verticalScrollBar().value():
+            self._top.begin()
         self.setViewportMargins(0, mark + height, 0, 0)
+        self._top.settle()
 
     def stand_below(self, above: QWidget) -> None:
         """What comes between this and ``above`` covers it, and moves nothing in it."""
@@ -48,8 +52,9 @@ class TranscriptArea(QScrollArea):
 
     @property
     def covered(self) -> int:
-        """How many px are, by what came above."""
-        return 0 if self._above is None else max(0, self.y() - self._above.geometry().bottom() - 1)
+        """How many px are, by what came above, or has some of its room (`keep_free`)."""
+        top = 0 if self._above is None else self.y() - self._above.geometry().bottom() - 1
+        return max(0, top) + self.viewport().y()
 
     def _begin_anew(self) -> None:
         """Another chat is about to be shown. A notice that comes or goes with it is no move."""
