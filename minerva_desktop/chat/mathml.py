@@ -40,6 +40,12 @@ _VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatr
 # A matrix and its brackets are one term, which may have a power.
 _BRACKETED = re.compile(r"\\begin\s*\{([pbBvV]matrix)\}")
 _BRACKETED_END = re.compile(r"\\end\s*\{([pbBvV]matrix)\}")
+# Lines around an array would be taken for those between its columns and rows.
+_ARRAY = re.compile(
+    r"(\\begin\s*\{array\}\s*\{)[\s|]*([^{}]*?)[\s|]*(\})(?:\s*\\hline(?![a-zA-Z]))*"
+)
+_ARRAY_END = re.compile(r"(?:\\hline\s*)+(\\end\s*\{array\})")
+_BARS = re.compile(r"\s*\|[\s|]*")
 _DOUBLE_DIGIT = re.compile(r"\\mathbb\s*(?:\{\s*(\d)\s*\}|(\d))")
 # What a row with a tag in it is made of: the tag is set where the row ends.
 _ROW_PART = re.compile(r"\\(?:tag|begin|end)(?![a-zA-Z])\*?|\\.|[{}]", re.DOTALL)
@@ -124,6 +130,8 @@ def prepared(tex: str) -> str:
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
     tex = _VARIANT.sub(r"\\\1{\2}", tex)
+    tex = _ARRAY.sub(lambda array: f"{array[1]}{_BARS.sub('|', array[2])}{array[3]}", tex)
+    tex = _ARRAY_END.sub(r"\1", tex)
     tex = _BRACKETED.sub(r"{\\begin{\1}", tex)
     tex = _BRACKETED_END.sub(r"\\end{\1}}", tex)
     tex = _DOUBLE_DIGIT.sub(lambda digit: chr(0x1D7D8 + int(digit[1] or digit[2])), tex)

@@ -58,7 +58,7 @@ class Decorations:
         self._paint_boxes(painter, first, last, theme, font)
         self._paint_bars(painter, first, last, theme)
         for index in range(first, last):
-            self._paint_row(painter, index, theme)
+            self._paint_row(painter, index, exposed, theme)
 
     @property
     def _measures(self) -> TextMeasures:
@@ -121,7 +121,7 @@ class Decorations:
         direction = self._writer.block(index).blockFormat().layoutDirection()
         return direction is Qt.LayoutDirection.RightToLeft
 
-    def _paint_row(self, painter: QPainter, index: int, theme: Theme) -> None:
+    def _paint_row(self, painter: QPainter, index: int, exposed: QRectF, theme: Theme) -> None:
         row = self._writer.rows[index]
         block = self._writer.block(index)
         if row.kind is Kind.RULE:
@@ -136,15 +136,21 @@ class Decorations:
             for column, runs in enumerate(row.cells):
                 if _has_code(runs):  # few have, and to ask Qt for all cells was half of painting
                     cell = self._document.findBlockByNumber(first + column)
-                    self._paint_chips(painter, cell, runs, 0, theme)
+                    self._paint_chips(painter, cell, runs, 0, exposed, theme)
         elif row.kind is not Kind.CODE:
             offset = len(row.marker) + 1 if row.marker else 0
-            self._paint_chips(painter, block, row.runs, offset, theme)
+            self._paint_chips(painter, block, row.runs, offset, exposed, theme)
 
     def _paint_chips(
-        self, painter: QPainter, block: QTextBlock, runs: tuple[Run, ...], offset: int, theme: Theme
+        self,
+        painter: QPainter,
+        block: QTextBlock,
+        runs: tuple[Run, ...],
+        offset: int,
+        exposed: QRectF,
+        theme: Theme,
     ) -> None:
-        """Rounded backgrounds behind inline code."""
+        """Rounded backgrounds behind inline code, as far as they are ``exposed``."""
         if not _has_code(runs):
             return
         painter.setPen(Qt.PenStyle.NoPen)
@@ -152,6 +158,8 @@ class Decorations:
         metrics = self._writer.formats.code_metrics
         layout = block.layout()
         origin = self._rect(block).topLeft()
+        seen = exposed.translated(-origin)
+        is_ascii = block.text().isascii()  # once: it is copied
         for run in runs:
             end = offset + self._writer.length(run)
             while Mark.CODE in run.mark and offset < end:
@@ -159,11 +167,12 @@ class Decorations:
                 if not line.isValid():
                     break
                 stop = min(end, line.textStart() + line.textLength())
-                left, right = _span_x(block, line, offset, stop)
-                top = line.y() + line.ascent() - metrics.ascent()
-                rect = QRectF(left, top, right - left, metrics.height())
-                rect.adjust(-CHIP_PADDING, -1, CHIP_PADDING, 1)
-                painter.drawRoundedRect(rect.translated(origin), CHIP_RADIUS, CHIP_RADIUS)
+                if seen.top() <= line.y() + line.height() and line.y() <= seen.bottom():
+                    left, right = _span_x(line, offset, stop, is_ascii=is_ascii)
+                    top = line.y() + line.ascent() - metrics.ascent()
+                    rect = QRectF(left, top, right - left, metrics.height())
+                    rect.adjust(-CHIP_PADDING, -1, CHIP_PADDING, 1)
+                    painter.drawRoundedRect(rect.translated(origin), CHIP_RADIUS, CHIP_RADIUS)
                 offset = max(stop, offset + 1)
             offset = end
 
@@ -180,9 +189,9 @@ def _last_row(box: tuple[int, int]) -> int:
     return box[1]
 
 
-def _span_x(block: QTextBlock, line: QTextLine, start: int, stop: int) -> tuple[float, float]:
-    """Between which x of ``line`` (px) the text of ``block`` from ``start`` to ``stop`` is."""
-    if block.text().isascii():  # it takes a third of the time, and all is read from the left
+def _span_x(line: QTextLine, start: int, stop: int, *, is_ascii: bool) -> tuple[float, float]:
+    """Between which x of ``line`` (px) the text of its block from ``start`` to ``stop`` is."""
+    if is_ascii:  # it takes a third of the time, and all is read from the left
         return position_x(line, start), position_x(line, stop)
     rects = [run.boundingRect() for run in line.glyphRuns(start, stop - start)]
     if not rects:

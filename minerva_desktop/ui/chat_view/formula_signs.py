@@ -26,7 +26,7 @@ def mend_signs(math: ET.Element) -> None:
         name = tag_name(element)
         if name == "mi" and element.text in LARGE_SIGNS:
             element.tag = element.tag.removesuffix("mi") + "mo"
-            element.set("largeop", "true")
+            element.attrib.update(largeop="true", rspace="0.125em")
         elif name == "mover" and element.get("accent") == "true":
             if element[1].text == _WIDE_HAT:  # wide is that of a word alone
                 element[1].text = _HAT

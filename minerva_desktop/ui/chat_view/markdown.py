@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from msgspec.structs import replace
 
 from minerva_desktop.chat.markdown_alerts import alert_of, without_first_line
 from minerva_desktop.chat.markdown_math import BLOCK, INLINE, add_formulas
@@ -66,10 +67,12 @@ Environment = dict[str, Any]  # markdown-it's: the link references known so far
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Where a block goes on whose beginning is settled: the number of a list's next item, the
-    cells that a table has already, or what stands for a quote in `Row.nest`."""
+    """Where a block goes on whose beginning is settled: the number of a list's next item, which is
+    in so many ``quotes``, the cells that a table has already, or what stands for a quote in
+    `Row.nest`."""
 
     number: int | None = None
+    quotes: int = 0
     cells: int | None = None
     quote: str = ""
 
@@ -191,11 +194,12 @@ class RowBuilder:
                 start = index
         return self._rows
 
-    def resume(self, block: Token) -> Resume:
-        """How that list or quote goes on, which was built last."""
-        if block.type == "blockquote_open":
-            return Resume(quote=self._quote)
-        return Resume(number=self.number)
+    def resume(self, block: Token, quotes: int | None) -> Resume:
+        """How that list or quote goes on, which was built last. ``quotes``: as in `InnerCut`."""
+        quote = self._quote if block.type == "blockquote_open" else ""
+        if quotes is None:
+            return Resume(quote=quote)
+        return Resume(number=self.number, quotes=quotes, quote=quote)
 
     def _block(self, tokens: Sequence[Token], lines: Sequence[str]) -> None:
         too_deep = any(token.level >= MAX_NESTING - 1 for token in tokens)
@@ -296,9 +300,10 @@ class RowBuilder:
         self._place_marker()
         start = token.attrGet("start")
         opened = OpenList(token.type == "ordered_list_open", 1 if start is None else int(start))
-        if not self._nest and self._resume.number is not None:
-            opened.number = self._resume.number
-            opened.items = 1
+        resume = self._resume
+        if resume.number is not None and len(self._nest) == resume.quotes:
+            opened.number, opened.items = resume.number, 1
+            self._resume = replace(resume, number=None)
         self._lists.append(opened)
         self._nest += LIST
 

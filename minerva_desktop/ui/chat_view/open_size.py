@@ -15,7 +15,7 @@ LONG_WORD = 200  # characters by which such a cut may come early
 QUOTE_COST = 8  # characters
 # However short, for the parser tries each of its rules on it: 6,000 lines of one letter in a note
 # took 0.3 s at a time.
-LEAST_LINE = 8  # characters
+LEAST_LINE = 16  # characters
 _MARKERS = re.compile(r"[>\s\-+*\d.)]*+")
 
 

@@ -22,6 +22,7 @@ from minerva_desktop.ui.chat_view.footnotes import (
     copied_footnotes,
     may_hold_footnotes,
 )
+from minerva_desktop.ui.chat_view.inner_cut import begins_block, first_line, inner_cut
 from minerva_desktop.ui.chat_view.markdown import (
     ALL_ROWS,
     Environment,
@@ -53,7 +54,6 @@ _AMBIGUOUS = re.compile(
     r"\\(?:\[|[a-z]{1,5}(?:\{[a-zA-Z]*\*?)?)?)$"
 )
 _TABLE_LINE = re.compile(r" {0,3}\|")
-_DELIMITER = re.compile(r"[>\s]*+(?=[:|\s]*+-)[-:|\s]*+$")  # also in a quote
 _DELIMITER_ROW = re.compile(r" {0,3}\|?[-:| ]*$")
 
 
@@ -97,6 +97,7 @@ class MarkdownStream:
         self._resume: Resume | None = None
         self._fence: _Fence | None = None
         self._inside_code = False  # whether what was read last is code in a list or a quote
+        self._paragraph_size = 0  # otherwise, as `OpenSize` has it
         self._settled: list[Row] = []
         self._delivered = 0
         self._finished = False
@@ -217,6 +218,8 @@ class MarkdownStream:
     def _cut_limit(self, last: Token | None) -> int:
         if last is None or last.type == "paragraph_open":
             return OPEN_LIMIT
+        if self._paragraph_size >= OPEN_LIMIT:  # in a list or a quote
+            return OPEN_LIMIT
         return CODE_CUT_LIMIT if self._inside_code else CUT_LIMIT
 
     # -- settling ----------------------------------------------------------------------------
@@ -226,15 +229,18 @@ class MarkdownStream:
         # A copy: what looks like a definition of a link may go on as something else.
         env = self._known_references()
         tokens = self._parser.blocks(_source(self._tail), env)
-        tops = [index for index, token in enumerate(tokens) if _begins_block(token, 0)]
+        tops = [index for index, token in enumerate(tokens) if begins_block(token, 0)]
         if not tops:
             return None
         # What a formula began that may go on could turn out to be a part of it.
         formula = open_line(self._tail)
         limit = len(self._tail) if formula is None else formula
-        begin = next((top for top in reversed(tops) if _first_line(tokens[top]) <= limit), tops[0])
+        begin = next((top for top in reversed(tops) if first_line(tokens[top]) <= limit), tops[0])
         last = tokens[begin]
-        self._inside_code = _growing_inline(tokens) is None
+        growing = _growing_inline(tokens)
+        self._inside_code = growing is None
+        paragraph = [] if growing is None else self._tail[first_line(growing) :]
+        self._paragraph_size = OpenSize(paragraph).characters
         builder = RowBuilder(self._parser, env, self._resume, part=self._part)
         if last.type == "table_open" and formula is None:
             # A row is final with its newline. The head stays: with it the next rows are rows.
@@ -243,12 +249,12 @@ class MarkdownStream:
             lines = self._tail[begins : begins + 2] + self._tail[ends:]
             self._keep_lines(lines, rows, Resume(cells=builder.cells), begins)
             return last
-        end = _inner_cut(tokens, begin, self._tail, limit)
+        end, quotes = inner_cut(tokens, begin, self._tail, limit)
         if end > 0:
-            self._forget_open_links(env, self._tail[: _first_line(tokens[end])])
+            self._forget_open_links(env, self._tail[: first_line(tokens[end])])
             rows = builder.build(tokens[:end], self._tail)
-            resume = builder.resume(last) if end > begin else None
-            self._keep_lines(self._tail[_first_line(tokens[end]) :], rows, resume)
+            resume = builder.resume(last, quotes) if end > begin else None
+            self._keep_lines(self._tail[first_line(tokens[end]) :], rows, resume)
         return last
 
     def _forget_open_links(self, env: Environment, done: list[str]) -> None:
@@ -322,39 +328,8 @@ def _source(lines: Sequence[str]) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _begins_block(token: Token, level: int) -> bool:
-    return token.level == level and token.nesting >= 0 and token.map is not None
-
-
-def _first_line(token: Token) -> int:
-    return token.map[0] if token.map is not None else 0
-
-
 def _is_open_fence(token: Token, line: int) -> bool:
-    return token.type == "fence" and _first_line(token) == line
-
-
-def _inner_cut(tokens: Sequence[Token], begin: int, lines: Sequence[str], limit: int) -> int:
-    """The index of the token that begins the last item of the list, or the last block of the
-    quote, that ``begin`` opens, up to the line ``limit``; ``begin`` when there is no later one to
-    cut before."""
-    if tokens[begin].type not in {"bullet_list_open", "ordered_list_open", "blockquote_open"}:
-        return begin
-    inner = [index for index in range(begin + 1, len(tokens)) if _begins_block(tokens[index], 1)]
-    firsts = ((index, _first_line(tokens[index])) for index in inner[1:])
-    safe = [
-        index
-        for index, first in firsts
-        if first <= limit and not _reads_otherwise(lines[first : first + 2])
-    ]
-    return safe[-1] if safe else begin
-
-
-def _reads_otherwise(lines: Sequence[str]) -> bool:
-    """Whether the first of ``lines``, without what came before it, may be the head of a table, as
-    the one below it says, or code, which is indented by far."""
-    is_head = "|" in lines[0] and (len(lines) == 1 or _DELIMITER.match(lines[1]))
-    return bool(is_head) or lines[0].expandtabs(4).startswith(" " * 4)
+    return token.type == "fence" and first_line(token) == line
 
 
 def _growing_inline(tokens: Sequence[Token]) -> Token | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 
 import msgspec
 
 from minerva_desktop.settings import USUAL_TEXT_SIZE
-from minerva_desktop.ui.chat_view.rows import LIST, Kind, Row
+from minerva_desktop.ui.chat_view.rows import LIST, QUOTE, Kind, Row
 
 # All px at the usual size.
 BODY_PX = 15
@@ -117,10 +118,21 @@ def _plain_gap(row: Row, above: Row) -> int:
     if Kind.FORMULA in {row.kind, above.kind} and Kind.HEADING not in {row.kind, above.kind}:
         return FORMULA_GAP if above.kind is Kind.FORMULA else OVER_FORMULA
     in_alert = above.kind is Kind.ALERT is not row.kind and row.nest[:1] == above.nest[:1]
-    if in_alert or (row.tight and above.kind in {Kind.TEXT, Kind.HEADING}):
+    if in_alert or (
+        row.tight and above.kind in {Kind.TEXT, Kind.HEADING} and _is_beside(row, above)
+    ):
         return ITEM_GAP
     if row.kind is Kind.HEADING and above.kind is not Kind.RULE:
         return HEADING_GAPS[row.level - 1]
     if above.kind is Kind.HEADING:
         return 2 * ITEM_GAP
     return RULE_GAP if above.kind is Kind.RULE else PARAGRAPH_GAP
+
+
+def _is_beside(row: Row, above: Row) -> bool:
+    """Whether no quote ends between the two."""
+    same = sum(
+        1
+        for _ in takewhile(lambda pair: pair[0] == pair[1], zip(row.nest, above.nest, strict=False))
+    )
+    return QUOTE not in above.nest[same:]

@@ -30,6 +30,7 @@ from minerva_desktop.time_limit import time_limit
 from minerva_desktop.ui.chat_view.foreign_text import mark_foreign_text
 from minerva_desktop.ui.chat_view.formula_signs import ROWS, mend_signs
 from minerva_desktop.ui.chat_view.labelled_arrow import mark_labelled_arrows
+from minerva_desktop.ui.chat_view.lined_table import mark_lined_tables
 
 EM = 100.0  # units of an outline that make up the size of its font
 MAX_WIDTH = 400.0  # em
@@ -47,6 +48,7 @@ _COLUMNS = re.compile(r"<mtable(?![^>]* columnspacing=)")
 ALIGNED_GAP, OTHER_GAP, COLUMN_GAP = "0.5em", "0.4em", "0.6em"
 
 _SCRIPTS = frozenset(("msub", "msup", "msubsup", "munder", "mover", "munderover"))
+_CLOSING = frozenset(")]")
 _THIN = "0.125em"  # ziamath takes it for a third more, too
 
 
@@ -89,6 +91,7 @@ def _laid_out(markup: str) -> Drawing:
     mend_signs(source)
     set_limits(source, is_display=source.get("display") == "block")
     mark_labelled_arrows(source)
+    mark_lined_tables(source)
     _set_operators_apart(source)
     mark_foreign_text(source, loadedfonts["default"])
     formula = Math(source, size=EM)
@@ -108,7 +111,7 @@ def _laid_out(markup: str) -> Drawing:
 
 def _set_operators_apart(math: ET.Element) -> None:
     """A thin space between an operator that is a word and the letter, number, fraction or root
-    behind it, where ziamath leaves none, or loses it to the limits."""
+    behind it, where ziamath leaves none, or loses it to the limits, and one before it."""
     for operator in math.iter():
         if operator.get("movablelimits") == "false":
             operator.set("rspace", "0")  # or its limits were not in the middle
@@ -117,20 +120,26 @@ def _set_operators_apart(math: ET.Element) -> None:
             continue
         parts = list(row)
         for at in reversed(range(1, len(parts))):
-            word = _first(parts[at - 1], _SCRIPTS)
+            word, behind = _first(parts[at - 1], _SCRIPTS), _first(parts[at], _SCRIPTS | ROWS)
             lacks = _lacks_space(word, has_scripts=word is not parts[at - 1])
-            if lacks and _is_term(_first(parts[at], _SCRIPTS | ROWS)):
+            lacks = lacks and _is_term(behind)
+            if lacks:
                 word.set("rspace", "0")
+            if lacks or (_is_operator(behind) and (_is_term(word) or word.text in _CLOSING)):
                 space = row.tag.removesuffix(tag_name(row)) + "mspace"
                 row.insert(at, ET.Element(space, {"width": _THIN}))
 
 
 def _lacks_space(word: ET.Element, *, has_scripts: bool) -> bool:
+    is_spaced = tag_name(word) == "mi" or word.text in spaced_operators
+    return _is_operator(word) and (has_scripts or not is_spaced)
+
+
+def _is_operator(word: ET.Element) -> bool:
+    """Whether it is one that is a word: no sign, and no letters that are none."""
     text = word.text or ""
-    if len(text) < 2 or not text[0].isalpha() or word.get("mathvariant") is not None:
-        return False  # a sign, or letters that are no operator
-    is_spaced = tag_name(word) == "mi" or text in spaced_operators
-    return tag_name(word) in ("mi", "mo") and (has_scripts or not is_spaced)
+    is_word = len(text) > 1 and text[0].isalpha() and word.get("mathvariant") is None
+    return is_word and tag_name(word) in ("mi", "mo")
 
 
 def _is_term(element: ET.Element) -> bool:

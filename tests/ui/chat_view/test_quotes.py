@@ -6,7 +6,7 @@ from PySide6.QtCore import QPoint, QRect
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
-from minerva_desktop.ui.chat_view.text_measures import INDENT
+from minerva_desktop.ui.chat_view.text_measures import INDENT, ITEM_GAP, PARAGRAPH_GAP
 from minerva_desktop.ui.theme import LIGHT
 from tests.ui.chat_view.test_formulas import shown
 from tests.ui.chat_view.test_right_to_left import caret
@@ -34,3 +34,12 @@ def test_a_bar_that_is_painted_in_parts_has_no_gap(qtbot: QtBot, view: ChatView)
     for y in range(8, bar.height(), 2):
         part = body.grab(QRect(0, y, bar.width(), 2)).toImage()
         assert part.pixelColor(1, 1) == whole.pixelColor(1, y + 1), y
+
+
+def test_what_follows_a_quote_in_a_list_stands_apart_from_it(qtbot: QtBot, view: ChatView) -> None:
+    source = "1. one\n   > quote\n\n   1. within\n   2. next\n2. > two\n3. three"
+    document = shown(qtbot, view, source).body.document()
+    blocks = [document.findBlockByNumber(number) for number in range(document.blockCount())]
+    gaps = {block.text().split("\t")[-1]: block.blockFormat().topMargin() for block in blocks}
+    assert gaps["within"] == gaps["three"] == PARAGRAPH_GAP
+    assert gaps["next"] == gaps["two"] == ITEM_GAP

@@ -243,11 +243,13 @@ def test_an_operator_may_be_named_by_more_than_letters(name: str) -> None:
         (r"a \pmod{n}", r"a \quad(\mathrm{mod}\;n)"),
         (r"\frac12 \lVert v \rVert", r"\frac12 \| v \|"),
         (r"\mathbb{1}_A", "\U0001d7d9_A"),
+        (r"2\sin x", r"2\,\sin x"),
+        (r"(x)\log_2 y", r"(x)\,\log_2 y"),
     ],
 )
 def test_signs_are_set_as_tex_does(tex: str, alike: str) -> None:
     made, expected = typeset(tex, display=True), typeset(alike, display=True)
-    assert made.width == pytest.approx(expected.width, abs=0.05)
+    assert made.width == pytest.approx(expected.width, abs=0.06)
     assert made.ascent == pytest.approx(expected.ascent, abs=0.1)
 
 
@@ -258,6 +260,30 @@ def test_brackets_are_as_high_as_the_sum_in_them_and_a_matrix_has_a_power() -> N
     assert max(brackets) - min(brackets) > 0.9 * (inside.ascent + inside.descent) * typesetting.EM
     matrix = r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}"
     assert typeset(rf"{matrix}^{{-1}}", display=True).width > typeset(matrix, display=True).width
+
+
+@pytest.mark.parametrize(
+    ("array", "n_columns", "n_rows"),
+    [
+        (r"{c|cc} & 0 & 1 \\ \hline 0 & 0 & 1 \\ 1 & 1 & 0", 1, 1),
+        (r"{|c|c||c|} \hline p & q & r \\ \hline T & F & T \\ \hline", 2, 1),
+        (r"{cc} a & b \\ c & d \\ \hline e & f", 0, 1),
+        (r"{cc|c} 1 & 2 & 3", 1, 0),
+        (r"{ccc} 1 & 2 & 3", 0, 0),
+    ],
+)
+def test_an_array_has_the_lines_between_its_columns_and_rows(
+    array: str, n_columns: int, n_rows: int
+) -> None:
+    drawing = typeset(rf"\begin{{array}}{array} \end{{array}}", display=True)
+    plain = array.replace("|", "").replace(r"\hline", "")
+    bare = typeset(rf"\begin{{array}}{plain} \end{{array}}", display=True)
+    n_points = drawing.path.elementCount() - bare.path.elementCount()
+    rectangle = 5  # points
+    assert n_points == rectangle * (n_columns + n_rows)
+    box, inner = drawing.path.boundingRect(), bare.path.boundingRect()
+    assert (box.height() > inner.height()) == (n_columns > 0)
+    assert (box.width() > inner.width()) == (n_rows > 0)
 
 
 def test_an_operator_stands_at_its_bracket_and_letters_of_chemistry_together() -> None:
