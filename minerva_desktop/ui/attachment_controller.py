@@ -56,6 +56,7 @@ class AttachmentController(QObject):
         self._tasks = tasks
         self._offers = Offers("attachments:", window.notifications, tasks)
         self._readings: dict[str, FileReading] = {}
+        self._removed: set[str] = set()  # files that their notices offer to bring back
         self._too_long = ""  # the file that `TOO_LONG` is about
         composer, strip = self._composer, self._strip
         composer.attach_requested.connect(self._on_attach_requested)
@@ -201,6 +202,9 @@ class AttachmentController(QObject):
         if self._too_long and self._strip.item(self._too_long) is None:
             self._too_long = ""
             self._window.notifications.dismiss(TOO_LONG)
+        for item_id in [each for each in self._removed if self._strip.item(each) is not None]:
+            self._removed.discard(item_id)
+            self._offers.hide(item_id)  # it is back
 
     @Slot()
     def _on_sent(self) -> None:
@@ -213,14 +217,14 @@ class AttachmentController(QObject):
         if item.part is not None:
             self._offers.dismiss(PASTED)
             # No step of the window's Ctrl+Z: the composer has its own.
-            work = partial(self._put_back, item.part)
+            work = partial(self._bring_back, item)
             self._offers.do(f"{item.name} removed", "Undo", work, item.id)
+            self._removed.add(item.id)
         if not self._strip.items:
             self._composer.focus_editor()
 
-    async def _put_back(self, part: FilePart) -> None:
-        if all(each.text is not part.text for each in self._strip.files):  # by Ctrl+Z already
-            self._strip.add(part)
+    async def _bring_back(self, item: AttachedFile) -> None:
+        self._strip.bring_back(item)
         self._composer.focus_editor()
 
     async def _inline(self, item_id: str, part: FilePart) -> None:

@@ -146,6 +146,27 @@ class AttachmentStrip(QScrollArea):
             self._use(tuple(item for item in self._items if item.part is None))
         self.sent.emit()
 
+    def bring_back(self, removed: AttachedFile) -> None:
+        """Undo the removal of a file, as the last change of the message or as one more; nothing
+        where it is there."""
+        part = removed.part
+        if part is None or any(each.text is part.text for each in self.files):
+            return
+        is_last = bool(self._undo) and removed in self._undo[-1][1]
+        if not (is_last and self.undo()):
+            self._remember()
+            self._use((*self._items, removed))
+
+    @property
+    def n_undoable(self) -> int:
+        """How many changes `undo` could undo one after the other, with those of the text."""
+        return len(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether something was undone, and nothing changed since."""
+        return bool(self._redo)
+
     def undo(self) -> bool:
         """Undo the last change, if it came after the last one of the text; whether it did."""
         return self._step(self._undo, self._redo, lambda then, now: then >= now)

@@ -28,6 +28,7 @@ from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.message_past import MessagePast
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.ui.waiting_messages import WaitingMessages
 
@@ -92,7 +93,8 @@ class Composer(QWidget):
         self._attach.setObjectName("attachButton")
         self.waiting = WaitingMessages(icons)
         self.attachments = AttachmentStrip(icons, self._editor.document())
-        # Asked by Ctrl+Z before the text: whether something else was undone, that came later.
+        self.past = MessagePast(self._editor, self.attachments)
+        # Asked by Ctrl+Z before text and files: whether something else was undone, that came later.
         self.undo_beyond: Callable[[], bool] = bool
         self._hint = QLabel()
         self._hint.setObjectName("composerHint")
@@ -169,6 +171,7 @@ class Composer(QWidget):
             self._editor.start_over(text)
         else:
             self._editor.document().clearUndoRedoStacks()
+        self.past.begin()
         self.attachments.start_over(files)
 
     def clear(self) -> None:
@@ -180,16 +183,6 @@ class Composer(QWidget):
         """Take in what was to be sent and could not be, before what there is."""
         self.attachments.put_back(files)
         self._editor.set_text(text + self.text)
-
-    def revision(self) -> int:
-        """How often the text was changed."""
-        return self._editor.document().revision()
-
-    @property
-    def has_past(self) -> bool:
-        """Whether there is something to undo in the text, or was: who holds Ctrl+Z stops there."""
-        document = self._editor.document()
-        return document.isUndoAvailable() or document.isRedoAvailable()
 
     def show_hint(self, words: str) -> None:
         """Say what is wrong with the message as it stands; nothing for an empty text, or what there
@@ -333,7 +326,7 @@ class Composer(QWidget):
             part.setMaximumWidth(width)
 
     def _undo_other(self) -> bool:
-        return self.attachments.undo() or self.undo_beyond()
+        return self.undo_beyond() or self.attachments.undo()
 
     @property
     def _has_content(self) -> bool:

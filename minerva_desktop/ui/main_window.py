@@ -224,13 +224,18 @@ class MainWindow(QMainWindow):
 
     def _undo_from_composer(self) -> bool:
         """Take back what was done last in the window, if it came after the last change of what is
-        written; whether it did."""
+        written; whether it did. Who holds Ctrl+Z stops where all of that is undone."""
         bar = self.notifications
-        is_last = bar.undo_steps.is_last_change or not self.composer.has_past
-        return is_last and bar.undo_last()
+        return bar.undo_steps.is_next and not self.composer.past.is_undone and bar.undo_last()
+
+    def _undo_elsewhere(self) -> None:
+        """Take back what was done last, in the composer, too, where that came after."""
+        bar = self.notifications
+        if bar.undo_steps.is_next or not self.composer.past.undo():
+            bar.undo_last()
 
     def _make_keys(self) -> WindowKeys:
-        self.notifications.undo_steps.revision = self.composer.revision
+        self.notifications.undo_steps.past = self.composer.past.mark
         self.composer.undo_beyond = self._undo_from_composer
         parts = (
             self.composer,
@@ -241,7 +246,7 @@ class MainWindow(QMainWindow):
             self.parameters,
             self.status,
         )
-        return WindowKeys(self.composer, self.chat_view, parts, self.notifications.undo_last)
+        return WindowKeys(self.composer, self.chat_view, parts, self._undo_elsewhere)
 
     @property
     def _chat_finder(self) -> ChatFinder:

@@ -8,35 +8,46 @@ from collections.abc import Callable
 import msgspec
 
 MAX_STEPS = 100  # beyond, the oldest is forgotten
+# Which message is written, by its number, and how many changes of it can be undone.
+Past = tuple[int, int]
+
+
+def _no_message() -> Past:
+    return 0, 0
 
 
 class UndoStep(msgspec.Struct, frozen=True):
     """``text`` says that it was undone, ``callback_id`` undoes it, ``identity`` is its notice's;
-    ``revision`` is how often the message that is written had been changed by then."""
+    ``past`` is what `UndoSteps.past` was by then."""
 
     text: str
     callback_id: str
     identity: str
-    revision: int
+    past: Past
 
 
 class UndoSteps:
-    """The steps that can be undone, in the order in which they were done. ``revision`` says how
-    often the message that is written was changed, which has a Ctrl+Z of its own."""
+    """The steps that can be undone, in the order in which they were done. ``past`` tells of the
+    message that is written, which has a Ctrl+Z of its own."""
 
     def __init__(self) -> None:
-        self.revision: Callable[[], int] = int
+        self.past: Callable[[], Past] = _no_message
         self._steps: list[UndoStep] = []
 
     @property
-    def is_last_change(self) -> bool:
-        """Whether the message has not been changed since the last step."""
-        return bool(self._steps) and self._steps[-1].revision == self.revision()
+    def is_next(self) -> bool:
+        """Whether there is a step, and no change of the message can be undone that came after
+        it: it was all done to another message, or so many changes are older."""
+        if not self._steps:
+            return False
+        message, n_changes = self.past()
+        then, n_older = self._steps[-1].past
+        return n_changes <= (n_older if message == then else 0)
 
     def add(self, text: str, callback_id: str, identity: str, undone: str = "") -> None:
         """``text`` says what was done, and ``undone`` that it was undone."""
         undone = undone or f"Undone: {text}"
-        self._steps.append(UndoStep(undone, callback_id, identity, self.revision()))
+        self._steps.append(UndoStep(undone, callback_id, identity, self.past()))
         del self._steps[:-MAX_STEPS]
 
     def take_last(self) -> UndoStep | None:

@@ -38,7 +38,7 @@ class WindowKeys(QObject):
         composer: Composer,
         chat_view: ChatView,
         parts: Sequence[QWidget],
-        undo: Callable[[], bool],
+        undo: Callable[[], None],
     ) -> None:
         """``undo`` takes back what was done last."""
         super().__init__(composer)
