@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,6 +108,22 @@ def test_several_long_prompts_keep_an_answer_waiting_no_longer_than_one() -> Non
     steps = [take_step(scheduler) for _ in range(4)]
     reads = [[(c.sequence.request_id, c.count) for c in step] for step in steps]
     assert reads == [[(1, 1), (each, 128)] for each in (4, 2, 4, 2)]
+
+
+def test_nor_do_long_prompts_of_answers_that_are_the_same_again() -> None:
+    """Those are read in pieces of up to 63 anyway: as many as one step had room for."""
+    scheduler = new_scheduler(n_batch=512, n_running=4, n_cells=16384)
+    scheduler.use_threads(2)
+    scheduler.add(Sequence(1, [5], None))
+    take_step(scheduler)
+    for request_id, n_tokens in ((2, 3000), (3, 2000)):
+        tokens = new_sequence(request_id, n_tokens).tokens
+        scheduler.add(Sequence(request_id, tokens, 8, steady_until=sys.maxsize))
+    for _ in range(4):
+        step = take_step(scheduler)
+        assert [c.count for c in step if c.sequence.request_id == 1] == [1]
+        assert sum(c.count for c in step if c.sequence.request_id != 1) <= 128
+        assert {c.sequence.request_id for c in step} == {1, 2, 3}
 
 
 def test_an_answer_with_other_adapters_does_not_wait_longer_either() -> None:

@@ -206,9 +206,9 @@ class BatchFiller:
 
         Apart, a chunk is there in full or not at all, lest other prompts decide how it is cut; a
         small last one may be a little more than there is room for, and small ones that share
-        decodes may be more, too (`_shared_pieces`). Long ones whose answer is a random one are cut
-        anywhere: while ``others_wait`` for a token, all of them have `ROWS_BESIDE` rows. With the
-        ``n_decoding`` rows of ``decoding`` in the same batch, they share what is left.
+        decodes may be more, too (`_shared_pieces`). While ``others_wait`` for a token, all long
+        ones (`_is_long`) have `ROWS_BESIDE` rows. With the ``n_decoding`` rows of ``decoding`` in
+        the same batch, they share what is left.
         """
         n_first = 1 if self._oldest_first else 0
         rest = sorted(prompts[n_first:], key=lambda s: len(s.tokens) - s.n_computed)
@@ -222,10 +222,12 @@ class BatchFiller:
                 continue
             start = sequence.n_computed
             n_left = len(sequence.tokens) - start
-            is_long = apart and others_wait and sequence.is_random and n_left > ROWS_BESIDE
+            is_long = others_wait and self._is_long(sequence, n_left)
+            if is_long and long_room < STEADY_ROWS:
+                continue
             if apart and self._may_share(sequence):
-                is_only = len(prompts) == 1
-                pieces, room = self._shared_pieces(n_left, room, budget, is_only=is_only)
+                by_and_by = is_long or len(prompts) == 1
+                pieces, room = self._shared_pieces(n_left, room, budget, by_and_by=by_and_by)
             else:
                 pieces = self._own_piece(sequence, long_room if is_long else n_left, budget)
             long_room -= sum(pieces) if is_long else 0
@@ -234,6 +236,15 @@ class BatchFiller:
                 start += count
                 budget -= count
         return chunks
+
+    def _is_long(self, sequence: Sequence, n_left: int) -> bool:
+        """Whether a prompt, of which ``n_left`` tokens are to be computed, should be read by and by
+        while others wait, and may be without another answer."""
+        if not self._prompts_apart:
+            return False
+        if sequence.is_random:
+            return n_left > ROWS_BESIDE
+        return len(sequence.tokens) > self._n_batch and self._may_share(sequence)
 
     def _own_piece(self, sequence: Sequence, count: int, budget: int) -> list[int]:
         """How many of the next ``count`` tokens of a prompt are to be computed, if any."""
@@ -250,21 +261,21 @@ class BatchFiller:
         return [count] if count > 0 and (count <= budget or squeezes_in) else []
 
     def _shared_pieces(
-        self, n_left: int, room: int, budget: int, *, is_only: bool
+        self, n_left: int, room: int, budget: int, *, by_and_by: bool
     ) -> tuple[list[int], int]:
         """How many tokens of a prompt that has ``n_left`` are in each of the next decodes, of which
         the first has ``room`` for so many; and the room that the last has for others.
 
         Small prompts that come together are read in one step, though it gets longer by up to
         ``n_batch``: with a step for those that are left over, all whose answers have begun would
-        wait twice. For one that has more left than that, none gets longer. And ``is_only``: one
+        wait twice. For one that has more left than that, none gets longer. And ``by_and_by``: one
         that comes alone is read by and by, beside the others.
         """
         pieces: list[int] = []
         least = -self._n_batch if n_left <= self._n_batch else 0
         while n_left and budget > least:
             room = room if room > 1 else self._shared_rows
-            count = _equal_piece(n_left, room) if is_only else min(n_left, room)
+            count = _equal_piece(n_left, room) if by_and_by else min(n_left, room)
             if n_left == count + 1 and count > 2:
                 count -= 1  # the row that is left over would need company
             if count > max(budget, self._n_batch // 8):
@@ -273,7 +284,7 @@ class BatchFiller:
             n_left -= count
             room -= count
             budget -= count
-            if is_only:
+            if by_and_by:
                 break
         return pieces, room
 
