@@ -269,12 +269,12 @@ class BatchFiller:
         Small prompts that come together are read in one step, though it gets longer by up to
         ``n_batch``: with a step for those that are left over, all whose answers have begun would
         wait twice. For one that has more left than that, none gets longer. And ``by_and_by``: one
-        that comes alone is read by and by, beside the others.
+        that comes alone, or is long, has a piece in each step, beside the others.
         """
         pieces: list[int] = []
         least = -self._n_batch if n_left <= self._n_batch else 0
         while n_left and budget > least:
-            room = room if room > 1 else self._shared_rows
+            room = room if room >= (WORTH_JOINING if by_and_by else 2) else self._shared_rows
             count = _equal_piece(n_left, room) if by_and_by else min(n_left, room)
             if n_left == count + 1 and count > 2:
                 count -= 1  # the row that is left over would need company
