@@ -157,8 +157,8 @@ class ChatSession:
         once: bool = False,
     ) -> None:
         """Answer the question ``message_id``, or that of the answer ``message_id``, beside which
-        the new one stands, or in its place where it failed at once; ``sampling`` counts for it
-        alone, and ``once`` for it alone the model does, too. Raises as `send`."""
+        the new one stands, or in its place where it says nothing; ``sampling`` counts for it alone,
+        and ``once`` for it alone the model does, too. Raises as `send`."""
         self.require_idle()
         if sampling is None and not once and is_void(self.conversation, message_id):
             await self.resume(message_id, model_path)

@@ -136,11 +136,11 @@ class _Thought:
 
 
 def is_void(conversation: Conversation, answer_id: str) -> bool:
-    """Whether that answer failed before it said anything, and has nothing behind it."""
+    """Whether that answer ended early, before it said anything, and has nothing behind it."""
     answer = conversation[answer_id]
-    is_empty = not answer.text and not answer.parts
-    is_failed = answer.role is Role.ASSISTANT and answer.state is MessageState.FAILED
-    return is_failed and is_empty and all(each.parent_id != answer_id for each in conversation)
+    is_empty = answer.role is Role.ASSISTANT and not answer.text and not answer.parts
+    is_cut = answer.state in {MessageState.FAILED, MessageState.STOPPED, MessageState.INTERRUPTED}
+    return is_empty and is_cut and all(each.parent_id != answer_id for each in conversation)
 
 
 def going_on(cut: Message, model: str, sampling: SamplingParameters) -> Message:

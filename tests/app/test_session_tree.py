@@ -298,12 +298,21 @@ async def test_an_answer_that_failed_at_once_is_answered_in_its_place(desk: Desk
     await desk.says(session, "Welcome")
     again = session.conversation[failed.id]
     assert (again.text, again.state, again.error) == ("Welcome", MessageState.COMPLETE, None)
+    await session.retry(failed.id, MODEL)
+    session.stop()
+    session.on_answer_finished(str(session.answer_id), CANCELLED)
+    await session.settle()
+    stopped = session.conversation.active_branch()[-1]
+    assert (stopped.text, stopped.state) == ("", MessageState.STOPPED)
+    await session.retry(stopped.id, MODEL)
+    await desk.says(session, "Come in")
+    assert session.conversation.siblings(first.id) == [first.id, failed.id, stopped.id]
     # What said something stays beside the next one, as does what another model is to answer once.
     await session.retry(failed.id, MODEL)
     session.on_answer_failed(str(session.answer_id), EngineDied("It ended"))
     await session.settle()
     await session.retry(session.conversation.active_branch()[-1].id, MODEL, once=True)
-    assert len(session.conversation.siblings(first.id)) == 4
+    assert len(session.conversation.siblings(first.id)) == 5
     await session.close()
     stored = await desk.store.load(session.conversation.id)
     assert stored.siblings(first.id) == session.conversation.siblings(first.id)

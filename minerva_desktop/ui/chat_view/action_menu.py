@@ -11,7 +11,7 @@ from functools import partial
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
-from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
+from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, KEYS, MessageAction
 from minerva_desktop.ui.chat_view.copy_keys import AS_MARKDOWN, MARKDOWN_KEYS
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.selection_keeper import SelectionKeeper
@@ -20,9 +20,6 @@ from minerva_desktop.ui.icons import Icons
 
 # A line above these.
 NEW_GROUP = {MessageAction.REGENERATE, MessageAction.BRANCH, MessageAction.DELETE}
-# What does the same where the message has the keyboard (`RichTextView`).
-KEYS = {MessageAction.EDIT: QKeySequence("F2"), MessageAction.DELETE: QKeySequence("Del")}
-COPY_KEYS = QKeySequence(QKeySequence.StandardKey.Copy)  # the selection or, without one, all of it
 
 
 def message_menu(
@@ -45,15 +42,15 @@ def message_menu(
     if link:
         copy_link = menu.addAction("Copy link address")
         copy_link.triggered.connect(partial(QGuiApplication.clipboard().setText, link))
-    keys = KEYS if selection.exists else {MessageAction.COPY: COPY_KEYS, **KEYS}
+    copies_selection = selection.exists
     for action in actions:
         if action in NEW_GROUP:
             menu.addSeparator()
         entry = menu.addAction(icons.icon(ICONS[action], "muted"), action.value)
         entry.setEnabled(not (is_busy and action in CHANGE_THE_CHAT))
         entry.triggered.connect(partial(trigger, action))
-        if action in keys:
-            _show_keys(entry, keys[action])
+        if action in KEYS and not (copies_selection and action is MessageAction.COPY):
+            _show_keys(entry, QKeySequence(KEYS[action]))
     return menu
 
 
@@ -61,7 +58,7 @@ def add_selection(menu: PopupMenu, icons: Icons, selection: SelectionKeeper) -> 
     """Offer to copy what is selected in the transcript."""
     icon = icons.icon("copy", "muted")
     for words, keys, copy in (
-        ("Copy selection", COPY_KEYS, selection.copy),
+        ("Copy selection", QKeySequence(KEYS[MessageAction.COPY]), selection.copy),
         (AS_MARKDOWN, MARKDOWN_KEYS, selection.copy_markdown),
     ):
         entry = menu.addAction(icon, words)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QToolButton, QWidget
 
-from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, MessageAction
+from minerva_desktop.ui.chat_view.actions import CHANGE_THE_CHAT, ICONS, KEYS, MessageAction
 from minerva_desktop.ui.chat_view.copy_button import SIZE, CopyButton
 from minerva_desktop.ui.chat_view.message_parts import ending_text
 from minerva_desktop.ui.controls import icon_button
@@ -45,11 +45,13 @@ class ActionRow(QWidget):
         self._view: MessageView | None = None
         self.setObjectName("messageActions")
         self.setAccessibleName("Actions")
-        self._copy = CopyButton(icons, "Copy message", self._source, self)
+        keys = KEYS[MessageAction.COPY]
+        self._copy = CopyButton(icons, "Copy message", self._source, self, shortcut=keys)
         self._buttons: dict[MessageAction, QToolButton] = {}
         for action in SHOWN:
             label = action.value.removesuffix("…")
-            button = icon_button(icons, ICONS[action], label, size=SIZE)
+            keys = KEYS.get(action, "")
+            button = icon_button(icons, ICONS[action], label, shortcut=keys, size=SIZE)
             button.setParent(self)
             button.clicked.connect(partial(self._trigger, action))
             self._buttons[action] = button

@@ -34,6 +34,8 @@ CHANGE_THE_CHAT = frozenset(
         MessageAction.DELETE_BELOW,
     }
 )
+# What does the same where the message has the keyboard (`RichTextView`), and nothing is selected.
+KEYS = {MessageAction.COPY: "Ctrl+C", MessageAction.EDIT: "F2", MessageAction.DELETE: "Del"}
 ICONS = {
     MessageAction.COPY: "copy",
     MessageAction.EDIT: "edit",

@@ -22,9 +22,17 @@ class CopyButton(QToolButton):
     control characters are shown."""
 
     def __init__(
-        self, icons: Icons, label: str, source: Callable[[], str], parent: QWidget
+        self,
+        icons: Icons,
+        label: str,
+        source: Callable[[], str],
+        parent: QWidget,
+        *,
+        shortcut: str = "",
     ) -> None:
+        """``shortcut`` is only named."""
         super().__init__(parent)
+        self._tip = plain_tip(label, shortcut)
         self._copy = icons.icon("copy", "muted")
         self._done = icons.icon("check", "success")
         self._label = label
@@ -54,4 +62,4 @@ class CopyButton(QToolButton):
         self._timer.stop()
         self.setIcon(self._copy)
         self.setAccessibleName(self._label)
-        self.setToolTip(plain_tip(self._label))
+        self.setToolTip(self._tip)

@@ -142,6 +142,9 @@ def test_the_menu_of_a_message_names_its_keys(qtbot: QtBot, view: ChatView) -> N
     edit, delete = {"Edit": "F2"}, {"Delete this message": "Del"}
     whole = {"Copy as Markdown": "Ctrl+C", **edit, **delete}
     assert keys(answered) == keys(asked) == whole
+    _body(view, asked).setFocus(Qt.FocusReason.TabFocusReason)
+    tips = [each.toolTip() for each in view.findChildren(QToolButton) if each.isVisible()]
+    assert {"Copy message (Ctrl+C)", "Edit (F2)"} <= set(tips)
     QTest.keyClick(_body(view, answered), Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     parts = {"Copy selection": "Ctrl+C", "Copy selection as Markdown": "Ctrl+Shift+C"}
     assert keys(answered) == {**parts, **edit, **delete}
