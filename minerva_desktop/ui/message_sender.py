@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QObject, Slot
 
@@ -46,6 +47,9 @@ class MessageSender(QObject):
         self._tasks = tasks
         self._session = session
         self._begun = asyncio.Event()
+        # Waiting messages, by id, that were sent while an older one was held in the composer.
+        self._younger: set[str] = set()
+        self._holding: dict[ChatSession, asyncio.Task[Any]] = {}  # sends what is held there
         self._edit = WaitingEdit(window, models, tasks, session)
         composer = self._composer
         composer.submitted.connect(self._on_submitted)
@@ -76,8 +80,9 @@ class MessageSender(QObject):
             why = EDITED
         edited = session.editing.message
         self._composer.set_leavable(edited is not None)
+        is_paused = session.is_paused and self._room.held_draft(session) is None
         self._composer.waiting.show_messages(
-            session.queued, is_paused=session.is_paused, why=why, edited=edited
+            session.queued, is_paused=is_paused, why=why, edited=edited
         )
         self._edit.follow(session)
 
@@ -85,11 +90,13 @@ class MessageSender(QObject):
     def _on_submitted(self, text: str) -> None:
         """It stays in the composer until it is known to fit. A waiting message that was changed is
         counted when it is its turn."""
-        if self._edit.submit():
+        if self._edit.submit() or self._queue_behind_held():
             return
         files = self._composer.files
         asked = self._asked(text, files)
-        if asked is not None and self._room.must_wait(asked):
+        if asked is not None and self._room.is_held(asked.session):
+            self._room.show_held()  # that goes first
+        elif asked is not None and self._room.may_lack(asked):
             self._tasks.start(self._send_if_it_fits(asked))
         else:
             self._composer.clear()
@@ -101,9 +108,44 @@ class MessageSender(QObject):
         session, path = self._session(), self._models.current_path
         if session is None or path is None:
             return None
-        is_whole = not (session.is_answering or session.sending.is_counting)
+        is_idle = not (session.is_answering or session.sending.is_counting)
+        is_first = self._place_in(session) == 0
         branch = session.conversation.active_branch()
-        return Asked(session, path, branch, text, files, is_whole=is_whole)
+        return Asked(
+            session,
+            path,
+            branch,
+            text,
+            files,
+            is_whole=is_idle and is_first,
+            goes_on=is_idle and not is_first,
+        )
+
+    def _place_in(self, session: ChatSession) -> int:
+        """How many wait that are older than what stands in the composer."""
+        ids = [queued.id for queued in session.queued]
+        return next((at for at, each in enumerate(ids) if each in self._younger), len(ids))
+
+    def _queue_behind_held(self) -> bool:
+        """Have what was typed behind a message that is held in the composer, and the files that
+        were added, wait as one of its own; whether there is any."""
+        session, path = self._session(), self._models.current_path
+        held = None if session is None else self._room.held_draft(session)
+        composer = self._composer
+        if session is None or path is None or held is None:
+            return False
+        n_files = len(held.files)
+        files, added = composer.files[:n_files], composer.attachments.items[n_files:]
+        more = composer.text.removeprefix(held.text).lstrip("\n")
+        more_files = tuple(item.part for item in added if item.part is not None)
+        if not _begins_with(composer.text, files, held) or not (more.strip() or more_files):
+            return False
+        session.enqueue(more, path, more_files)
+        self._younger.add(session.queued[-1].id)
+        composer.set_text(held.text)
+        for item in added:
+            composer.attachments.take(item.id)
+        return True
 
     @Slot()
     def _on_changed(self) -> None:
@@ -117,8 +159,16 @@ class MessageSender(QObject):
     async def _send_if_it_fits(self, asked: Asked) -> None:
         """What is typed while it is counted stays. Who changes it or the model meanwhile has to
         send it again."""
-        if await self._room.is_free(asked) and self._take(asked):
-            await _say(asked)
+        session, task = asked.session, asyncio.current_task()
+        if task is not None:
+            self._holding[session] = task
+        try:
+            if await self._room.is_free(asked) and self._take(asked):
+                await self._say(asked)
+            elif session is self._session():
+                self.show_waiting(session)  # for its person, again
+        finally:
+            self._holding.pop(session, None)
 
     def _take(self, asked: Asked) -> bool:
         """Take the message out of where its person left it; whether it was there. Nothing is
@@ -143,6 +193,8 @@ class MessageSender(QObject):
     ) -> bool:
         """Whether the first waiting message of ``session`` fits behind ``reply_to``; where it does
         not, that is told."""
+        if queued.id in self._younger and (holding := self._holding.get(session)) is not None:
+            await asyncio.wait([holding])  # and then another may be the first
         if session.sending.is_from_disk:
             await self._models.refresh()  # files may have come or gone since
             session.sending.find_models(self._models.in_place_of)
@@ -157,7 +209,7 @@ class MessageSender(QObject):
         await self._begun.wait()  # a person may be quicker than the start
         asked = asked or self._asked(text, files)
         if asked is not None and not asked.session.is_gone:
-            await _say(asked)
+            await self._say(asked)
             return
         self._composer.put_back(text, files)
         if asked is not None:
@@ -165,6 +217,21 @@ class MessageSender(QObject):
         if self._session() is None:
             return  # `UnopenedChats` says why the chats are not open
         raise ModelNotFound("There is no model to answer. Add a GGUF file first.")
+
+    async def _say(self, asked: Asked) -> None:
+        """Behind what is being done, and in the branch that was shown when it was sent off. What
+        was counted alone, because an answer was being written, is counted with that, if it has
+        ended since. Where older ones wait for their person, they go first, now."""
+        session = asked.session
+        place = self._place_in(session)
+        self._younger.difference_update(each.id for each in session.queued)
+        is_idle = not session.is_answering and not session.sending.is_counting
+        if is_idle and asked.is_whole:
+            await session.send(asked.text, asked.path, asked.files, asked.reply_to)
+            return
+        session.enqueue(asked.text, asked.path, asked.files, place)
+        if is_idle and (asked.goes_on or place == 0):
+            await session.send_queued(asked.reply_to)
 
     # -- messages that wait ------------------------------------------------------------------
 
@@ -189,21 +256,6 @@ class MessageSender(QObject):
             self._composer.submit()  # as it is changed so far
         elif session is not None:
             self._tasks.start(session.send_queued())
-
-
-async def _say(asked: Asked) -> None:
-    """Behind what is being done, and in the branch that was shown when it was sent off. What was
-    counted alone, because an answer was being written, is counted with that, if it has ended
-    since."""
-    session = asked.session
-    is_idle = not session.is_answering and not session.sending.is_counting
-    if is_idle and asked.is_whole:
-        await session.send(asked.text, asked.path, asked.files, asked.reply_to)
-        return
-    is_next = is_idle and not session.queued
-    session.enqueue(asked.text, asked.path, asked.files)
-    if is_next:
-        await session.send_queued(asked.reply_to)
 
 
 def _begins_with(text: str, files: Files, asked: Asked) -> bool:

@@ -55,7 +55,8 @@ class Asked(msgspec.Struct, frozen=True):
     """What is about to be asked of the model at ``path``: ``branch`` of the session's chat, and
     behind it ``text`` with ``files``, or the message that ``edited`` is to become, if any. ``then``
     is done once that fits; None: a person does it. ``is_whole`` False: what of the chat there will
-    be is not known yet."""
+    be is not known yet; ``goes_on``: because older messages wait for their person, which go first
+    then."""
 
     session: ChatSession
     path: Path
@@ -64,6 +65,7 @@ class Asked(msgspec.Struct, frozen=True):
     files: Files = ()
     then: Work | None = None
     is_whole: bool = True
+    goes_on: bool = False
     edited: Message | None = None
 
     @property
@@ -99,8 +101,9 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class _Held(msgspec.Struct, frozen=True):
-    """Whether it fits is being counted, of which ``words`` say what it is about."""
+    """Whether ``asked`` fits is being counted, of which ``words`` say what it is about."""
 
+    asked: Asked
     count: asyncio.Task[bool]
     words: str
 
@@ -154,9 +157,10 @@ class PromptRoom(QObject):
         """Whether something is counted for that chat."""
         return session in self._held
 
-    def must_wait(self, asked: Asked) -> bool:
-        """Whether that cannot be begun at once."""
-        return self.is_held(asked.session) or self.may_lack(asked)
+    def held_draft(self, session: ChatSession) -> Asked | None:
+        """The message that is counted for that chat, and stands in its composer meanwhile."""
+        held = self._held.get(session)
+        return held.asked if held is not None and held.asked.is_draft else None
 
     async def is_free(self, asked: Asked) -> bool:
         """Whether that can be begun: it fits, and was not given up, nor its chat deleted. What is
@@ -169,7 +173,7 @@ class PromptRoom(QObject):
         if not self.may_lack(asked):
             return not session.is_gone
         count = asyncio.ensure_future(self._load_and_count(asked))
-        self._held[session] = _Held(count, self._words_of(asked))
+        self._held[session] = _Held(asked, count, self._words_of(asked))
         self._holds.start()
         try:
             await asyncio.wait([count])
