@@ -5,36 +5,19 @@ the test lets it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.parts import FilePart, files_in
-from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.app.desk import MODEL
-from tests.ui.asked_bench import Bench, asked_bench, until
+from tests.ui.asked_bench import Bench, until
 from tests.ui.parts import part
 
 LONG = "word " * 70  # more bytes than the context has tokens
 NOTE = FilePart("note.txt", "A note.", 7)
 OTHER = FilePart("other.txt", "Another.", 8)
-
-
-@pytest.fixture
-async def bench(
-    qtbot: QtBot,
-    dressed_app: QApplication,
-    icons: Icons,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Bench]:
-    async with asked_bench(qtbot, icons, tmp_path, monkeypatch) as bench:
-        yield bench
 
 
 def _waits(bench: Bench) -> list[str]:
