@@ -43,6 +43,7 @@ class _View:
 
     def __init__(self, parent: QObject) -> None:
         self.events = MessageEvents(parent)
+        self.messages = self
         self.edits: dict[str, str] = {}
         self.cut_mark: QObject | None = None
         self.offered: list[tuple[str, AnswerHelp]] = []
