@@ -158,7 +158,8 @@ class MessageActions(QObject):
         self, session: ChatSession, message_id: str, place: QPoint
     ) -> None:
         path = self._model_path()
-        has_text = bool(session.conversation[message_id].text.strip())
+        answer = session.conversation[message_id]
+        has_text = bool(answer.text.strip())
         menu = regenerate_menu(
             self._window.icons,
             self._window,
@@ -167,6 +168,7 @@ class MessageActions(QObject):
             variants_of(session.conversation.sampling, self._presets().presets),
             partial(self._retry_with, session, message_id),
             partial(self._ask, session, message_id) if has_text else None,
+            is_again=answer.model == model_name(path),
         )
         menu.popup(place)
 

@@ -69,13 +69,17 @@ def regenerate_menu(
     variants: Sequence[Variant],
     retry: Retry,
     ask: Callable[[str], None] | None,
+    *,
+    is_again: bool = True,
 ) -> PopupMenu:
-    """The menu, not shown yet. ``retry`` gets the path of a model and the parameters (None: the
-    chat's own), ``ask`` what to say to it about the answer; None where that says nothing."""
+    """The menu, not shown yet. ``is_again``: the model at ``current`` gave the answer. ``retry``
+    gets the path of a model and the parameters (None: the chat's own), ``ask`` what to say to it
+    about the answer; None where that says nothing."""
     menu = PopupMenu(parent)
     menu.setObjectName("regenerateMenu")
     name = next((item.name for item in items if item.path == current), "")
-    again = menu.addAction(icons.icon("reset", "muted"), f"Again with {_short(name)}")
+    verb = "Again with" if is_again else "With"
+    again = menu.addAction(icons.icon("reset", "muted"), f"{verb} {_short(name)}")
     again.triggered.connect(partial(retry, current, None))
     menu.setActiveAction(again)
     if variants:
@@ -91,8 +95,9 @@ def regenerate_menu(
         entry.triggered.connect(partial(retry, item.path, None))
     if ask is not None:
         menu.addSeparator()
-        for label, words in (("Ask for it shorter", SHORTER), ("Ask for it longer", LONGER)):
-            menu.addAction(label).triggered.connect(partial(ask, words))
+        for icon, words in (("shorter", SHORTER), ("longer", LONGER)):
+            entry = menu.addAction(icons.icon(icon, "muted"), f"Ask for it {icon}")
+            entry.triggered.connect(partial(ask, words))
     return menu
 
 

@@ -101,3 +101,11 @@ def test_an_answer_without_words_is_not_asked_about(qtbot: QtBot, icons: Icons) 
     qtbot.addWidget(parent)
     menu = regenerate_menu(icons, parent, ITEMS[:1], "/m/tiny.gguf", (), print, None)
     assert [each.text() for each in menu.actions()] == ["Again with Tiny"]
+
+
+def test_a_model_that_gave_another_answer_does_not_do_it_again(qtbot: QtBot, icons: Icons) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    path = "/m/tiny.gguf"
+    menu = regenerate_menu(icons, parent, ITEMS[:1], path, (), print, None, is_again=False)
+    assert [each.text() for each in menu.actions()] == ["With Tiny"]

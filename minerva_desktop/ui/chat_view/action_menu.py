@@ -40,7 +40,7 @@ def message_menu(
         add_selection(menu, icons, selection)
     link = body.take_menu_link()
     if link:
-        copy_link = menu.addAction("Copy link address")
+        copy_link = menu.addAction(icons.icon("copy", "muted"), "Copy link address")
         copy_link.triggered.connect(partial(QGuiApplication.clipboard().setText, link))
     copies_selection = selection.exists
     for action in actions:
