@@ -95,8 +95,8 @@ class MessageActions(QObject):
                 self._tasks.start(self._resume(session, message_id))
             case MessageAction.BRANCH:
                 self._tasks.start(self._branch_off(session, message_id))
-            case MessageAction.DELETE if session.is_answering:  # by its key: a menu offers none
-                self._tell_busy(BUSY_DELETING)
+            case MessageAction.DELETE | MessageAction.DELETE_BELOW if session.is_answering:
+                self._tell_busy(BUSY_DELETING)  # by the key: a menu offers neither
             case MessageAction.DELETE:
                 self._tasks.start(self._remove(session, message_id, with_replies=False))
             case MessageAction.DELETE_BELOW:
