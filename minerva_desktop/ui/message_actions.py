@@ -334,7 +334,7 @@ class MessageActions(QObject):
         if session is None or session.conversation.id != conversation_id:
             if library is None:
                 return
-            session = await library.open_session(conversation_id)
+            session = await library.open_again(conversation_id)
             self._show(session)
         if session.is_answering:
             again = partial(self._put_back, conversation_id, removal_id, words)
