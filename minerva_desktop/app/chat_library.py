@@ -264,6 +264,15 @@ class ChatLibrary:
         """Take chats out of the trash."""
         await self._store.restore(conversation_ids)
 
+    async def open_again(self, conversation_id: str) -> ChatSession:
+        """As `open_session`, out of the trash where the chat is there: it could be lost while
+        somebody goes on in it."""
+        trashed = await self._store.list_conversations(in_trash=True)
+        if any(chat.id == conversation_id for chat in trashed):
+            await self.restore([conversation_id])
+            self._listener.on_session_saved()
+        return await self.open_session(conversation_id)
+
     async def destroy(self, conversation_ids: Sequence[str]) -> None:
         """Destroy chats that are in the trash, for good."""
         await self._store.destroy(conversation_ids)

@@ -99,8 +99,8 @@ class MessageActions(QObject):
                 self._tasks.start(self._resume(session, message_id))
             case MessageAction.BRANCH:
                 self._tasks.start(self._branch_off(session, message_id))
-            case MessageAction.DELETE if session.is_answering:  # by its key: a menu offers none
-                self._tell_busy(BUSY_DELETING)
+            case MessageAction.DELETE | MessageAction.DELETE_BELOW if session.is_answering:
+                self._tell_busy(BUSY_DELETING)  # by the key: a menu offers neither
             case MessageAction.DELETE:
                 self._tasks.start(self._remove(session, message_id, with_replies=False))
             case MessageAction.DELETE_BELOW:
@@ -345,7 +345,7 @@ class MessageActions(QObject):
         if session is None or session.conversation.id != conversation_id:
             if library is None:
                 return
-            session = await library.open_session(conversation_id)
+            session = await library.open_again(conversation_id)
             self._show(session)
         if session.is_answering:
             again = partial(self._put_back, conversation_id, removal_id, words)

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QListView, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.message import Role
@@ -27,6 +27,7 @@ from tests.ui.test_message_actions import (
     on_disk,
     open_chat,
     remember,
+    titles,
     undo,
     views,
 )
@@ -209,3 +210,24 @@ def test_del_deletes_the_message_with_the_keyboard_and_never_a_selection(
         assert opened.transcript.startswith(whole)
         opened.press(Qt.Key.Key_Escape)
         opened.until("end of the answer", lambda: not opened.is_answering)
+
+
+def test_undo_in_a_chat_that_was_deleted_meanwhile_brings_that_back(open_app: OpenApp) -> None:
+    """The chat was open and still in the trash, from which it would have gone for good."""
+    count = make_conversation("One", "Un", "Two", "Deux", title="Count")
+    on_disk(count, make_conversation("River", "Fleuve", title="River"))
+    with closing(open_app()) as opened:
+        open_chat(opened, "Count", "Deux")
+        whole = opened.transcript
+        do(opened, 2, MessageAction.DELETE)
+        opened.until("notice", lambda: opened.notice == "Message “Two” deleted")
+        QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
+        opened.until("notice", lambda: opened.notice == "Chat deleted")
+        opened.until("other chat", lambda: "Count" not in titles(opened))
+        part(opened.window, QPushButton, "noticeMoreButton").click()
+        assert opened.notice == "Message “Two” deleted"
+        undo(opened)
+        opened.until("message", lambda: opened.transcript == whole)
+        opened.until("chat in the list", lambda: "Count" in titles(opened))
+    texts = [message.text for message in from_disk(count.id).active_branch()]
+    assert texts == ["One", "Un", "Two", "Deux"]

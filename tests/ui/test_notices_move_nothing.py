@@ -128,9 +128,12 @@ def test_what_is_opened_below_a_notice_stays_where_it_was(reader: Reader) -> Non
     assert place > reader.view.viewport().mapToGlobal(QPoint(0, 0)).y()
     reader.forget(NOTICE)
     assert reader.place(SHORT[0]) == place
-    reader.open(*SHORT)  # anew, and there is none
+    reader.view.append_message(question("And lakes?"))  # who says something goes to the end
+    reader.settle()
     top = reader.place(SHORT[0])
     assert top < place
+    reader.open(*SHORT)  # anew, and there is none
+    assert reader.place(SHORT[0]) == top
     reader.tell(NOTICE)
     reader.open(*SHORT, LONG)
     reader.value = 0

@@ -10,11 +10,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.app.running_answer import STILL_WRITING
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.message_view import MessageView
+from minerva_desktop.ui.message_actions import BUSY_DELETING
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
@@ -32,7 +32,7 @@ def test_that_an_answer_is_still_written_is_said_until_it_ends(
         question, _ = sorted(opened.window.findChildren(MessageView), key=MessageView.y)
         events = opened.window.chat_view.events
         events.action_requested.emit(question.message.id, MessageAction.DELETE, QPoint())
-        opened.until("refusal", lambda: opened.notice == STILL_WRITING)
+        opened.until("refusal", lambda: opened.notice == BUSY_DELETING)
         opened.window.chat_view.edit_message(question.message.id)
         send = next(
             each for each in question.findChildren(QPushButton) if each.accessibleName() == "Send"

@@ -303,6 +303,7 @@ class ChatView(TranscriptArea):
     def _follow(self) -> None:
         was_away, self._following = not self._following, True
         self._goal = self._left = None
+        self._top.gap = 0
         if was_away:  # it is no step of the bar's
             self.scrolled.emit()
 

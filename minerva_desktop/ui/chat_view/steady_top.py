@@ -10,9 +10,9 @@ class SteadyTop:
 
     What is covered then is reached by scrolling up, also in a chat that is short: it gets ``spare``
     px to scroll by. What would have to move up, for there is nothing above it, gets ``gap`` px
-    above the first message instead, until that is out of sight. ``unneeded`` px at the end of the
-    content are there for ``spare`` alone. ``covered`` px were of the area when its content was
-    arranged last. ``is_new``: nobody has seen the chat yet.
+    above the first message instead, until that is out of sight or one goes to the end. ``unneeded``
+    px at the end of the content are there for ``spare`` alone. ``covered`` px were of the area when
+    its content was arranged last. ``is_new``: nobody has seen the chat yet.
     """
 
     def __init__(self) -> None:
