@@ -55,8 +55,7 @@ class ChatView(TranscriptArea):
         self._left: ScrollPosition | None = None  # where there was more, until a person scrolls
         self._last_value = 0
         self._pace = FlushPace()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._flush)
         self.setObjectName("chatView")
         self.setAccessibleName("Conversation")
@@ -260,8 +259,9 @@ class ChatView(TranscriptArea):
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
+        place = self._messages.anchor(self.verticalScrollBar().value())
         self._messages.work(SLICE_SECONDS, self.in_sight)
-        self._arrange()
+        self._arrange(place=place)
         self._pace.flushed(started)
         if self._messages.has_work:
             self._timer.start(BACKLOG_MS)
