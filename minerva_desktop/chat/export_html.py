@@ -1,10 +1,10 @@
 """A chat as one HTML page that needs nothing else. Values, no I/O.
 
-What a model wrote is untrusted: its HTML is shown as text, its images become links, an address
-other than http, https or mailto stays the source that it was, what would reorder or hide text is
-named, as in the window, and the page's own policy forbids scripts and everything from outside.
-Images that came with a message are in the page. Formulas are MathML; one that cannot be typeset
-stays the source that it was, too.
+What a model wrote is untrusted: its HTML is shown as text but for ``<sub>`` and its like, its
+images become links, an address other than http, https or mailto stays the source that it was, what
+would reorder or hide text is named, as in the window, and the page's own policy forbids scripts and
+everything from outside. Images that came with a message are in the page. Formulas are MathML; one
+that cannot be typeset stays the source that it was, too.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from minerva_desktop.chat.export_view import (
 )
 from minerva_desktop.chat.markdown_alerts import add_alerts
 from minerva_desktop.chat.markdown_math import add_formulas, formula_tex, is_display
+from minerva_desktop.chat.markdown_tags import add_tags
 from minerva_desktop.chat.parts import (
     FilePart,
     ImagePart,
@@ -74,6 +75,7 @@ class HtmlExporter:
         for parser in (self._parser, self._without_links):
             add_formulas(parser)
             add_alerts(parser)
+            add_tags(parser)
 
     def page(self, conversation: Conversation, blobs: Mapping[str, bytes]) -> str:
         """The active branch; others are counted in its head. ``blobs``: the images' bytes by

@@ -49,6 +49,10 @@ pre, code, .code { background: var(--code); font: 14px/1.5 ui-monospace, monospa
 pre, .code { padding: 12px 16px; border-radius: 8px; overflow-x: auto; white-space: pre-wrap; }
 code { padding: 2px 4px; border-radius: 4px; }
 pre code { padding: 0; }
+kbd {
+  background: var(--code); border: 1px solid var(--line); border-radius: 4px; padding: 1px 4px;
+  font: 13px ui-monospace, monospace;
+}
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border: 1px solid var(--line); padding: 4px 12px; text-align: left; }
 blockquote { margin: 0 0 16px; padding-left: 16px; border-left: 4px solid var(--line); }

@@ -37,8 +37,8 @@ OUR_TAGS = ("<details>", "</details>", "<summary>")
 SAFE_TAGS = frozenset(
     ("a", "article", "blockquote", "body", "br", "code", "dd", "del", "details", "div", "dl", "dt",
      "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr",
-     "html", "img", "li", "main", "meta", "ol", "p", "pre", "s", "small", "span", "strong", "style",
-     "summary", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
+     "html", "img", "kbd", "li", "main", "meta", "ol", "p", "pre", "s", "small", "span", "strong",
+     "style", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
      "annotation", "math", "mfrac", "mi", "mn", "mo", "mrow", "mspace", "msqrt", "mstyle", "msub",
      "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "semantics")
 )  # fmt: skip

@@ -85,12 +85,14 @@ class DocumentWriter:
         cursor.endEditBlock()
         return first_changed
 
-    def _leave_gap(self) -> None:
+    def _leave_gap(self, *, is_lazy: bool = False) -> None:
         """Qt leaves out the gap above a document's first block, where a box of code has its header:
         the frame around all has it instead. Before all is laid out, or it is laid out twice."""
         gap = self._formats.measures.gap_above(self.rows[0], None) if self.rows else 0
         frame = self._document.rootFrame().frameFormat()
         if frame.topMargin() != gap:
+            if is_lazy:  # of a new width Qt lays out little at first, and so of what else changes
+                self._document.setTextWidth(self._document.textWidth())
             frame.setTopMargin(gap)
             self._document.rootFrame().setFrameFormat(frame)
 
@@ -112,6 +114,14 @@ class DocumentWriter:
         """Write in ``formats`` from now on, which have other colours, and nothing else."""
         self._formats = formats
 
+    def use_size(self, formats: TextFormats) -> None:
+        """Write in ``formats`` from now on, in another size; what is written is left to others. To
+        change the font of the document, too, would lay all of it out again, for nothing: all text
+        has a size of its own."""
+        self._formats = formats
+        self._formulas.scale = formats.formula_scale
+        self._leave_gap(is_lazy=True)
+
     def set_wrapped(self, box: int, *, wraps: bool) -> None:
         """Whether long lines of box number ``box`` are wrapped, as they are at first, or go on."""
         if wraps:
@@ -122,9 +132,7 @@ class DocumentWriter:
         cursor.beginEditBlock()
         first, last = self.boxes[box]
         for index in range(first, last + 1):
-            cursor.setPosition(self.block(index).position())
-            above = self.rows[index - 1] if index else None
-            cursor.setBlockFormat(self._layout(self.rows[index], above, box))
+            self.lay_out(cursor, index)
         cursor.endEditBlock()
 
     def draw_formulas(self, sources: set[str]) -> int | None:
@@ -208,8 +216,7 @@ class DocumentWriter:
                 self._draw_runs(cursor, place, runs, row, taken)
             return
         if row.kind is Kind.FORMULA:
-            cursor.setPosition(self.block(index).position())
-            cursor.setBlockFormat(self._layout(row, self.rows[index - 1] if index else None))
+            self.lay_out(cursor, index)
         offset = len(row.marker) + 1 if row.marker else 0
         self._draw_runs(cursor, self.block(index).position() + offset, row.runs, row, taken)
 
@@ -260,16 +267,15 @@ class DocumentWriter:
         self._write(cursor, row)
         self.rows[index] = row
         if below is not None:  # the gap between the two may be another now
-            self._lay_out(cursor, index + 1)
+            self.lay_out(cursor, index + 1)
         return True
 
-    def _lay_out(self, cursor: QTextCursor, index: int) -> None:
+    def lay_out(self, cursor: QTextCursor, index: int) -> None:
         """Give row ``index``, which is not a table's, the format that its block has there."""
-        row = self.rows[index]
+        row, above = self.rows[index], self.rows[index - 1] if index else None
         box = bisect_right(self.boxes, (index, len(self.rows))) - 1
         cursor.setPosition(self.block(index).position())
-        layout = self._layout(row, self.rows[index - 1], box if row.kind is Kind.CODE else -1)
-        cursor.setBlockFormat(layout)
+        cursor.setBlockFormat(self._layout(row, above, box if row.kind is Kind.CODE else -1))
 
     def _patch(self, cursor: QTextCursor, index: int, row: Row) -> bool:
         """Change row ``index`` into ``row`` within its block; False when it is another shape."""
@@ -278,16 +284,13 @@ class DocumentWriter:
             return self._patch_cells(cursor, index, row)
         if shape(old) != shape(row):
             return False
-        above = self.rows[index - 1] if index else None
         block = self.block(index)
         formula = row.kind is Kind.FORMULA
+        self.rows[index] = row
         if formula or old.last != row.last or code_hang(old) != code_hang(row):
-            box = bisect_right(self.boxes, (index, len(self.rows))) - 1
-            cursor.setPosition(block.position())
-            cursor.setBlockFormat(self._layout(row, above, box if row.kind is Kind.CODE else -1))
+            self.lay_out(cursor, index)
         offset = len(row.marker) + 1 if row.marker else 0
         self._patch_runs(cursor, block.position() + offset, old.runs, row.runs, row)
-        self.rows[index] = row
         return True
 
     def _patch_cells(self, cursor: QTextCursor, index: int, row: Row) -> bool:

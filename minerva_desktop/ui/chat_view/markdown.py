@@ -1,9 +1,9 @@
 """Markdown to rows: CommonMark with tables, strikethrough, task lists and bare web addresses.
 
-A chat's Markdown is untrusted. Raw HTML stays text, an image becomes the text of a link, an address
-other than http, https or mailto stays the source that it was, nesting, brackets and tables are
-bounded, and control characters are shown instead of obeyed. `streaming` calls this for the part of
-an answer that is still open. No Qt here.
+A chat's Markdown is untrusted. Raw HTML stays text but for ``<sub>`` and its like, an image becomes
+the text of a link, an address other than http, https or mailto stays the source that it was,
+nesting, brackets and tables are bounded, and control characters are shown instead of obeyed.
+`streaming` calls this for the part of an answer that is still open. No Qt here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from minerva_desktop.chat.markdown_alerts import alert_of, without_first_line
 from minerva_desktop.chat.markdown_math import BLOCK, INLINE, add_formulas
+from minerva_desktop.chat.markdown_tags import add_tags
 from minerva_desktop.ui.chat_view.alerts import label_row
 from minerva_desktop.ui.chat_view.bare_links import bare_links
 from minerva_desktop.ui.chat_view.footnotes import (
@@ -62,6 +63,7 @@ _TASK = re.compile(r"\[([ xX])\]\s+")
 _BULLETS = "•◦"
 
 _STYLES = {"strong": Mark.BOLD, "em": Mark.ITALIC, "s": Mark.STRIKE}
+_STYLES |= {"sub": Mark.LOWERED, "sup": Mark.RAISED, "kbd": Mark.CODE}
 
 Environment = dict[str, Any]  # markdown-it's: the link references known so far
 
@@ -95,6 +97,7 @@ class MarkdownParser:
         for parser in (self._parser, self._without_links):
             add_formulas(parser)
             add_footnotes(parser)
+            add_tags(parser)
 
     def blocks(self, source: str, env: Environment) -> list[Token]:
         """The block tokens of ``source``; references that it defines are added to ``env``."""

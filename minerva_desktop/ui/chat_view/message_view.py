@@ -231,7 +231,14 @@ class MessageView(QWidget):
 
     def recolour_some(self, seconds: float) -> bool:
         """Go on with what `restyle` left for about ``seconds``; whether something is left."""
+        if self.moves_text:
+            self._fitted = (-1, 0)
         return any(each.recolour_some(seconds) for each in self.findChildren(RichTextView))
+
+    @property
+    def moves_text(self) -> bool:
+        """Whether `recolour_some` gives text another place."""
+        return any(each.recolouring.moves_text for each in self.bodies)
 
     def unfold(self, rows: list[Row] | None = None) -> None:
         """Show all of a text that is too long to be shown unasked; nothing where it is shown, or

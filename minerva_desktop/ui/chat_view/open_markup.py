@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from minerva_desktop.chat.markdown_math import open_formula
+from minerva_desktop.chat.markdown_tags import close_tag
 
 LONGEST_OPEN = 200  # characters after a single dollar sign that may still become a formula
 
@@ -15,7 +16,7 @@ _OPEN_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*$")
 def close_markup(text: str) -> str:
     """``text``, cut off anywhere, with what is open in it closed, so that a half-written ``**bold``
     is shown bold already and a half-written link as its label."""
-    text = _OPEN_LINK.sub(r"\1", text)
+    text = close_tag(_OPEN_LINK.sub(r"\1", text))
     opened: list[str] = []
     position = 0
     while (match := _DELIMITER.search(text, position)) is not None:

@@ -99,7 +99,7 @@ class RichTextView(SidewaysText):
         self.copy_markdown: Callable[[], None] | None = None
         self._writer = DocumentWriter(self.document(), self._formats_in_force())
         self._decorations = Decorations(self.document(), self._writer)
-        self._recolouring = Recolouring(self.document(), self._writer, self.visibleRegion)
+        self.recolouring = Recolouring(self.document(), self._writer, self.visibleRegion)
         self._overlays = over = TextOverlays(
             icons, self, self._writer, self._decorations, can_save=can_save
         )
@@ -144,17 +144,19 @@ class RichTextView(SidewaysText):
         self._overlays.update(changed)
 
     def restyle(self) -> None:
-        """Use the colours of the theme and the size of text in force: other colours at once only
-        where they are seen, for `recolour_some` does the rest; another size with the next `fit`."""
+        """Use the colours of the theme and the size of text in force, at once only where they are
+        seen, for `recolour_some` does the rest; another size with the next `fit`."""
         formats = self._formats_in_force()
-        self._resized = None if self._recolouring.begin(formats) else formats
+        self._resized = None if self.recolouring.begin(formats) else formats
         if self._resized is None:
             self._overlays.restyle()
             self._found.restyle()
 
     def recolour_some(self, seconds: float) -> bool:
         """Go on with what `restyle` left for about ``seconds``; whether something is left."""
-        return work_some((*self._overlays.recolourings, self._recolouring), seconds)
+        if self.recolouring.moves_text:
+            self._overlays.move_all()
+        return work_some((*self._overlays.recolourings, self.recolouring), seconds)
 
     def _formats_in_force(self) -> TextFormats:
         measures = TextMeasures(self._icons.themes.text_size.percent)
@@ -190,6 +192,17 @@ class RichTextView(SidewaysText):
         formats, self._resized = self._resized, None
         if formats is None:
             return
+        if self.recolouring.can_resize:
+            before = self.measures
+            self._writer.use_size(formats)
+            self._set_width(width)
+            self.recolouring.resize(before)
+        else:
+            self._write_all(formats, width)
+        self._overlays.restyle()
+        self._found.restyle()
+
+    def _write_all(self, formats: TextFormats, width: int) -> None:
         with self._kept_selection():
             rows = list(self._writer.rows)
             self._writer.apply(Update(0, []))
@@ -197,8 +210,6 @@ class RichTextView(SidewaysText):
             self._writer.restyle(formats)
             self._writer.apply(Update(0, rows))
             self._caret_to_start()
-        self._overlays.restyle()
-        self._found.restyle()
 
     def _set_width(self, width: int) -> None:
         self.resize(width, self.height())  # of which Qt makes the width of the text, mostly

@@ -20,6 +20,7 @@ _BOXES = ("☐", "☑")
 _ELEMENTS = (
     (Mark.CODE, "code"),
     (Mark.RAISED, "sup"),
+    (Mark.LOWERED, "sub"),
     (Mark.STRIKE, "s"),
     (Mark.ITALIC, "em"),
     (Mark.BOLD, "strong"),

@@ -34,8 +34,9 @@ class Mark(IntFlag):
     STRIKE = auto()
     CODE = auto()
     MUTED = auto()
-    RAISED = auto()  # small and above the line: what leads to a footnote
+    RAISED = auto()  # small and above the line, as what leads to a footnote
     FORMULA = auto()  # LaTeX as it was written, with its dollar signs or brackets
+    LOWERED = auto()  # small and below the line
 
 
 class Run(NamedTuple):

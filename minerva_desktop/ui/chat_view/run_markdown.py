@@ -16,6 +16,7 @@ from minerva_desktop.ui.chat_view.rows import LINE_BREAK, Mark, Run, runs_text
 
 BREAK = "<br>"
 NEAR = 3  # runs beside an address that could change what it is
+_TAGS = {Mark.RAISED: "sup", Mark.LOWERED: "sub"}
 _SIGNS = {Mark.BOLD: "**", Mark.ITALIC: "*", Mark.STRIKE: "~~"}
 _TICKS = re.compile(r"`+")
 _IMAGE = re.compile(r"\[Image: (.*)\]$", re.DOTALL)
@@ -92,8 +93,10 @@ def _joined(runs: Sequence[Run], *, is_cell: bool) -> str:
         keys = all_keys[at]
         text = _text(runs, at, escapes, in_link=any(isinstance(key, str) for key in keys))
         kept = 0
-        while kept < len(is_open) and is_open[kept] in keys:
-            kept += 1
+        # Where a tag begins or ends, all else does: signs beside it might be none.
+        if _TAGS.keys() & set(keys) == _TAGS.keys() & set(is_open):
+            while kept < len(is_open) and is_open[kept] in keys:
+                kept += 1
         written = _closed(written, is_open[kept:])
         del is_open[kept:]
         opening = [key for key in keys if key not in is_open]
@@ -103,10 +106,10 @@ def _joined(runs: Sequence[Run], *, is_cell: bool) -> str:
             written, text = written + text[:begin], text[begin:]
             if not text:
                 continue
-            opening.sort(key=lambda key: _n_more(all_keys, at, key), reverse=True)
+            opening.sort(key=lambda key: (key in _TAGS, _n_more(all_keys, at, key)), reverse=True)
         for key in opening:
             written = (
-                _before_bracket(written) + "[" if isinstance(key, str) else written + _SIGNS[key]
+                _before_bracket(written) + "[" if isinstance(key, str) else written + _begin(key)
             )
         if text.startswith(("[", "![")) and run.text != text:
             written = _before_bracket(written)
@@ -130,8 +133,16 @@ def _closed(written: str, keys: Sequence[Key]) -> str:
     inner = written.rstrip()
     space = written[len(inner) :]
     for key in reversed(keys):
-        inner += f"]({_target(key)})" if isinstance(key, str) else _SIGNS[key]
+        inner += f"]({_target(key)})" if isinstance(key, str) else _end(key)
     return inner + space
+
+
+def _begin(mark: Mark) -> str:
+    return f"<{_TAGS[mark]}>" if mark in _TAGS else _SIGNS[mark]
+
+
+def _end(mark: Mark) -> str:
+    return f"</{_TAGS[mark]}>" if mark in _TAGS else _SIGNS[mark]
 
 
 def _before_bracket(written: str) -> str:
@@ -142,6 +153,8 @@ def _before_bracket(written: str) -> str:
 def _keys(runs: Sequence[Run], at: int) -> list[Key]:
     run = runs[at]
     keys: list[Key] = [mark for mark in _SIGNS if mark in run.mark]
+    if not run.link.startswith(NOTE_LINK):
+        keys += [mark for mark in _TAGS if mark in run.mark]
     if run.link and not (run.link.startswith("#") or _is_bare(runs, at) or _IMAGE.match(run.text)):
         keys.append(run.link)
     return keys

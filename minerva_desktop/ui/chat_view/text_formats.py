@@ -219,6 +219,8 @@ class TextFormats:
             size = size if token else _code_size(size)
         if Mark.RAISED in mark:
             made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignSuperScript)
+        elif Mark.LOWERED in mark:
+            made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignSubScript)
         made.setProperty(QTextFormat.Property.FontPixelSize, self.measures.px(size))
         if Mark.BOLD in mark:
             made.setFontWeight(QFont.Weight.DemiBold)

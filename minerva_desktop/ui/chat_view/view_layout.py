@@ -22,6 +22,7 @@ class ViewLayout:
         self.width = 0
         self._late: list[MessageView] = []  # laid out for another width
         self._new: set[MessageView] = set()  # put above others, not at full height yet
+        self._held: ReadingPlace | None = None  # what is read in a view whose text is moved
 
     @property
     def has_work(self) -> bool:
@@ -39,6 +40,7 @@ class ViewLayout:
     def forget(self, view: MessageView) -> None:
         """``view`` goes."""
         self._new.discard(view)
+        self._held = None
         if view in self._late:
             self._late.remove(view)
 
@@ -78,5 +80,16 @@ class ViewLayout:
         passed over."""
         for view in views:
             if view.bottom > y and view not in self._new:
-                return ReadingPlace(view, y - view.top)
+                return (
+                    self._held_at(view, y) if view.moves_text else ReadingPlace(view, y - view.top)
+                )
         return None
+
+    def _held_at(self, view: MessageView, y: int) -> ReadingPlace:
+        """What is written at height ``y``, in ``view``. What was there before stays that, or with
+        each slice of what moves it a part of a px would be lost."""
+        held = self._held
+        if held is None or held.view is not view or held.y != y:
+            held = self._held = ReadingPlace(view, y - view.top)
+            held.hold()
+        return held

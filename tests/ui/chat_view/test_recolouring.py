@@ -20,6 +20,7 @@ from minerva_desktop.ui.chat_view.plain_stream import Update
 from minerva_desktop.ui.chat_view.preloading import import_typesetting
 from minerva_desktop.ui.chat_view.recolouring import Recolouring
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.chat_view.rows import Kind
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.theme import DARK, LIGHT, ThemeSource
 from tests.ui.chat_view.markdown_pieces import FRAGMENTS, rendered
@@ -77,6 +78,27 @@ def test_another_size_is_not_for_it(qapp: QApplication) -> None:
     writer.apply(Update(0, rendered("text")))
     assert not Recolouring(document, writer, QRegion).begin(formats(qapp, DARK, 150))
     assert_equal(document, written(qapp, rendered("text")))
+
+
+@settings(max_examples=60, deadline=None)
+@given(fragments=st.lists(FRAGMENTS, max_size=25), percent=st.sampled_from([80, 150, 200]))
+@example(fragments=[EVERYTHING], percent=150)
+@example(fragments=["```py\nx = 1\n```\n\nend"], percent=200)
+def test_in_another_size_it_looks_as_if_it_was_written_so(
+    qapp: QApplication, fragments: list[str], percent: int
+) -> None:
+    rows = [row for row in rendered("".join(fragments)) if row.kind is not Kind.TABLE]
+    document, writer = make_writer(qapp)
+    writer.apply(Update(0, rows))
+    resizing = Recolouring(document, writer, QRegion)
+    larger, before = formats(qapp, percent=percent), writer.formats.measures
+    assert not resizing.begin(larger)
+    writer.use_size(larger)
+    resizing.resize(before)
+    while resizing.has_work:
+        resizing.work(0.0)  # a row
+    document.setDefaultFont(larger.font)  # which nothing has
+    assert_equal(document, written(qapp, rows, percent=percent))
 
 
 def _shown(qtbot: QtBot, view: ChatView, message: Message) -> RichTextView:
