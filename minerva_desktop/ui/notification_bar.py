@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QTextCursor,
 )
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QBoxLayout,
     QFrame,
@@ -32,6 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.ui.controls import icon_button
+from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import IconRole, Icons
 from minerva_desktop.ui.notice_parts import SIGN_SIZE, NoticeButton, NoticeSign, link_button
 from minerva_desktop.ui.tab_order import lead_from
@@ -114,6 +116,7 @@ class NotificationBar(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_timeout)
+        self._fresh = FreshButtons(self)
         self._box = QHBoxLayout(self)
         self._box.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 2 * GRID)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -248,6 +251,7 @@ class NotificationBar(QWidget):
             self._card.close_all_pressed.connect(self._close_all)
             self._card.next_pressed.connect(self._show_next)
             self._card.action_pressed.connect(self._trigger)
+            self._fresh.watch(*self._card.findChildren(QAbstractButton))
             self._box.addWidget(self._card)
             if self.follows is not None:
                 lead_from(self.follows, self._card.stops)
