@@ -35,6 +35,7 @@ from minerva_desktop.ui.offers import Offers
 from minerva_desktop.ui.tasks import UiTasks
 
 TOLD = "attachments-told"  # of the last one that was refused
+TWICE = "attached-twice"
 TOO_LONG = "pasted-too-long"  # why the last one became a file
 PASTED = "pasted"
 
@@ -104,7 +105,7 @@ class AttachmentController(QObject):
         self._composer.focus_editor()
 
     async def _read(self, begun: list[tuple[str, Path]], refused: list[FileRefused]) -> None:
-        n_wanted = len(begun) + len(refused)
+        n_wanted, twice = len(begun) + len(refused), list[str]()
         for item_id, _ in begun:
             reading = self._readings.get(item_id)
             if reading is None:
@@ -116,9 +117,22 @@ class AttachmentController(QObject):
                     refused.append(error)
                     self._strip.drop(item_id)
             else:
+                if self._strip.has(part):
+                    twice.append(part.name)
+                    self._strip.drop(item_id)
                 self._strip.finish(item_id, part, note)
             self._readings.pop(item_id, None)
+        self._tell_twice(twice)
         self._tell_refused(refused, n_wanted)
+
+    def _tell_twice(self, names: list[str]) -> None:
+        """It would take its tokens twice, and say nothing more."""
+        if names:
+            words = f"“{names[0]}” is attached already."
+            if len(names) > 1:
+                words = f"{len(names):,} of the files are attached already."
+            notice = Notice(NoticeKind.INFO, words, key=TWICE, is_of_chat=True)
+            self._window.notifications.show_notice(notice)
 
     def _tell_refused(self, refused: Sequence[FileRefused], n_wanted: int) -> None:
         if not refused:
@@ -210,7 +224,8 @@ class AttachmentController(QObject):
     def _on_sent(self) -> None:
         """What was offered, or refused, was about a message that is gone."""
         self._offers.withdraw_all()
-        self._window.notifications.dismiss(TOLD)
+        for key in (TOLD, TWICE):
+            self._window.notifications.dismiss(key)
 
     @Slot(object)
     def _on_removed(self, item: AttachedFile) -> None:
@@ -255,6 +270,13 @@ class AttachmentController(QObject):
 
     @Slot(object)
     def _open(self, part: FilePart, inline_id: str = "") -> None:
+        """Once: who clicks twice sees the one that is open."""
+        viewers = self._window.findChildren(late_dialogs.attachment_viewer())
+        open_one = next((each for each in viewers if each.shows(part, inline_id)), None)
+        if open_one is not None:
+            open_one.raise_()
+            open_one.activateWindow()
+            return
         viewer = late_dialogs.attachment_viewer()(part, self._window, inline_id)
         viewer.inline_wanted.connect(self._on_inline)
         viewer.save_wanted.connect(self._on_save)

@@ -98,6 +98,10 @@ class AttachmentStrip(QScrollArea):
         """That one; None when it is not there any more."""
         return next((item for item in self._items if item.id == item_id), None)
 
+    def has(self, part: FilePart) -> bool:
+        """Whether a file of that name and with that content is there, and read."""
+        return any(each.name == part.name and each.text == part.text for each in self.files)
+
     # -- changes that can be undone ------------------------------------------------------------
 
     def add(self, part: FilePart) -> str:

@@ -62,6 +62,11 @@ class AttachmentViewer(QDialog):
         self._text.setFocus()
         QShortcut(QKeySequence(QKeySequence.StandardKey.Save), self).activated.connect(self._save)
 
+    def shows(self, part: FilePart, inline_id: str) -> bool:
+        """Whether it is open, and about that file in that place."""
+        is_same = self._part.text is part.text and self._part.name == part.name
+        return self.isVisible() and is_same and self._inline_id == inline_id
+
     def _lay_out(self) -> None:
         name = ElidedLabel(self._name)
         name.setProperty("look", "title")

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
+from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.message_past import MessagePast
@@ -91,6 +92,7 @@ class Composer(QWidget):
         self._queue.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._attach = icon_button(icons, "attach", "Attach files", shortcut=ATTACH_SHORTCUT)
         self._attach.setObjectName("attachButton")
+        FreshButtons(self).watch(self._queue, self._send, self._stop)
         self.waiting = WaitingMessages(icons)
         self.attachments = AttachmentStrip(icons, self._editor.document())
         self.past = MessagePast(self._editor, self.attachments)

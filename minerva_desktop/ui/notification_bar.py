@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QTextCursor,
 )
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QBoxLayout,
     QFrame,
@@ -32,6 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.ui.controls import icon_button
+from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import IconRole, Icons
 from minerva_desktop.ui.notice_parts import SIGN_SIZE, NoticeButton, NoticeSign, link_button
 from minerva_desktop.ui.tab_order import lead_from
@@ -42,6 +44,7 @@ from minerva_desktop.ui.undo_steps import UndoSteps
 AUTO_HIDE_MS = 10_000
 LAST_CHANCE = 6  # times as long for an Undo that has no other place
 UNDO = "undo-last"
+MORE = "noticeMoreButton"
 MAX_NOTICES = 20  # beyond, the oldest is dropped
 DETAIL_HEIGHT = 36 * GRID
 NARROW = 520  # px; below it the buttons go under the sentence
@@ -113,6 +116,7 @@ class NotificationBar(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_timeout)
+        self._fresh = FreshButtons(self)
         self._box = QHBoxLayout(self)
         self._box.setContentsMargins(4 * GRID, 2 * GRID, 4 * GRID, 2 * GRID)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -223,7 +227,7 @@ class NotificationBar(QWidget):
         """The one beneath; the shown one goes to the bottom."""
         self._notices.insert(0, self._notices.pop())
         self._refresh()
-        more = self.findChild(QPushButton, "noticeMoreButton")
+        more = self.findChild(QPushButton, MORE)
         if more is not None:
             more.setFocus()  # the button that was pressed went with its card
         self._announce(self._notices[-1])
@@ -248,6 +252,8 @@ class NotificationBar(QWidget):
             self._card.close_all_pressed.connect(self._close_all)
             self._card.next_pressed.connect(self._show_next)
             self._card.action_pressed.connect(self._trigger)
+            buttons = self._card.findChildren(QAbstractButton)  # who steps through them is quick
+            self._fresh.watch(*(each for each in buttons if each.objectName() != MORE))
             self._box.addWidget(self._card)
             if self.follows is not None:
                 lead_from(self.follows, self._card.stops)
@@ -307,9 +313,9 @@ class _NoticeCard(QFrame):
         row = self._row_width()
         beside = self.width() >= max(NARROW, row + MIN_TEXT)
         self._middle.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
-        # One below the other before a label is cut off.
+        # One above the other before a label is cut off, what it offers first.
         fits = self.width() >= row + AROUND_BUTTONS
-        self._buttons.setDirection(direction.LeftToRight if fits else direction.TopToBottom)
+        self._buttons.setDirection(direction.LeftToRight if fits else direction.BottomToTop)
 
     def _row_width(self) -> int:
         """What the buttons take beside each other, in px."""
@@ -347,24 +353,25 @@ class _NoticeCard(QFrame):
         return row
 
     def _make_buttons(self, covered: int) -> QHBoxLayout:
+        """What the notice offers stands at the end, where it stays when others come above it or
+        go: *Close all* was where *Undo* had been."""
         row = QHBoxLayout()
         row.setSpacing(2 * GRID)
-        for action in self._notice.actions:
-            button = NoticeButton(action.label, action.callback_id)
-            button.action_pressed.connect(self.action_pressed)
-            row.addWidget(button)
-            self.stops.append(button)
-        row.addWidget(self._details_button)
-        self.stops += [self._details_button, self._details]
+        row.addStretch(1)
         if covered:
-            more = link_button(f"{covered} more", "noticeMoreButton", "Show the next notice", self)
+            more = link_button(f"{covered} more", MORE, "Show the next notice", self)
             more.clicked.connect(self.next_pressed)
             close_all = link_button("Close all", "noticeCloseAllButton", "Close all notices", self)
             close_all.clicked.connect(self.close_all_pressed)
-            row.addWidget(more)
-            row.addWidget(close_all)
             self.stops += [more, close_all]
-        row.addStretch(1)
+        self.stops.append(self._details_button)
+        for action in self._notice.actions:
+            button = NoticeButton(action.label, action.callback_id)
+            button.action_pressed.connect(self.action_pressed)
+            self.stops.append(button)
+        for stop in self.stops:
+            row.addWidget(stop)
+        self.stops.append(self._details)
         return row
 
     def _make_details(self) -> QPlainTextEdit:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QSize, Qt, Slot
 from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtWidgets import QDialog
 
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.text_file import save_bytes
@@ -47,6 +48,7 @@ class Pictures(QObject):
         self._library = library
         self._known: OrderedDict[str, QImage] = OrderedDict()
         self._on_way: set[str] = set()
+        self._large: dict[str, QDialog | None] = {}  # None: it is being read
         self._events.picture_wanted.connect(self._on_wanted)
         self._events.picture_opened.connect(self._on_opened)
 
@@ -83,13 +85,25 @@ class Pictures(QObject):
 
     @Slot(object)
     def _on_opened(self, part: ImagePart) -> None:
-        self._tasks.start(self._show_large(part))
+        """Once: who clicks twice sees the one that is open."""
+        if part.digest not in self._large:
+            self._large[part.digest] = None
+            self._tasks.start(self._show_large(part))
+        elif (viewer := self._large[part.digest]) is not None:
+            viewer.raise_()
+            viewer.activateWindow()
 
     async def _show_large(self, part: ImagePart) -> None:
-        content = await self._bytes(part)
-        image = await asyncio.to_thread(decoded, content, part, QSize())
+        try:
+            content = await self._bytes(part)
+            image = await asyncio.to_thread(decoded, content, part, QSize())
+        except BaseException:
+            del self._large[part.digest]
+            raise
         viewer = late_dialogs.picture_viewer()(part, image, self._window)
+        self._large[part.digest] = viewer
         viewer.save_wanted.connect(lambda path: self._tasks.start(self._save(path, content)))
+        viewer.finished.connect(lambda _: self._large.pop(part.digest, None))
         viewer.finished.connect(viewer.deleteLater)
         viewer.show()
 

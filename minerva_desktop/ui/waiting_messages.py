@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.ui.controls import ElidedLabel, PopupMenu, icon_button, plain_tip
+from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.tab_order import lead_to
 from minerva_desktop.ui.theme import GRID
@@ -79,6 +80,8 @@ class WaitingMessages(QWidget):
         self._why.setProperty("look", "muted")
         self._why.setWordWrap(True)
         self._send = QPushButton("Send now")
+        self._fresh = FreshButtons(self)
+        self._fresh.watch(self._send)
         self._paused = self._make_paused_line(self._send)
         self._before, self._more = _muted_line(), _muted_line()
         self._box = QVBoxLayout(self)
@@ -220,6 +223,7 @@ class WaitingMessages(QWidget):
         ]
         for place, row in enumerate(self._rows, 1):
             row.move_requested.connect(self._move)
+            self._fresh.watch(*row.buttons)
             row.edit_requested.connect(self.edit_requested)
             row.remove_requested.connect(self.remove_requested)
             self._box.insertWidget(place, row)

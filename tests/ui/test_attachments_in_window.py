@@ -21,7 +21,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
-from minerva_desktop.ui.attachment_chip import FileChip
+from minerva_desktop.ui.attachment_chip import AttachmentChip, FileChip
 from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.attachment_viewer import AttachmentViewer
 from minerva_desktop.ui.message_edit import MessageEdit
@@ -273,6 +273,23 @@ def test_ctrl_z_goes_back_in_the_order_of_what_was_done(open_app: OpenApp, tmp_p
         opened.until("chat", lambda: titles(opened) == ["Hills"])
 
 
+def test_a_double_click_opens_a_file_once(open_app: OpenApp, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    with closing(open_app()) as opened:
+        opened.drop(tmp_path / "a.txt", tmp_path / "b.txt")
+        opened.until("files", lambda: names(opened) == ["a.txt", "b.txt"])
+        first, second = opened.window.composer.attachments.findChildren(AttachmentChip)
+        for chip in (first, first, second):
+            QTest.mouseClick(chip, Qt.MouseButton.LeftButton)
+        viewers = opened.window.findChildren(AttachmentViewer)
+        assert [each.windowTitle() for each in viewers] == ["a.txt", "b.txt"]
+        viewers[0].close()
+        QTest.mouseClick(first, Qt.MouseButton.LeftButton)
+        shown = [each for each in opened.window.findChildren(AttachmentViewer) if each.isVisible()]
+        assert sorted(each.windowTitle() for each in shown) == ["a.txt", "b.txt"]
+
+
 def test_what_is_still_read_ends_with_the_chat_and_with_the_app(
     open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,8 +365,9 @@ def test_files_the_app_is_started_with_go_with_the_message(
     with closing(open_app(files=started_with)) as opened:
         opened.until("files", lambda: names(opened) == ["note.txt", "data.json", "paper.pdf"])
         assert opened.notice == ""
-        opened.hand_over(tmp_path / "note.txt", tmp_path / "gone.gguf")
-        opened.until("file", lambda: names(opened)[3:] == ["note.txt"])
+        (tmp_path / "more.txt").write_text("More.", encoding="utf-8")
+        opened.hand_over(tmp_path / "more.txt", tmp_path / "gone.gguf")
+        opened.until("file", lambda: names(opened)[3:] == ["more.txt"])
         opened.until("reason", lambda: "gone.gguf" in opened.notice)
 
 
@@ -370,10 +388,11 @@ def test_what_was_offered_for_a_message_goes_with_it(open_app: OpenApp, tmp_path
         )
         for leave in ways:
             known = {item.id for item in strip.items}
-            opened.drop(tmp_path / "note.txt")
+            (tmp_path / "more.txt").write_text("More.", encoding="utf-8")
+            opened.drop(tmp_path / "more.txt")
             opened.until("file", functools.partial(_is_new_one_read, strip, known))
             strip.remove(strip.items[-1].id)
-            assert opened.notice == "note.txt removed"
+            assert opened.notice == "more.txt removed"
             leave()
             opened.until("no notice", lambda: opened.notice == "")
 

@@ -98,6 +98,22 @@ def test_the_newest_is_shown_and_the_others_come_back(bar: NotificationBar) -> N
     assert sentence(bar) == "The engine ended (signal 9)."
 
 
+@pytest.mark.parametrize("width", [800, 480])
+def test_what_a_notice_offers_keeps_its_place_when_others_come(
+    qtbot: QtBot, window: QWidget, bar: NotificationBar, width: int
+) -> None:
+    """*Close all* was where *Undo* had been."""
+    window.resize(width, 400)
+    places = []
+    for number in range(3):
+        bar.show_notice(msgspec.structs.replace(UNDO, text=f"Chat {number} deleted."))
+        qtbot.waitUntil(lambda: card(bar).width() > 200)
+        QTest.qWait(0)
+        (undo,) = (each for each in card(bar).findChildren(QPushButton) if each.text() == "Undo")
+        places.append(undo.mapTo(card(bar), undo.rect().topLeft()).toTuple())
+    assert places[0] == places[1] == places[2]
+
+
 def test_several_are_stepped_through_and_closed_at_once(bar: NotificationBar) -> None:
     closed: list[str] = []
     bar.closed.connect(closed.append)

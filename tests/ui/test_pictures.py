@@ -86,8 +86,12 @@ def test_images_are_shown_small_and_large(
             assert len({below.pixelColor(x, y).name() for x, y in places}) > 4  # its name
 
         red.setFocus()
-        QTest.keyClick(red, Qt.Key.Key_Return)
+        for _ in range(2):  # a double click, too, opens one
+            QTest.keyClick(red, Qt.Key.Key_Return)
         opened.until("viewer", lambda: bool(opened.window.findChildren(PictureViewer)))
+        QTest.mouseClick(red, Qt.MouseButton.LeftButton)
+        opened.until("rest", lambda: not opened._application._tasks._tasks)
+        assert len(opened.window.findChildren(PictureViewer)) == 1
         viewer = opened.part(PictureViewer, "pictureViewer")
         assert colour_at(viewer, viewer.rect().center()) == "#ff0000"
         part(viewer, QPushButton, "copyPicture").click()
@@ -96,6 +100,8 @@ def test_images_are_shown_small_and_large(
         opened.until("notice", lambda: opened.notice == "Image saved as saved.png.")
         assert (tmp_path / "saved.png").read_bytes() == content
         viewer.close()
+        QTest.mouseClick(red, Qt.MouseButton.LeftButton)
+        opened.until("another", lambda: _is_any_open(opened))
 
         for chip, reason in (
             (svg, "“x.svg” cannot be shown: it is damaged, or no PNG"),
@@ -103,6 +109,10 @@ def test_images_are_shown_small_and_large(
         ):
             QTest.mouseClick(chip, Qt.MouseButton.LeftButton)
             opened.until("reason", partial(_tells, opened, reason))
+
+
+def _is_any_open(opened: OpenWindow) -> bool:
+    return any(each.isVisible() for each in opened.window.findChildren(PictureViewer))
 
 
 def test_an_image_that_comes_back_is_shown(

@@ -112,7 +112,7 @@ def test_tab_comes_to_notices_where_they_are_seen(window: MainWindow) -> None:
     actions = (NoticeAction("Reload", "a"), NoticeAction("Later", "b"))
     window.notifications.show_notice(Notice(NoticeKind.ERROR, "Below"))
     window.notifications.show_notice(Notice(NoticeKind.ERROR, "Above", "why", actions))
-    names = ["Settings", "Reload", "Later", "Details", "1 more", "Close all", "Close this notice"]
+    names = ["Settings", "1 more", "Close all", "Details", "Reload", "Later", "Close this notice"]
     window.header.last_stop.setFocus()
     reached = []
     for _ in names:
