@@ -50,7 +50,8 @@ class AnswerEdits:
         was_typed = isinstance(self._window.focusWidget(), MessageEdit)
         place = self._view.messages.end_edit(message_id)
         if text != session.conversation[message_id].text:
-            edit = await session.answers.save(session, message_id, text)
+            removals = self._removals(session.conversation.id)
+            edit = await session.answers.save(session, message_id, text, removals)
             message_id = edit.edited.id
             undo = partial(self._undo, session, edit)
             self._offers.undo(EDITED, undo, message_id, undone=UNDONE, is_of_chat=True)

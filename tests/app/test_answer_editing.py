@@ -137,16 +137,33 @@ async def test_undo_keeps_what_a_model_wrote_behind_it(desk: Desk) -> None:
     assert await on_disk(desk, session) == texts(session)
 
 
-async def test_undo_leaves_a_place_for_what_was_deleted_below(desk: Desk) -> None:
+async def test_what_was_deleted_below_comes_back_below_what_it_says_by_then(desk: Desk) -> None:
     session, ids = await three_answers(desk)
-    edit = await session.answers.save(session, ids[3], "2")
     removals = Removals()
-    removal_id = removals.add(await session.remove(ids[4], with_replies=True))
+    last_id = removals.add(await session.remove(ids[4], with_replies=True))
+    edit = await session.answers.save(session, ids[3], "2", removals)
+    await session.put_back(removals, last_id)
+    assert texts(session) == ["one", "ONE", "two", "2", "three", "THREE"]
+    assert await on_disk(desk, session) == texts(session)
+    last_id = removals.add(await session.remove(ids[4], with_replies=True))
     await session.answers.undo(session, edit, removals)
     assert texts(session) == ["one", "ONE", "two", "TWO"]
-    await session.put_back(removals, removal_id)
-    assert texts(session) == ["one", "ONE", "two", "2", "three", "THREE"]
-    await on_disk(desk, session)
+    await session.put_back(removals, last_id)
+    assert list(session.conversation) == session.conversation.active_branch()
+    assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
+
+
+async def test_a_message_that_comes_back_above_others_leaves_an_edit_in_sight(desk: Desk) -> None:
+    session, ids = await three_answers(desk)
+    removals = Removals()
+    question_id = removals.add(await session.remove(ids[2], with_replies=False))
+    edit = await session.answers.save(session, ids[1], "1", removals)
+    assert texts(session) == ["one", "1", "TWO", "three", "THREE"]
+    await session.put_back(removals, question_id)
+    assert texts(session) == ["one", "1", "two", "TWO", "three", "THREE"]
+    assert await on_disk(desk, session) == texts(session)
+    await session.answers.undo(session, edit, removals)
+    assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
 
 
 async def test_a_complete_answer_goes_on_from_what_was_made_of_it(desk: Desk) -> None:
