@@ -53,9 +53,12 @@ class AnswerEditing:
         self._listener = listener
         self._clock = clock
 
-    async def save(self, session: ChatSession, message_id: str, text: str) -> AnswerEdit:
-        """Have that answer say ``text``; what it returns undoes it. Raises `InvalidRequest` for
-        nothing, for what is no answer, and while one is written."""
+    async def save(
+        self, session: ChatSession, message_id: str, text: str, removals: Removals | None = None
+    ) -> AnswerEdit:
+        """Have that answer say ``text``; what it returns undoes it. What replied to it and is one
+        of the ``removals`` goes along, once it is back. Raises `InvalidRequest` for nothing, for
+        what is no answer, and while one is written."""
         session.require_idle()
         chat, before = self._conversation, self._conversation[message_id]
         require_content(text, ())
@@ -72,6 +75,8 @@ class AnswerEditing:
             edited_at=now,
         )
         chat.add_version(edited, message_id)
+        if removals is not None:
+            removals.hand_over(message_id, edited.id)
         edit = AnswerEdit(message_id, chat[edited.id])
         # Where a model was given the chat from this message on, it is from the new one on, too.
         chat.cuts = also_at(chat.cuts, message_id, edited.id)
@@ -84,16 +89,17 @@ class AnswerEditing:
     async def undo(
         self, session: ChatSession, edit: AnswerEdit, removals: Removals | None = None
     ) -> None:
-        """Have the answer say again what it said, with all below it. The edited version stays
-        beside it where a model went on with it meanwhile, or one of the ``removals`` replied to it.
+        """Have the answer say again what it said, with all below it, also that which is one of the
+        ``removals``. The edited version stays beside it where a model went on with it meanwhile.
         Raises `InvalidRequest` while an answer is written, and where one of both was deleted."""
         session.require_idle()
         chat, before_id, edited_id = self._conversation, edit.before_id, edit.edited.id
         if before_id not in chat or edited_id not in chat:
             raise InvalidRequest(CHANGED)
-        is_awaited = removals is not None and removals.has_reply_to(edited_id)
-        stays = is_awaited or chat[edited_id].text != edit.edited.text
+        stays = chat[edited_id].text != edit.edited.text
         replies = chat.hand_over(edited_id, before_id)
+        if removals is not None:
+            removals.hand_over(edited_id, before_id)
         removal = Removal(messages=(), moved_ids=(), leaf_id=None)
         if not stays:
             removal = chat.remove(edited_id, with_replies=False)

@@ -57,16 +57,35 @@ class ChatGrowth:
         here, leaf_id = self._here, self._here.active_leaf_id
         parent_id = self._nearest(message.parent_id)
         added = msgspec.structs.replace(message, parent_id=parent_id)
-        here.add(added)
-        here.branch_from(leaf_id)
+        before_id = None if message.edited_at is None else self._before(added)
+        if before_id is None:
+            here.add(added)
+            here.branch_from(leaf_id)
+            write = self._store.add_message(here.id, added)
+        else:
+            here.add_version(added, before_id)
+            write = self._store.add_version(here, added.id, before_id)
         try:
-            await self._store.add_message(here.id, added)
+            await write
         except StoreError as error:
+            if before_id is not None:
+                here.hand_over(added.id, before_id)
             here.remove(added.id, with_replies=False)
             if error.detail.startswith("ConstraintError"):
                 return False
             raise
         return True
+
+    def _before(self, edited: Message) -> str | None:
+        """The answer here that was edited there, where what is below ``edited`` there is below that
+        here yet."""
+        here = self._here
+        for each in self._imported:
+            if each.parent_id == edited.id and each.id in here:
+                before_id = here[each.id].parent_id
+                if before_id is not None and here[before_id].parent_id == edited.parent_id:
+                    return before_id
+        return None
 
     def _nearest(self, message_id: str | None) -> str | None:
         """That message of the import, or the first above it that is here."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,8 +24,7 @@ from minerva_desktop.chat.conversation import Conversation, Folder, clean_text
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import ImagePart
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.chat.waiting_message import WaitingMessage
-from minerva_desktop.paths import path_of, path_text
+from minerva_desktop.chat.waiting_message import without_folder
 
 FORMAT = "minerva-chats"
 VERSION = 1
@@ -61,7 +59,8 @@ def json_chat(conversation: Conversation) -> bytes:
             "is_archived": conversation.is_archived,
             "draft": conversation.draft,
             "draft_files": conversation.draft_files,
-            "waiting": [_waiting(each) for each in conversation.waiting],
+            # Where the file of its model is, is nobody else's business.
+            "waiting": [without_folder(each) for each in conversation.waiting],
             "scroll": conversation.scroll,
             "cuts": conversation.cuts,
             "active_leaf_id": conversation.active_leaf_id,
@@ -102,12 +101,6 @@ def chats_to_json(
         json_end(),
     ]
     return b"".join(pieces)
-
-
-def _waiting(waiting: WaitingMessage) -> WaitingMessage:
-    """For a model by that name: where its file is, is nobody else's business."""
-    name = path_text(Path(path_of(waiting.model).name))
-    return msgspec.structs.replace(waiting, model=name)
 
 
 def digests_of(conversation: Conversation) -> set[str]:

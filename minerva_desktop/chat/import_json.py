@@ -28,7 +28,7 @@ from minerva_desktop.chat.import_values import (
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.chat.waiting_message import Waiting
+from minerva_desktop.chat.waiting_message import Waiting, without_folder
 from minerva_desktop.errors import ChatFileError, InvalidRequest
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")  # it becomes the name of a file, too
@@ -125,7 +125,7 @@ def _conversation(record: msgspec.Raw) -> Conversation:
         is_archived=chat.is_archived,
         draft=chat.draft,
         draft_files=chat.draft_files,
-        waiting=tuple(each for each in chat.waiting if each.text.strip() or each.files),
+        waiting=_waiting(chat.waiting),
         scroll=chat.scroll,
         cuts=chat.cuts,
     )
@@ -135,6 +135,11 @@ def _conversation(record: msgspec.Raw) -> Conversation:
         conversation.branch_from(chat.active_leaf_id)
     conversation.updated_at = chat.updated_at
     return conversation
+
+
+def _waiting(waiting: Waiting) -> Waiting:
+    """Not for a file of the exporter's choice: it could be on a server of theirs."""
+    return tuple(without_folder(each) for each in waiting if each.text.strip() or each.files)
 
 
 def _ended(message: Message) -> Message:

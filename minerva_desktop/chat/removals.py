@@ -3,6 +3,8 @@ thread of its conversation; no I/O."""
 
 from __future__ import annotations
 
+import msgspec
+
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message
 
@@ -22,10 +24,15 @@ class Removals:
         """What can come back."""
         return set(self._removals)
 
-    def has_reply_to(self, message_id: str) -> bool:
-        """Whether something that replied to that message can come back, where it is still there."""
-        gone = (message for removal in self._removals.values() for _, message in removal.messages)
-        return any(message.parent_id == message_id for message in gone)
+    def hand_over(self, from_id: str, to_id: str) -> None:
+        """What replied to that message replies to an alternative of it once it is back."""
+        for removal_id, removal in self._removals.items():
+            if any(message.parent_id == from_id for _, message in removal.messages):
+                messages = tuple(
+                    (order, _moved(message, from_id, to_id)) for order, message in removal.messages
+                )
+                moved = msgspec.structs.replace(removal, messages=messages)
+                self._removals[removal_id] = moved
 
     def add(self, removal: Removal) -> str:
         """Something was deleted; the id that `undo` takes for it."""
@@ -69,6 +76,12 @@ class Removals:
         # One after which nothing had to move left nothing below it.
         again = conversation.remove(_id(removal), with_replies=not removal.moved_ids)
         self._removals[_id(removal)] = again
+
+
+def _moved(message: Message, from_id: str, to_id: str) -> Message:
+    if message.parent_id != from_id:
+        return message
+    return msgspec.structs.replace(message, parent_id=to_id)
 
 
 def _id(removal: Removal) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from minerva_desktop.chat.parts import Files
+from minerva_desktop.paths import path_of, path_text
 
 
 class WaitingMessage(msgspec.Struct, frozen=True):
@@ -16,3 +19,9 @@ class WaitingMessage(msgspec.Struct, frozen=True):
 
 
 Waiting = tuple[WaitingMessage, ...]
+
+
+def without_folder(waiting: WaitingMessage) -> WaitingMessage:
+    """For a model by that name, wherever it is."""
+    name = path_text(Path(path_of(waiting.model).name))
+    return msgspec.structs.replace(waiting, model=name)

@@ -50,7 +50,8 @@ class AnswerEdits:
         was_typed = isinstance(self._window.focusWidget(), MessageEdit)
         place = self._view.messages.end_edit(message_id)
         if text != session.conversation[message_id].text:
-            edit = await session.answers.save(session, message_id, text)
+            removals = self._removals(session.conversation.id)
+            edit = await session.answers.save(session, message_id, text, removals)
             message_id = edit.edited.id
             undo = partial(self._undo, session, edit)
             self._offers.undo(EDITED, undo, message_id, undone=UNDONE, is_of_chat=True)
@@ -70,7 +71,13 @@ class AnswerEdits:
             self._offers.undo(LATER, again, edit.edited.id, undone=UNDONE, is_of_chat=True)
             return
         place = self._view.scroll_position
+        typed = self._view.messages.edited_text(edit.edited.id)
         await session.answers.undo(session, edit, self._removals(session.conversation.id))
+        if typed is not None and edit.edited.id not in session.conversation:
+            self._view.messages.end_edit(edit.edited.id)
+            if typed != edit.edited.text:  # what was typed on is nowhere else
+                self._view.edit_message(edit.before_id, typed)
+                return
         if place is None:
             self._view.scroll_to_end()
         elif place.message_id == edit.edited.id:

@@ -10,6 +10,7 @@ import apsw
 import msgspec
 import pytest
 
+from minerva_desktop.app.chat_import import ChatImport
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.context_cut import ContextCut
@@ -20,6 +21,7 @@ from minerva_desktop.chat.parts import ReasoningPart
 from minerva_desktop.chat.removals import Removals
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied, InvalidRequest
+from minerva_desktop.store.chat_store import ChatStore
 from tests.app.desk import DONE, MODEL, Desk
 
 CUT = Completion(finish_reason=FinishReason.LENGTH, timings=Timings(), seed=4)
@@ -137,16 +139,33 @@ async def test_undo_keeps_what_a_model_wrote_behind_it(desk: Desk) -> None:
     assert await on_disk(desk, session) == texts(session)
 
 
-async def test_undo_leaves_a_place_for_what_was_deleted_below(desk: Desk) -> None:
+async def test_what_was_deleted_below_comes_back_below_what_it_says_by_then(desk: Desk) -> None:
     session, ids = await three_answers(desk)
-    edit = await session.answers.save(session, ids[3], "2")
     removals = Removals()
-    removal_id = removals.add(await session.remove(ids[4], with_replies=True))
+    last_id = removals.add(await session.remove(ids[4], with_replies=True))
+    edit = await session.answers.save(session, ids[3], "2", removals)
+    await session.put_back(removals, last_id)
+    assert texts(session) == ["one", "ONE", "two", "2", "three", "THREE"]
+    assert await on_disk(desk, session) == texts(session)
+    last_id = removals.add(await session.remove(ids[4], with_replies=True))
     await session.answers.undo(session, edit, removals)
     assert texts(session) == ["one", "ONE", "two", "TWO"]
-    await session.put_back(removals, removal_id)
-    assert texts(session) == ["one", "ONE", "two", "2", "three", "THREE"]
-    await on_disk(desk, session)
+    await session.put_back(removals, last_id)
+    assert list(session.conversation) == session.conversation.active_branch()
+    assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
+
+
+async def test_a_message_that_comes_back_above_others_leaves_an_edit_in_sight(desk: Desk) -> None:
+    session, ids = await three_answers(desk)
+    removals = Removals()
+    question_id = removals.add(await session.remove(ids[2], with_replies=False))
+    edit = await session.answers.save(session, ids[1], "1", removals)
+    assert texts(session) == ["one", "1", "TWO", "three", "THREE"]
+    await session.put_back(removals, question_id)
+    assert texts(session) == ["one", "1", "two", "TWO", "three", "THREE"]
+    assert await on_disk(desk, session) == texts(session)
+    await session.answers.undo(session, edit, removals)
+    assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
 
 
 async def test_a_complete_answer_goes_on_from_what_was_made_of_it(desk: Desk) -> None:
@@ -257,6 +276,29 @@ async def test_exports_and_the_search_have_it(desk: Desk) -> None:
     assert "This answer was edited by hand." in told
     assert "Sydney" not in told
     assert b'"edited_at":' in chats_to_json([session.conversation], {})
+
+
+async def test_an_edit_comes_along_to_where_the_chat_is_already(desk: Desk, tmp_path: Path) -> None:
+    """By an export, to another machine, say; it may have been deleted there before."""
+    session, ids = await three_answers(desk)
+    await session.settle()
+    there = await ChatStore.open(tmp_path / "there.db")
+    await there.create(await desk.store.load(session.conversation.id))
+    edit = await session.answers.save(session, ids[1], "1")
+    await desk.answered(session, "four", "FOUR")
+    await session.settle()
+    (tmp_path / "chat.json").write_bytes(chats_to_json([session.conversation], {}))
+    report = await ChatImport(there).run([tmp_path / "chat.json"])
+    assert (report.grown_ids, report.problems) == ([session.conversation.id], [])
+    grown = await there.load(session.conversation.id)
+    assert list(grown) == list(session.conversation)
+    assert grown.active_branch() == session.conversation.active_branch()
+    removal = grown.remove(edit.edited.id, with_replies=False)
+    await there.remove_messages(grown, removal)
+    report = await ChatImport(there).run([tmp_path / "chat.json"])
+    assert (report.grown_ids, report.n_present) == ([], 1)
+    assert list(await there.load(grown.id)) == list(grown)
+    await there.close()
 
 
 async def test_two_at_a_time_are_both_kept(desk: Desk) -> None:

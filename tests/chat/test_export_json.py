@@ -158,3 +158,12 @@ def test_what_waits_to_be_sent_comes_back_waiting_and_tells_no_folder() -> None:
         WaitingMessage("Two", "tiny.gguf", (notes,)),
         WaitingMessage("Three", "large.gguf"),
     )
+
+
+def test_no_file_says_where_a_model_is_that_is_to_be_opened() -> None:
+    chat = make_conversation("One", "Un")
+    chat.waiting = (WaitingMessage("Two", "tiny.gguf"),)
+    value = exported(chat)
+    value["chats"][0]["waiting"][0]["model"] = "//server/share/tiny.gguf"
+    again = only(json.dumps(value).encode()).conversation
+    assert again.waiting == chat.waiting

@@ -6,7 +6,8 @@ import functools
 from contextlib import closing
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListView, QPushButton
 from pytestqt.qtbot import QtBot
@@ -15,6 +16,7 @@ from minerva_desktop.chat.message import Role
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.message_actions import BUSY_DELETING
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation, make_message
 from tests.ui.open_window import OpenWindow
@@ -34,6 +36,7 @@ from tests.ui.test_message_actions import (
 
 # What the offscreen platform says about popups and dialogs.
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+PLAIN = Qt.KeyboardModifier.NoModifier
 
 
 @pytest.fixture
@@ -231,3 +234,20 @@ def test_undo_in_a_chat_that_was_deleted_meanwhile_brings_that_back(open_app: Op
         opened.until("chat in the list", lambda: "Count" in titles(opened))
     texts = [message.text for message in from_disk(count.id).active_branch()]
     assert texts == ["One", "Un", "Two", "Deux"]
+
+
+def test_del_that_is_held_down_deletes_one_message(open_app: OpenApp) -> None:
+    on_disk(make_conversation("One", "Un", "Two", "Deux", title="Count"))
+    with closing(open_app()) as opened:
+        open_chat(opened, "Count", "Deux")
+        views(opened)[3].body.setFocus(Qt.FocusReason.TabFocusReason)
+        for is_again in (False, True, True):
+            keyboard = opened.window.focusWidget()
+            assert isinstance(keyboard, RichTextView)
+            delete = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Delete, PLAIN, "\x7f", is_again)
+            QApplication.sendEvent(keyboard, delete)
+            opened.until("notice", lambda: opened.notice == "Message “Deux” deleted")
+        views(opened)[0].body.setFocus(Qt.FocusReason.TabFocusReason)
+        QTest.keyClick(views(opened)[0].body, Qt.Key.Key_Delete)
+        opened.until("notice", lambda: opened.notice == "Message “One” deleted")
+        assert opened.transcript == "Un\n\nTwo"

@@ -197,6 +197,29 @@ def test_esc_can_be_undone_and_what_is_not_saved_outlives_the_window(
     assert [each.text for each in kept] == ["One", "Un", "Two", "Deux"]
 
 
+def test_what_is_typed_into_an_edited_answer_outlives_the_undo_of_the_edit(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    chat = count()
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "Count", "Deux")
+        change(opened, 3, "Zwei")
+        QTest.keyClicks(begin(opened, 3), " und mehr")
+        undo(opened)
+        opened.until("old version", lambda: views(opened)[3].source() == "Deux")
+        opened.until("editor", lambda: [each.hasFocus() for each in _editors(opened)] == [True])
+        (field,) = _editors(opened)
+        assert field.toPlainText() == "Zwei und mehr"
+        QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
+        opened.until("notice", lambda: opened.notice == "The answer was edited")
+        assert opened.transcript.endswith("Zwei und mehr")
+        begin(opened, 3)
+        undo(opened)
+        opened.until("answer", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
+        opened.until("no editor", lambda: not _editors(opened))
+    assert from_disk(chat.id).draft == ""
+
+
 def test_of_a_temporary_chat_it_is_told(
     qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -9,6 +10,7 @@ from PySide6.QtGui import QTextBlock, QTextBlockFormat, QTextCursor, QTextDocume
 
 PROPORTIONAL = QTextBlockFormat.LineHeightTypes.ProportionalHeight.value
 FIXED = QTextBlockFormat.LineHeightTypes.FixedHeight.value
+MOST_RULES = 20  # between two lines with room that belongs to one of them: 4,000 took 13 ms
 
 
 def in_its_line(document: QTextDocument, place: QPointF, *, is_near: bool = False) -> QPointF:
@@ -92,7 +94,9 @@ def _next(block: QTextBlock, x: float, by: int) -> QTextBlock:
         block = block.document().findBlock(place)
     else:
         block = block.next() if by > 0 else block.previous()
-    while block.isValid() and not _has_text(block):
+    for _ in range(MOST_RULES):
+        if not block.isValid() or _has_text(block):
+            break
         block = block.next() if by > 0 else block.previous()
     table = _table(block)
     return block if table is None else _cell(table, 0 if by > 0 else table.rows() - 1, x)
@@ -105,9 +109,13 @@ def _table(block: QTextBlock) -> QTextTable | None:
 
 def _cell(table: QTextTable, row: int, x: float) -> QTextBlock:
     """The text of the cell in ``row`` that is at ``x``, or the first."""
-    blocks = [
-        table.cellAt(row, column).firstCursorPosition().block() for column in range(table.columns())
-    ]
     layout = table.document().documentLayout()
-    at = [block for block in blocks if layout.blockBoundingRect(block).left() <= x]
-    return at[-1] if at else blocks[0]
+
+    def block_in(column: int) -> QTextBlock:
+        return table.cellAt(row, column).firstCursorPosition().block()
+
+    def left_of(column: int) -> float:
+        return layout.blockBoundingRect(block_in(column)).left()
+
+    # One of 400 columns took 8 ms when each was asked.
+    return block_in(max(0, bisect_right(range(table.columns()), x, key=left_of) - 1))

@@ -373,7 +373,10 @@ class RichTextView(SidewaysText):
         if event.key() == Qt.Key.Key_F2:
             self.edit_requested.emit()
         elif QKeySequence(event.keyCombination()) == DELETE_KEY and not self.has_selection:
-            self.delete_requested.emit()  # who selected a part of it means no more than that
+            # Who selected a part of it means no more than that. The next message gets the keyboard:
+            # a key that is held down would go through the chat.
+            if not event.isAutoRepeat():
+                self.delete_requested.emit()
         elif self.obey is not None and self.obey(event):
             return True
         elif is_copy_key(event) and self.whole_source is not None:

@@ -81,6 +81,8 @@ BETWEEN = {
     "table": f"{UPPER}\n\n{TABLE.format(LOWER)}",
     "below a table": f"{TABLE.format('left')}\n| {UPPER} | right |\n\n{LOWER}",
     "rows": f"{TABLE.format(UPPER)}\n| {LOWER} | right |",
+    "rows on the right": f"| left | {UPPER} | right |\n|---|---|---|\n| left | {LOWER} | right |",
+    "two rules": f"{UPPER}\n\n---\n\n---\n\n{LOWER}",
     "two tables": f"{TABLE.format(UPPER)}\n\n{TABLE.format(LOWER)}",
 }
 
