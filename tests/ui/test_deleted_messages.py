@@ -15,8 +15,8 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Role
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
-from minerva_desktop.ui.message_actions import BUSY_DELETING
 from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
+from minerva_desktop.ui.message_actions import BUSY_DELETING
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation, make_message
 from tests.ui.open_window import OpenWindow
