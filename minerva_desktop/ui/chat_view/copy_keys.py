@@ -1,4 +1,4 @@
-"""The keys that copy. Main thread."""
+"""The keys that copy a message, or delete it. Main thread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 
 AS_MARKDOWN = "Copy selection as Markdown"  # in menus
 MARKDOWN_KEYS = QKeySequence("Ctrl+Shift+C")  # copy as Markdown
+_DELETE = QKeySequence("Del")
 
 
 def is_copy_key(event: QKeyEvent) -> bool:
@@ -16,3 +17,8 @@ def is_copy_key(event: QKeyEvent) -> bool:
 def is_markdown_key(event: QKeyEvent) -> bool:
     """Whether a key copies as Markdown."""
     return QKeySequence(event.keyCombination()) == MARKDOWN_KEYS
+
+
+def is_delete_key(event: QKeyEvent) -> bool:
+    """Whether a key deletes."""
+    return QKeySequence(event.keyCombination()) == _DELETE

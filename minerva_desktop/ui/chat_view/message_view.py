@@ -7,6 +7,7 @@ lends it a row of actions while a person is there. `make_message_view` builds on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import (
@@ -126,10 +127,7 @@ class MessageView(QWidget):
         """What Tab comes to last in the message, where its row of actions is elsewhere."""
         return self._last_in_content if self._navigator is None else self._navigator.buttons[-1]
 
-    @property
-    def before_row(self) -> QWidget:
-        """What Tab comes to before the row of actions."""
-        return self.last_stop
+    before_row = last_stop  # what Tab comes to before the row of actions
 
     @property
     def _last_in_content(self) -> QWidget:
@@ -261,7 +259,7 @@ class MessageView(QWidget):
             if self._unfold is None:
                 self._unfold = QPushButton(self)
                 self._unfold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-                self._unfold.clicked.connect(self._on_unfold_clicked)
+                self._unfold.clicked.connect(partial(self.unfold, None))
                 QWidget.setTabOrder(self._body.last_stop, self._unfold)
             words = f"Show all ({format_bytes(self._text.n_bytes)})"
             if words != self._unfold.text():
@@ -373,10 +371,6 @@ class MessageView(QWidget):
             painter.drawRoundedRect(ring, radius, radius)
 
     # -- slots -------------------------------------------------------------------------------
-
-    @Slot()
-    def _on_unfold_clicked(self) -> None:
-        self.unfold()
 
     @Slot()
     def _on_rows_requested(self) -> None:

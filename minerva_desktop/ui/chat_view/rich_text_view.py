@@ -16,7 +16,6 @@ from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, QRectF, Qt, Signal,
 from PySide6.QtGui import (
     QContextMenuEvent,
     QKeyEvent,
-    QKeySequence,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -26,7 +25,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QFrame, QWidget
 
 from minerva_desktop.chat.visible_text import clean_source
-from minerva_desktop.ui.chat_view.copy_keys import is_copy_key
+from minerva_desktop.ui.chat_view.copy_keys import is_copy_key, is_delete_key
 from minerva_desktop.ui.chat_view.decorations import Decorations
 from minerva_desktop.ui.chat_view.document_writer import DocumentWriter
 from minerva_desktop.ui.chat_view.formulas import Formulas
@@ -49,8 +48,6 @@ from minerva_desktop.ui.chat_view.text_measures import TextMeasures
 from minerva_desktop.ui.chat_view.text_overlays import TextOverlays
 from minerva_desktop.ui.icons import Icons
 
-DELETE_KEY = QKeySequence("Del")
-
 
 class RichTextView(SidewaysText):
     """Shows rows.
@@ -59,11 +56,11 @@ class RichTextView(SidewaysText):
     so that whoever scrolls can keep it in sight.
     ``menu_requested(place)``: a context menu is wanted there on the screen; ``edit_requested``,
     ``delete_requested``: to edit or delete the message. ``height_changed``: it has to be `fit`
-    again. ``save_requested(code, name)``: code is to be saved, in a file called so, say.
-    ``rows_requested``: all rows of long tables are to be shown. `SelectionKeeper` follows the rest:
-    ``pressed(extends)``: a person begins to select, or, with Shift, goes on; ``dragged(place)``: so
-    far, on the screen; ``released``; ``left(by)``: with the keyboard, beyond the end (1) or the
-    beginning (-1), where a line (True) or a character is wanted.
+    again. ``save_requested(code, name)``: code is to be saved in a file. ``rows_requested``: all
+    rows of long tables are to be shown. `SelectionKeeper` follows the rest: ``pressed(extends)``: a
+    person begins to select, or, with Shift, goes on; ``dragged(place)``: so far, on the screen;
+    ``released``; ``left(by)``: with the keyboard, beyond the end (1) or the beginning (-1), where a
+    line (True) or a character is wanted.
     """
 
     caret_moved = Signal(QRect)
@@ -281,9 +278,8 @@ class RichTextView(SidewaysText):
 
     def copy_whole(self, source: str) -> None:
         """Copy ``source``; with it as HTML what is shown, if all of it is."""
-        rows = self._writer.rows
-        is_all = self.shows_all() and not is_table_folded(rows)
-        copy_rich(clean_source(source), html_pieces(list(rows)) if is_all else ())
+        is_all = self.shows_all() and not is_table_folded(self._writer.rows)
+        copy_rich(clean_source(source), html_pieces(list(self._writer.rows)) if is_all else ())
 
     # -- Qt ----------------------------------------------------------------------------------
 
@@ -372,16 +368,13 @@ class RichTextView(SidewaysText):
         """Obey a key that is about the message as a whole; False for all others."""
         if event.key() == Qt.Key.Key_F2:
             self.edit_requested.emit()
-        elif QKeySequence(event.keyCombination()) == DELETE_KEY and not self.has_selection:
-            # Who selected a part of it means no more than that. The next message gets the keyboard:
-            # a key that is held down would go through the chat.
-            if not event.isAutoRepeat():
+        elif is_delete_key(event) and not self.has_selection:
+            # Who selected a part of it means that.
+            if not event.isAutoRepeat():  # one that is held down would go through the chat
                 self.delete_requested.emit()
         elif self.obey is not None and self.obey(event):
             return True
-        elif is_copy_key(event) and self.whole_source is not None:
-            if self.has_selection:
-                return False
+        elif is_copy_key(event) and self.whole_source is not None and not self.has_selection:
             self.copy_whole(self.whole_source())
         else:
             return False
