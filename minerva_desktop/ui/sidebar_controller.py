@@ -169,7 +169,9 @@ class SidebarController(QObject):
 
         await self._listed.refresh()
         what = "Chat" if len(chat_ids) == 1 else f"{len(chat_ids):,} chats"
-        self._offers.undo(f"{what} deleted", undo)
+        key = f"deleted {' '.join(chat_ids)}"
+        self._offers.undo(f"{what} deleted", undo, key)
+        self._trash.watch(key, chat_ids)
 
     def _leave(self, chat_ids: list[str]) -> str | None:
         """Show another chat when the shown one is among these; its id."""

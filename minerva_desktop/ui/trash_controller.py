@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.ui.chat_rows import Place
@@ -31,10 +33,23 @@ class TrashController(QObject):
         self._offers = offers
         self._tasks = tasks
         self._shown = shown
+        self._deletions: dict[str, set[str]] = {}  # by the key of its Undo: what of it is in here
         sidebar.empty_trash.connect(self._on_empty_trash)
         sidebar.place_chosen.connect(self._on_place_chosen)
         sidebar.chat_actions.restore.connect(self._on_restore)
         sidebar.chat_actions.destroy.connect(self._on_destroy)
+
+    def watch(self, key: str, chat_ids: Sequence[str]) -> None:
+        """The deletion of these chats, whose Undo has that ``key``, can be undone as long as one of
+        them is in the trash."""
+        self._deletions[key] = set(chat_ids)
+
+    def _take_out(self, chat_ids: Sequence[str]) -> None:
+        for key, ids in list(self._deletions.items()):
+            ids.difference_update(chat_ids)
+            if not ids:
+                del self._deletions[key]
+                self._offers.dismiss(key)
 
     def offer_to_open(self, chat_id: str) -> None:
         """A chat in the trash was to be opened: it could be lost while a person goes on in it."""
@@ -72,6 +87,7 @@ class TrashController(QObject):
         self._offers.dismiss(DESTROY)
         if self._listed.library is not None:
             await self._listed.library.restore(chat_ids)
+            self._take_out(chat_ids)
 
     @Slot(list)
     def _on_destroy(self, chat_ids: list[str]) -> None:
@@ -90,6 +106,7 @@ class TrashController(QObject):
 
         async def destroy() -> None:
             await self._listed.then_refresh(library.destroy(chat_ids))
+            self._take_out(chat_ids)
 
         text = f"{question} That cannot be undone."
         self._offers.ask(text, "Delete for good", destroy, DESTROY)

@@ -231,6 +231,25 @@ def test_what_is_in_the_trash_is_restored_or_destroyed(desk: ListDesk) -> None:
     desk.until(lambda: desk.rows == [])
     assert not part(desk.window.sidebar, QPushButton, "emptyTrashButton").isEnabled()
     assert list(desk.on_disk()) == ["Sea"]
+    # Nothing is left to undo, and so it is not offered.
+    bar = desk.window.notifications
+    desk.until(lambda: not bar.undo_last())
+    while bar.shown is not None:
+        assert bar.shown.text != "Chat deleted"
+        bar.dismiss(bar.shown.identity)
+
+
+def test_several_that_are_deleted_can_come_back_until_the_last_is_gone(desk: ListDesk) -> None:
+    ids = desk.on_disk()
+    desk.window.sidebar.chat_actions.delete.emit([ids["Sea"], ids["Cat"]])
+    desk.until(lambda: desk.notice == "2 chats deleted")
+    desk.window.sidebar.chat_actions.restore.emit([ids["Sea"]])
+    desk.until(lambda: desk.notice.endswith(" restored"))
+    bar = desk.window.notifications
+    bar.dismiss(bar.shown.identity if bar.shown is not None else "")
+    assert desk.notice == "2 chats deleted"
+    desk.press("Undo")
+    desk.until(lambda: {"Sea", "Cat"} <= set(desk.on_disk()))
 
 
 def test_a_chat_in_the_trash_is_opened_only_with_its_restoring(desk: ListDesk) -> None:
