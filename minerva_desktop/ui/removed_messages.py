@@ -46,21 +46,13 @@ class RemovedMessages(QObject):
 
     def _offer(self, session: ChatSession, queued: QueuedMessage, place: int) -> None:
         async def undo() -> None:
+            """It waits again, also where nothing is answered any more: then for its person."""
             here = await self._again(session)
-            if here.is_answering or here.queued:
-                here.enqueue(queued.text, queued.model_path, queued.files, place)
-            elif here is self._session():  # there is nothing to wait for any more
-                begun = self._composer.text
-                self._composer.attachments.put_back(queued.files)
-                both = f"{queued.text}\n\n{begun}" if begun.strip() else queued.text
-                self._composer.set_text(both)
-                self._composer.focus_editor()
-            else:
-                kept = here.conversation
-                both = "\n\n".join(filter(None, (queued.text, kept.draft)))
-                await here.keep_draft(both, (*queued.files, *kept.draft_files))
+            here.enqueue(queued.text, queued.model_path, queued.files, place)
 
-        self._offers.undo("The message is not sent", undo, undone="The message is back")
+        self._offers.undo(
+            "The message is not sent", undo, undone="The message is back", is_of_chat=True
+        )
 
     async def _again(self, session: ChatSession) -> ChatSession:
         """That chat's session, also where it was deleted and brought back meanwhile. Raises

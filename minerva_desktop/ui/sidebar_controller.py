@@ -40,6 +40,7 @@ class SidebarController(QObject):
     ) -> None:
         super().__init__(window)
         self._sidebar = window.sidebar
+        self._composer = window.composer
         self._notifications = window.notifications
         self._unnamed: tuple[str, dict[str | None, list[str]]] | None = None  # folder, chats before
         self._tasks = tasks
@@ -83,9 +84,14 @@ class SidebarController(QObject):
     @Slot(str, str)
     def _on_opened(self, chat_id: str, message_id: str) -> None:
         if self._listed.place is not Place.TRASH or self._sidebar.search_text:
-            self._tasks.start(self._shown.open_chat(chat_id, message_id))
+            self._tasks.start(self._open(chat_id, message_id))
         else:
             self._trash.offer_to_open(chat_id)
+
+    async def _open(self, chat_id: str, message_id: str) -> None:
+        await self._shown.open_chat(chat_id, message_id)
+        if not message_id:  # also the open one: Delete would be about it, and letters search
+            self._composer.focus_editor()
 
     @Slot(str, str)
     def _on_rename(self, chat_id: str, title: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QListView, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.chat.sampling import SamplingParameters
@@ -19,7 +19,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
-from tests.ui.test_message_actions import answered, choose, remember, views
+from tests.ui.test_message_actions import answered, choose, remember, titles, views
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -105,3 +105,14 @@ def test_the_neighbour_of_a_message_that_a_key_deletes_has_the_keyboard(
         assert [focused] == (wanted or [opened.part(MessageEdit, "composer")])
         for notice in filter(None, [opened.window.notifications.shown]):
             opened.window.notifications.dismiss(notice.identity)
+
+
+def test_a_click_on_the_chat_that_is_open_leads_to_its_message_field(opened: OpenWindow) -> None:
+    """The keyboard stayed in the list, where letters search, and Ctrl+A with Delete takes all."""
+    chats = opened.part(QListView, "chatList")
+    editor = opened.part(MessageEdit, "composer")
+    (title,) = titles(opened)
+    for _ in range(2):
+        chats.setFocus()
+        opened.open_chat(title)
+        opened.until("keyboard in the field", lambda: QApplication.focusWidget() is editor)

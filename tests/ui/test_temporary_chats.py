@@ -129,7 +129,9 @@ def test_a_message_that_was_thrown_away_comes_back_to_its_place(opened: OpenWind
     _stop(opened)
 
 
-def test_where_nothing_waits_any_more_it_comes_back_into_the_composer(opened: OpenWindow) -> None:
+def test_where_nothing_is_answered_any_more_it_waits_again_for_its_person(
+    opened: OpenWindow,
+) -> None:
     _ask(opened, "Write a story.")
     _queue(opened, "Second")
     waiting = opened.window.composer.waiting
@@ -144,4 +146,6 @@ def test_where_nothing_waits_any_more_it_comes_back_into_the_composer(opened: Op
     buttons()[0].click()
     opened.window.composer.set_text("Draft")
     _press(opened, "Undo")
-    opened.until("text", lambda: opened.window.composer.text == "Second\n\nDraft")
+    opened.until("queue", lambda: waiting.accessibleName() == "1 message waits")
+    assert opened.window.composer.text == "Draft"
+    assert opened.part(QPushButton, "sendWaitingButton").isVisible()
