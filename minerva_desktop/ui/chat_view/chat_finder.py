@@ -120,7 +120,7 @@ class ChatFinder(QObject):
             if view is not None and view.is_whole:
                 self._mark(view)
             elif view is not None and self._number_in(message_id) is not None:
-                view.unfold(self._finder.rows_of(message_id))
+                view.unfold(self._finder.rows_of(view.message))
         self._scroll()
 
     def _number_in(self, message_id: str) -> int | None:

@@ -181,11 +181,12 @@ class Finder(QObject):
         """What was found in a message."""
         return self._found.get(message_id, ())
 
-    def rows_of(self, message_id: str) -> list[Row] | None:
-        """What a message is rendered to, where that is known without its view; of long tables the
+    def rows_of(self, message: Message) -> list[Row] | None:
+        """What ``message`` is rendered to, where that is known without its view; of long tables the
         first rows."""
-        kept = self._rendered.get((message_id, 0))
-        return None if kept is None else kept.rows
+        kept = self._rendered.get((message.id, 0))
+        # It may have got more text since it was searched.
+        return kept.rows if kept is not None and kept.source.text == message.text else None
 
     @property
     def holders(self) -> list[str]:

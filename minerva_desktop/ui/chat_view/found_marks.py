@@ -90,7 +90,7 @@ class FoundMarks:
         begins = self._marked.start == 0
         ends = self._marked.stop == len(self._matches)
         self._rows = range(
-            0 if begins else self._matches[self._marked.start].row + 1,
+            0 if begins else self._matches[self._marked.start - 1].row + 1,
             len(self._writer.rows) if ends else self._matches[self._marked.stop].row,
         )
 

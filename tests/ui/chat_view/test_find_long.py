@@ -5,20 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QProgressBar
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.message import MessageState
 from minerva_desktop.ui.chat_view import find_bar, finder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.found_marks import MOST
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_sources import Source, rendered
 from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE
+from minerva_desktop.ui.chat_view.rich_text_view import RichTextView
 from minerva_desktop.ui.chat_view.rows import Row
 from minerva_desktop.ui.icons import Icons
-from tests.ui.chat_view.messages import answer
+from tests.ui.chat_view.messages import answer, ended
 from tests.ui.chat_view.test_find import Finding
 
 PART = "Some *words* of it, " * 40 + "\n\n- an item\n- `x = 1`\n\n"
@@ -168,3 +171,42 @@ def test_of_many_those_in_sight_are_marked_wherever_one_scrolls(
     assert body.document().lastBlock().text() == "fox 999"
     assert finding.is_in_sight(many)
     assert body.extraSelections()[-1].cursor.block() == body.document().lastBlock()
+
+
+def test_more_in_sight_than_are_marked_of_many_is_marked_once(
+    finding: Finding, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was with each picture: that took 20 ms."""
+    many = answer("\n\n".join("fox " * 12 for _ in range(150)))
+    finding.open_chat(many)
+    finding.look_for("fox")
+    finding.until("1 of 1,800")
+    shown = finding.view.message_view(many.id)
+    assert shown is not None
+    bar = finding.view.verticalScrollBar()
+    bar.setValue(bar.maximum() // 2)
+    finding.view.grab()
+    assert len(shown.body.extraSelections()) > MOST
+    marked: list[int] = []
+    monkeypatch.setattr(RichTextView, "setExtraSelections", lambda _, each: marked.append(each))
+    finding.view.grab()
+    assert marked == []
+
+
+def test_what_is_unfolded_for_it_has_what_was_added_meanwhile(
+    finding: Finding, qtbot: QtBot
+) -> None:
+    short, long = answer("A needle."), answer(LONG)
+    finding.open_chat(short, long)
+    finding.view.verticalScrollBar().setValue(0)
+    finding.look_for("needle")
+    finding.until("1 of 2")
+    going_on = msgspec.structs.replace(long, state=MessageState.STREAMING)
+    finding.view.resume_answer(going_on)
+    finding.view.append_text(long.id, " More.")
+    finding.view.finish_message(ended(long, f"{LONG} More."))
+    finding.finder.step(1)
+    finding.until("2 of 2")
+    shown = finding.view.message_view(long.id)
+    assert shown is not None
+    assert shown.plain_text().endswith("The needle. More.")
