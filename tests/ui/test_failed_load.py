@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,12 +16,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.message import MessageState
+from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from minerva_desktop.ui.notification_bar import Notice
 from tests.chat.samples import make_conversation
 from tests.processes import engines_with_models
 from tests.ui.open_window import OpenWindow
@@ -148,11 +150,38 @@ def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
         assert opened.loaded_paths == [str(other)]
 
 
+def _failures(opened: OpenWindow, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """What notices and ends of answers tell from now on."""
+    told: list[str | None] = []
+    bar, view = opened.window.notifications, opened.window.chat_view
+    show, finish = bar.show_notice, view.finish_message
+
+    def show_notice(notice: Notice) -> None:
+        told.append(notice.text)
+        show(notice)
+
+    def finish_message(message: Message) -> None:
+        told.append(message.error)
+        finish(message)
+
+    monkeypatch.setattr(bar, "show_notice", show_notice)
+    monkeypatch.setattr(view, "finish_message", finish_message)
+    return told
+
+
 @pytest.mark.parametrize("n_words", [1, 1_200], ids=["short", "long"])
 def test_who_asks_twice_for_another_answer_is_told_once_why_there_is_none(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path, n_words: int
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    small_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_words: int,
 ) -> None:
     """Of a long chat it is known that it fits before anything is asked: no answer is begun."""
+    other = Path(shutil.copy(small_path, tmp_path / "other.gguf"))
+    catalog.add(other)
     chat = make_conversation("One " * n_words, "Un", title="Count")
     chat.sampling = SamplingParameters(max_tokens=4, seed=1)
     on_disk(chat)
@@ -161,28 +190,30 @@ def test_who_asks_twice_for_another_answer_is_told_once_why_there_is_none(
         away = other.rename(other.with_suffix(".away"))
         opened.window.header.picker.selected.emit(str(other))
         opened.until("notice", lambda: "other.gguf" in opened.notice)
-        told = opened.notice
-        for _ in range(2):
+        why, told = opened.notice, _failures(opened, monkeypatch)
+        for times in (1, 2):
             do(opened, len(views(opened)) - 1, MessageAction.REGENERATE)
             opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
             choose(opened, "regenerateMenu", "Again with other")
-            opened.until("work", lambda: opened.is_answering)
-            opened.until("failure", lambda: not opened.is_answering)
-        last = views(opened)[-1]
+            opened.until("failure", partial(_are, told, times))
+            opened.until("end", lambda: not opened.is_answering)
+        last = views(opened)[-1].message
         if n_words == 1:
-            assert opened.notice == ""
-            assert (last.message.state, last.message.error) == (MessageState.FAILED, told)
+            assert (opened.notice, last.state, last.error) == ("", MessageState.FAILED, why)
         else:
-            assert opened.notice == told
-            assert last.message.text == "Un"
+            assert (opened.notice, last.text) == (why, "Un")
+        assert told == [why, why]  # each time once
         away.rename(other)
         buttons = opened.window.findChildren(QPushButton)
         (again,) = [each for each in buttons if each.text() == "Try again" and each.isVisible()]
         again.click()
-        opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
-        opened.until("numbers", lambda: views(opened)[-1].message.text not in ("", "Un"))
+        opened.until("answer", lambda: views(opened)[-1].message.text not in ("", "Un"))
+        opened.until("end", lambda: not opened.is_answering)
         navigator = views(opened)[-1].navigator
         assert navigator is not None
         assert "2/2" in [each.text().replace(" ", "") for each in navigator.findChildren(QLabel)]
-        opened.until("end", lambda: not opened.is_answering)
         assert opened.notice == ""
+
+
+def _are(told: list[str | None], times: int) -> bool:
+    return len(told) == times
