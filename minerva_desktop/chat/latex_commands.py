@@ -25,16 +25,20 @@ _BAR = re.compile(
 )
 _COMMAND = re.compile(
     r"\\(text(?:bf|it|md|normal|rm|sc|sf|tt|up)?|emph|hbox|mbox|ce|math(?:op|rel|bin)|genfrac"
-    r"|operatorname\*?|pmod|eqref|norm|abs)(?![a-zA-Z])\*?"
+    r"|operatorname\*?|pmod|eqref|norm|abs|ket|bra)(?![a-zA-Z])\*?"
 )
 _PLACE = re.compile(r"(\\begin\s*\{(?:aligned|alignedat|gathered|split|array)\})\s*\[\s*[tbc]\s*\]")
-_SIGN = re.compile(r"\\(P|bmod|copyright|textdegree|lcm)(?![a-zA-Z])")
+_SIGN = re.compile(r"\\(P|bmod|copyright|textdegree|lcm|enskip|qed|symbf|nolimits)(?![a-zA-Z])")
 _SIGNS = {
     "P": "\u00b6",
     "bmod": r"\;\mathrm{mod}\;",
     "copyright": "\u00a9",
     "textdegree": "\u00b0",
     "lcm": r"\operatorname{lcm}",
+    "enskip": r"\enspace ",
+    "qed": r"\square ",
+    "symbf": r"\boldsymbol",
+    "nolimits": "{}",  # which has the limits then, beside the operator
 }
 # What the libraries are to take for text, whatever it begins or ends for them elsewhere.
 _TEXT_NUMBERS = {ord(sign): f"&#x{ord(sign):x};" for sign in "{}&<>%0123456789"}
@@ -215,6 +219,8 @@ _MADE: dict[str, Callable[[str], str]] = {
     "mathbin": lambda content: rf"\,{{{content}}}\,",
     "eqref": lambda content: _text("text", f"({content})"),
     "pmod": lambda content: rf"\quad(\mathrm{{mod}}\;{content})",
+    "ket": lambda content: rf"{{| {content} \rangle}} ",
+    "bra": lambda content: rf"{{\langle {content} |}} ",
     "norm": lambda content: rf"\left\lVert {content} \right\rVert ",
     "abs": lambda content: rf"\left\lvert {content} \right\rvert ",
 }

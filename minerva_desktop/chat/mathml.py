@@ -28,7 +28,7 @@ _REFUSED = re.compile(
 )
 # A formula is drawn in one colour. Numbers of its own would begin anew in each formula.
 _DROPPED = re.compile(
-    r"\\(?:label\s*\{[^{}]*\}|(?:text)?color\s*(?:\[[^][]*\]\s*)?\{[^{}]*\}|"
+    r"\\(?:require\s*\{[a-z]*\}|label\s*\{[^{}]*\}|(?:text)?color\s*(?:\[[^][]*\]\s*)?\{[^{}]*\}|"
     r"(?:nonumber|notag)(?![a-zA-Z]))"
 )
 # What is set like these is set as them; numbers of their own are none.
@@ -37,6 +37,7 @@ _ALIGNED = re.compile(
 )
 _ALIGNED_END = re.compile(r"\\end\s*\{(?:align(?:ed)?at\*?|align|flalign\*?|eqnarray\*?)\}")
 _VARIANT = re.compile(r"\\(begin|end)\s*\{d?(cases|aligned|split|array|smallmatrix)\*?\}")
+_LINES = re.compile(r"\\(begin|end)\s*\{(?:gather(?:ed)?|multline)\*?\}")
 # A matrix and its brackets are one term, which may have a power.
 _BRACKETED = re.compile(r"\\begin\s*\{([pbBvV]matrix)\}")
 _BRACKETED_END = re.compile(r"\\end\s*\{([pbBvV]matrix)\}")
@@ -130,6 +131,7 @@ def prepared(tex: str) -> str:
     tex = _ALIGNED.sub(r"\\begin{align*}", tex)
     tex = _ALIGNED_END.sub(r"\\end{align*}", tex)
     tex = _VARIANT.sub(r"\\\1{\2}", tex)
+    tex = _LINES.sub(r"\\\1{displaylines}", tex)
     tex = _ARRAY.sub(lambda array: f"{array[1]}{_BARS.sub('|', array[2])}{array[3]}", tex)
     tex = _ARRAY_END.sub(r"\1", tex)
     tex = _BRACKETED.sub(r"{\\begin{\1}", tex)

@@ -84,8 +84,9 @@ def language_name(language: str) -> str:
 class LineHighlighter:
     """Takes the lines of one block in order."""
 
-    def __init__(self, language: str) -> None:
-        self._lexer = find_lexer(language)
+    def __init__(self, language: str, *, coloured: bool = True) -> None:
+        """Not ``coloured``: all is plain, which costs a tenth."""
+        self._lexer = find_lexer(language) if coloured else None
         self._resumes = _can_resume(self._lexer)
         self._state: tuple[str, ...] = ("root",)
         self._window: list[str] = []

@@ -16,12 +16,13 @@ class CodeRows:
     """Lines go in with `add`, rows come out: first the settled ones, once each, then those that
     may still change."""
 
-    def __init__(self, info: str, nest: str = "") -> None:
-        """``info`` is what follows the opening fence; its first word names the language."""
+    def __init__(self, info: str, nest: str = "", *, coloured: bool = True) -> None:
+        """``info`` is what follows the opening fence; its first word names the language.
+        ``coloured``: as for `LineHighlighter`."""
         language = (info.split() or [""])[0].lower()
         self._label = language_name(language)
         self._nest = nest
-        self._highlighter = LineHighlighter(language)
+        self._highlighter = LineHighlighter(language, coloured=coloured)
         self._raw: deque[str] = deque()
         self._held: Row | None = None  # settled, but the box may end with it
         self._begun = False

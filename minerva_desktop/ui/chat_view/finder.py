@@ -64,9 +64,10 @@ class _Written:
 class _Rendered:
     """The rows of a text that does not change, rendered for whoever goes on with it."""
 
-    def __init__(self, source: Source, parser: MarkdownParser) -> None:
+    def __init__(self, source: Source, parser: MarkdownParser, *, coloured: bool) -> None:
         self.source = source
-        self._steps = rendered(source, parser, all_rows=False)
+        self.coloured = coloured
+        self._steps = rendered(source, parser, all_rows=False, coloured=coloured)
         self.rows: list[Row] | None = None  # None: not all are there
 
     def complete(self) -> Iterator[None]:
@@ -186,7 +187,8 @@ class Finder(QObject):
         first rows."""
         kept = self._rendered.get((message.id, 0))
         # It may have got more text since it was searched.
-        return kept.rows if kept is not None and kept.source.text == message.text else None
+        is_true = kept is not None and kept.coloured and kept.source.text == message.text
+        return kept.rows if kept is not None and is_true else None
 
     @property
     def holders(self) -> list[str]:
@@ -243,7 +245,8 @@ class Finder(QObject):
         else:
             is_markdown = message.role is Role.ASSISTANT
             source = Source(message.text, is_markdown)
-            found += yield from self._search_text(message_id, 0, source)
+            is_shown = view is not None  # or will be, once it is unfolded
+            found += yield from self._search_text(message_id, 0, source, coloured=is_shown)
         found += yield from self._search_cards(message)
         if not is_written:
             self._known[message_id] = message
@@ -291,24 +294,24 @@ class Finder(QObject):
         return _in_block(block, (yield from self._needle.matches(written.rows)))
 
     def _search_text(
-        self, message_id: str, block: int, source: Source
+        self, message_id: str, block: int, source: Source, *, coloured: bool = False
     ) -> Generator[None, None, tuple[Match, ...]]:
         if not (yield from self._needle.may_be_in(source.text)):
             return ()
-        text = self._kept(message_id, block, source)
+        text = self._kept(message_id, block, source, coloured=coloured)
         for _ in text.complete():
             self._n_here += PIECE
             yield
         return _in_block(block, (yield from self._needle.matches(text.rows or ())))
 
-    def _kept(self, message_id: str, block: int, source: Source) -> _Rendered:
+    def _kept(self, message_id: str, block: int, source: Source, *, coloured: bool) -> _Rendered:
         """What has the rows of ``source``, or will have: of a long text the one of before."""
         key = message_id, block
         kept = self._rendered.get(key)
-        if kept is not None and kept.source == source:
+        if kept is not None and kept.source == source and kept.coloured >= coloured:
             self._rendered.move_to_end(key)
             return kept
-        made = _Rendered(source, self._parser)
+        made = _Rendered(source, self._parser, coloured=coloured)
         if len(source.text) > LONG:
             self._rendered[key] = made
             sizes = sum(len(each.source.text) for each in self._rendered.values())

@@ -18,6 +18,17 @@ _EXPECTING = frozenset(
     "\u2308\u230a"
 )
 _WIDE_HAT, _HAT = "\u0302", "\u02c6"
+_TILDE, _SIMILAR = "~", "\u223c"
+# Of which the typesetter knows nothing, or not that they need room.
+_SPACES = {
+    **dict.fromkeys("\u2227\u2228\u2229\u222a\u2216\u29f5", "mediummathspace"),
+    **dict.fromkeys(
+        "\u27f5\u27f6\u27f7\u27f8\u27f9\u27fa\u27fc\u21a9\u21aa\u219d\u21dd\u223c\u225c",
+        "thickmathspace",
+    ),
+}
+_RELATIONS = frozenset("=<>\u2192\u2190\u21d2\u2248\u2261\u2264\u2265\u223c\u2243\u2245")
+_STACKED = frozenset(("mover", "munder", "munderover"))
 
 
 def mend_signs(math: ET.Element) -> None:
@@ -33,6 +44,30 @@ def mend_signs(math: ET.Element) -> None:
                 element[1].set("stretchy", "false")
         elif name in ROWS:
             _mend_signs_of_one(element)
+            _give_room(element)
+
+
+def _give_room(row: ET.Element) -> None:
+    """To signs between two terms, also where something is written over them."""
+    parts = list(row)
+    for at in reversed(range(1, len(parts) - 1)):
+        part = parts[at]
+        if part.text == _TILDE and tag_name(part) == "mi":
+            part.text = _SIMILAR
+        space = _SPACES.get(part.text or "")
+        if space is not None and tag_name(part) in ("mi", "mo"):
+            part.tag = part.tag.removesuffix(tag_name(part)) + "mo"
+            part.attrib.update(lspace=space, rspace=space, stretchy="false")
+        elif tag_name(part) in _STACKED and _is_relation(part[0]):
+            name = part.tag.removesuffix(tag_name(part)) + "mspace"
+            for place in (at + 1, at):
+                row.insert(place, ET.Element(name, {"width": "thickmathspace"}))
+
+
+def _is_relation(base: ET.Element) -> bool:
+    while tag_name(base) == "mrow" and len(base) == 1:
+        base = base[0]
+    return tag_name(base) == "mo" and base.text in _RELATIONS
 
 
 def _mend_signs_of_one(row: ET.Element) -> None:

@@ -55,10 +55,14 @@ def clean_pieces(source: Source) -> Iterator[str]:
 
 
 def rendered(
-    source: Source, parser: MarkdownParser, *, all_rows: bool
+    source: Source, parser: MarkdownParser, *, all_rows: bool, coloured: bool = True
 ) -> Generator[None, None, list[Row]]:
     """Returns its rows, of long tables all if ``all_rows``; a step for each `PIECE`."""
-    stream = MarkdownStream(parser, all_rows=all_rows) if source.is_markdown else PlainStream()
+    stream = (
+        MarkdownStream(parser, all_rows=all_rows, coloured=coloured)
+        if source.is_markdown
+        else PlainStream()
+    )
     rows: list[Row] = []
     for start in range(0, len(source.text), PIECE):
         stream.feed(source.text[start : start + PIECE])

@@ -17,9 +17,9 @@ Runs = tuple[Run, ...]
 class _Code:
     """One block of code, as far as it was seen."""
 
-    def __init__(self, info: str, nest: str) -> None:
+    def __init__(self, info: str, nest: str, *, coloured: bool) -> None:
         self._look = (info, nest)
-        self._code = CodeRows(info, nest)
+        self._code = CodeRows(info, nest, coloured=coloured)
         self._lines: list[str] = []
         self._settled: list[Row] = []
 
@@ -39,7 +39,9 @@ class OpenPart:
     """Call `begin` before each look at the part, and make a new one once some of it is settled.
     What comes out is what would come out without it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, coloured: bool = True) -> None:
+        """``coloured``: code is."""
+        self._coloured = coloured
         self._codes: list[_Code] = []
         self._next = 0
         self._runs: dict[str, Runs] = {}
@@ -53,7 +55,7 @@ class OpenPart:
         still being written and has no colours yet."""
         at, self._next = self._next, self._next + 1
         if at == len(self._codes) or not self._codes[at].goes_on(info, nest, lines):
-            self._codes[at:] = [_Code(info, nest)]
+            self._codes[at:] = [_Code(info, nest, coloured=self._coloured)]
         return self._codes[at].rows(lines, partial)
 
     def runs(self, source: str, parse: Callable[[], Runs]) -> Runs:

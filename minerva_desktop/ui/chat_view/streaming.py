@@ -78,10 +78,12 @@ class MarkdownStream:
         eager_size: int = EAGER_SIZE,
         references: Environment | None = None,
         all_rows: bool = False,
+        coloured: bool = True,
     ) -> None:
         """``eager_size`` in characters. ``references`` are links and footnotes of a whole text,
-        known beforehand. ``all_rows``: long tables are not folded."""
+        known beforehand. ``all_rows``: long tables are not folded. ``coloured``: code is."""
         self._parser = parser
+        self._coloured = coloured
         self._eager_size = self._eager_at = eager_size
         self._env: Environment = references or {}
         self._env[ALL_ROWS] = all_rows
@@ -93,7 +95,7 @@ class MarkdownStream:
         self._tail_size = OpenSize()
         self._check_at = OPEN_LIMIT
         self._partial = ""  # the line after them, as far as it is known
-        self._part = OpenPart()
+        self._part = OpenPart(coloured=self._coloured)
         self._resume: Resume | None = None
         self._fence: _Fence | None = None
         self._inside_code = False  # whether what was read last is code in a list or a quote
@@ -142,7 +144,9 @@ class MarkdownStream:
                     yield
         elif defines and self._length <= REFERENCE_LIMIT:
             known, all_rows = self._known_references(), self._env[ALL_ROWS]
-            again = MarkdownStream(self._parser, references=known, all_rows=all_rows)
+            again = MarkdownStream(
+                self._parser, references=known, all_rows=all_rows, coloured=self._coloured
+            )
             for piece in self._pieces:
                 again.feed(piece)
                 yield
@@ -279,7 +283,7 @@ class MarkdownStream:
         self._check_at = OPEN_LIMIT
         self._eager_at = self._eager_size
         self._resume = resume
-        self._part = OpenPart()
+        self._part = OpenPart(coloured=self._coloured)
 
     def _settle_all(self) -> None:
         env = self._known_references()
@@ -290,7 +294,7 @@ class MarkdownStream:
     def _open_fence(self, token: Token, opener: re.Match[str]) -> None:
         character = re.escape(token.markup[0])
         closing = re.compile(rf" {{0,3}}{character}{{{len(token.markup)},}}[ \t]*$")
-        self._fence = _Fence(CodeRows(token.info), len(opener[1]), closing)
+        self._fence = _Fence(CodeRows(token.info, coloured=self._coloured), len(opener[1]), closing)
         self._keep_lines([], [], None)
 
     # -- the open part -----------------------------------------------------------------------

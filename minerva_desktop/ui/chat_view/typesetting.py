@@ -122,10 +122,13 @@ def _set_operators_apart(math: ET.Element) -> None:
         for at in reversed(range(1, len(parts))):
             word, behind = _first(parts[at - 1], _SCRIPTS), _first(parts[at], _SCRIPTS | ROWS)
             lacks = _lacks_space(word, has_scripts=word is not parts[at - 1])
+            before_word = _is_operator(behind) and (
+                _is_term(word) or word.text in _CLOSING or lacks
+            )
             lacks = lacks and _is_term(behind)
             if lacks:
                 word.set("rspace", "0")
-            if lacks or (_is_operator(behind) and (_is_term(word) or word.text in _CLOSING)):
+            if lacks or before_word:
                 space = row.tag.removesuffix(tag_name(row)) + "mspace"
                 row.insert(at, ET.Element(space, {"width": _THIN}))
 

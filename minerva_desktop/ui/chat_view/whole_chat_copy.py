@@ -123,7 +123,7 @@ class WholeChatCopy(QObject):
                     continue
                 rows = shown[number]
                 if rows is None:
-                    rows = yield from rendered(source, parser, all_rows=True)
+                    rows = yield from rendered(source, parser, all_rows=True, coloured=False)
                 yield from _take(text_pieces(rows), self._text)
                 yield from _take(html_pieces(rows), self._html)
 

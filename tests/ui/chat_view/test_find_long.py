@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import msgspec
 import pytest
+from pygments.lexer import Lexer
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QProgressBar
 from pytestqt.qtbot import QtBot
@@ -14,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.ui.chat_view import find_bar, finder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.code_highlight import LineHighlighter
 from minerva_desktop.ui.chat_view.found_marks import MOST
 from minerva_desktop.ui.chat_view.markdown import MarkdownParser
 from minerva_desktop.ui.chat_view.message_sources import Source, rendered
@@ -24,6 +26,7 @@ from minerva_desktop.ui.icons import Icons
 from tests.ui.chat_view.messages import answer, ended
 from tests.ui.chat_view.test_find import Finding
 
+Lexed = tuple[list[tuple[str, str]], tuple[str, ...]]
 PART = "Some *words* of it, " * 40 + "\n\n- an item\n- `x = 1`\n\n"
 TABLE = "| a | b |\n|---|---|\n| c | d |\n\n```py\nx = 1\n```\n\n"
 LONG = PART * (FOLD_ABOVE // len(PART) + 1) + TABLE + "The needle."
@@ -42,9 +45,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[Source]:
     steps: list[Source] = []
 
     def counted(
-        source: Source, parser: MarkdownParser, *, all_rows: bool
+        source: Source, parser: MarkdownParser, *, all_rows: bool, coloured: bool
     ) -> Generator[None, None, list[Row]]:
-        made = rendered(source, parser, all_rows=all_rows)
+        made = rendered(source, parser, all_rows=all_rows, coloured=coloured)
         while True:
             steps.append(source)
             try:
@@ -210,3 +213,30 @@ def test_what_is_unfolded_for_it_has_what_was_added_meanwhile(
     shown = finding.view.message_view(long.id)
     assert shown is not None
     assert shown.plain_text().endswith("The needle. More.")
+
+
+def test_code_that_is_not_shown_is_found_without_its_colours(
+    finding: Finding, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They took ten times as long as all else. What is found comes into sight with them."""
+    lexed: list[str] = []
+    lex = LineHighlighter._lex
+
+    def counted(self: LineHighlighter, lexer: Lexer, lines: list[str]) -> Lexed:
+        lexed.extend(lines)
+        return lex(self, lexer, lines)
+
+    monkeypatch.setattr(LineHighlighter, "_lex", counted)
+    code = "Some code\n\n```py\nneedle = 1  # a needle\n```\n\nthe needle"
+    first, last = answer(code), answer(code)
+    finding.open_chat(first, *[answer(f"Message {n}.") for n in range(500)], last)
+    n_lexed = len(lexed)
+    finding.look_for("needle")
+    finding.until("4 of 6")
+    assert finding.view.message_view(first.id) is None
+    assert len(lexed) == n_lexed
+    for expected in ("5 of 6", "6 of 6", "1 of 6"):
+        finding.press(Qt.Key.Key_Return)
+        finding.until(expected)
+    assert finding.marked(first) == ["needle"] * 3
+    assert len(lexed) > n_lexed
