@@ -295,8 +295,8 @@ class ChatSession:
         """Stop the answer, send nothing that waits, return when all of it is on disk."""
         self.sending.cancel()
         if self._answer is not None:
-            self.stop()
-            self._end(MessageState.STOPPED, completion=None, error=None)
+            self._engine.cancel_answer(self._answer.id)
+            self._end(self._answer.state_if_closed, completion=None, error=None)
         await self._queue.settle()
         if self._ending is not None:
             await self._ending

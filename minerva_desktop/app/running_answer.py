@@ -53,6 +53,11 @@ class RunningAnswer:
         return self._message.id
 
     @property
+    def state_if_closed(self) -> MessageState:
+        """What it ends as where its chat is closed: stopped only where a person did that."""
+        return MessageState.STOPPED if self.is_stopping else MessageState.INTERRUPTED
+
+    @property
     def so_far(self) -> Message:
         """The message as it stands."""
         return msgspec.structs.replace(self._message, text=self._text, parts=self._all_parts)

@@ -23,8 +23,8 @@ class Role(StrEnum):
 
 
 class MessageState(StrEnum):
-    """How far a message got. ``streaming`` on disk at start-up means the app died: it becomes
-    ``interrupted``."""
+    """How far a message got. ``stopped``: by its person. ``streaming`` on disk at start-up means
+    the app died: it becomes ``interrupted``, as one does whose chat is closed."""
 
     COMPLETE = "complete"
     STREAMING = "streaming"

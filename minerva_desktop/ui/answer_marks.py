@@ -12,6 +12,8 @@ from minerva_desktop.ui.chat_rows import ChatMarks
 
 MAX_UNREAD = 500  # chats; the ids of those that were destroyed meanwhile are among them
 
+_NO_NEWS = (MessageState.STOPPED, MessageState.INTERRUPTED)
+
 
 class AnswerMarks(QObject):
     """Told of the answers in all chats, and of each chat that is opened. What is unread is so at
@@ -36,10 +38,11 @@ class AnswerMarks(QObject):
         self.changed.emit(self.marks)
 
     def end(self, session: ChatSession, answer: Message, *, is_open: bool) -> None:
-        """It has ended. One that a person stopped is no news; nor is one in the open chat."""
+        """It has ended. One that a person stopped is no news, nor is one whose chat was closed, or
+        one in the open chat."""
         chat_id = session.conversation.id
         self._answering.discard(chat_id)
-        if not (is_open or session.is_temporary or answer.state is MessageState.STOPPED):
+        if not (is_open or session.is_temporary or answer.state in _NO_NEWS):
             self._remember(chat_id, is_unread=True)
         self.changed.emit(self.marks)
 

@@ -23,6 +23,7 @@ from minerva_desktop.ui.attachment_chip import GAP, HEIGHT, AttachmentChip, file
 from minerva_desktop.ui.icons import Icons
 
 MAX_ROWS = 2  # that are shown; more scroll
+SHORT_WINDOW = 600  # px; below, one row leaves room for the text and what is said of it
 MAX_UNDONE = 100  # changes that can be undone
 
 
@@ -61,6 +62,7 @@ class AttachmentStrip(QScrollArea):
         self._icons = icons
         self._text = text
         self._items: Items = ()
+        self._max_rows = MAX_ROWS
         self._undo: list[tuple[int, Items]] = []  # with the text's steps then
         self._redo: list[tuple[int, Items]] = []
         self._numbers = count(1)
@@ -76,6 +78,13 @@ class AttachmentStrip(QScrollArea):
         self.viewport().setAutoFillBackground(False)
         self._inside.setAutoFillBackground(False)
         self.hide()
+
+    def set_window_height(self, height: int) -> None:
+        """Show fewer rows in a window of ``height`` px that is short."""
+        max_rows = MAX_ROWS if height >= SHORT_WINDOW else 1
+        if max_rows != self._max_rows:
+            self._max_rows = max_rows
+            self._place()
 
     # -- what there is -----------------------------------------------------------------------
 
@@ -281,7 +290,7 @@ class AttachmentStrip(QScrollArea):
         width = self.width() - self.verticalScrollBar().sizeHint().width()
         height = place_chips([self._chips[item.id] for item in self._items], width)
         self._inside.resize(width, height)
-        shown = min(height, MAX_ROWS * (HEIGHT + GAP) - GAP)
+        shown = min(height, self._max_rows * (HEIGHT + GAP) - GAP)
         if shown != self.maximumHeight():
             self.setFixedHeight(shown)
             self.resized.emit()

@@ -103,7 +103,7 @@ class Composer(QWidget):
         self._hint.setTextFormat(Qt.TextFormat.PlainText)
         self._hint.setProperty("look", "warning")
         self._hint.setWordWrap(True)
-        self._hint.setContentsMargins(GRID, 0, 0, 0)
+        self._hint.setContentsMargins(GRID, 0, 0, GRID)
         self._hint.hide()
         self._card = QFrame()
         self._card.setObjectName("composerCard")
@@ -246,6 +246,7 @@ class Composer(QWidget):
         """Grow to at most a share of the window's ``height`` px, from now on."""
         self._window_height = height
         self.waiting.set_max_shown(height // WINDOW_PER_WAITING)
+        self.attachments.set_window_height(height)
         self._fit_window()
 
     @Slot()
@@ -288,9 +289,11 @@ class Composer(QWidget):
             # Until the outer one is activated, a layout in a layout keeps the size that it had,
             # also where the field has grown since.
             self._rows.activate()
-            around = self._card.sizeHint().height() - self._editor.height() + OUTER
+            hint, width = self._card.sizeHint().height(), self._card.width()
+            around = max(hint, self._card.heightForWidth(width)) - self._editor.height() + OUTER
             most = self._window_height // MAX_SHARE_OF_WINDOW - around
-            self._editor.set_max_height(max(most, 2 * self._editor.fontMetrics().lineSpacing()))
+            two_lines = 2 * self._editor.fontMetrics().lineSpacing() + 2 * GRID + 1
+            self._editor.set_max_height(max(most, two_lines))
 
     def _lay_out(self) -> None:
         rows = self._rows = QVBoxLayout(self._card)
@@ -314,7 +317,8 @@ class Composer(QWidget):
             line = QHBoxLayout()
             line.addWidget(part)
             outer.addLayout(line)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        # Not "fixed": that would be at a height in which no sentence takes a second line.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.setFocusProxy(self._editor)
         order = (self._editor, self._attach, self._queue, self._send, self._stop)
         for before, after in pairwise(order):

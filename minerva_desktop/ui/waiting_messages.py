@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QShortcut,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -34,11 +35,13 @@ from minerva_desktop.app.session_listener import QueuedMessage
 from minerva_desktop.ui.controls import ElidedLabel, PopupMenu, icon_button, plain_tip
 from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import Icons
+from minerva_desktop.ui.notice_parts import link_button
 from minerva_desktop.ui.tab_order import lead_to
 from minerva_desktop.ui.theme import GRID
 
 BUTTON = 7 * GRID  # px
 SIGN = 4 * GRID  # px
+NOTCH = 120  # eighths of a degree that a wheel is turned for one row
 EDIT, REMOVE = "Edit this message", "Do not send this message"
 LEAVE = "Leave this message as it was"
 MAX_SAID = 100  # characters of a message, to a screen reader that is told its place
@@ -83,12 +86,21 @@ class WaitingMessages(QWidget):
         self._fresh = FreshButtons(self)
         self._fresh.watch(self._send)
         self._paused = self._make_paused_line(self._send)
-        self._before, self._more = _muted_line(), _muted_line()
+        self._before = link_button("", "waitingBefore", "Show the messages before", self)
+        self._more = link_button("", "waitingMore", "Show more of them", self)
+        self._before.clicked.connect(self._show_before)
+        self._more.clicked.connect(self._show_more)
+        self._turned = 0  # by the wheel, in eighths of a degree, towards the next row
         self._box = QVBoxLayout(self)
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.setSpacing(GRID)
-        for line in (self._before, self._more, self._paused):
-            self._box.addWidget(line)
+        for line in (self._before, self._more):
+            beside = QHBoxLayout()
+            beside.setContentsMargins(2 * GRID, 0, 0, 0)
+            beside.addWidget(line)
+            beside.addStretch(1)
+            self._box.addLayout(beside)
+        self._box.addWidget(self._paused)
         for keys, by in MOVE_KEYS.items():
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -137,7 +149,7 @@ class WaitingMessages(QWidget):
         if focused is not None:
             place = self._place(focused[0])
             self._n_above = max(place + 1 - self._max_shown, min(self._n_above, place))
-        elif ids != before:
+        elif not set(ids) < set(before):  # one fewer leaves the others where they are
             self._n_above = 0
         self._refresh(focused)
         if moved:
@@ -181,6 +193,30 @@ class WaitingMessages(QWidget):
             self._max_shown = max(1, count)
             self._refresh()
 
+    @Slot()
+    def _show_before(self) -> None:
+        self._scroll(-self._max_shown)
+
+    @Slot()
+    def _show_more(self) -> None:
+        self._scroll(self._max_shown)
+
+    def _scroll(self, by: int) -> None:
+        """Show those that wait ``by`` places further on."""
+        before = self._n_above
+        self._n_above = max(0, min(before + by, len(self._shown) - self._max_shown))
+        if self._n_above != before:
+            self._refresh()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if len(self._shown) <= self._max_shown:
+            event.ignore()
+            return
+        self._turned -= event.angleDelta().y()
+        rows = int(self._turned / NOTCH)
+        self._turned -= rows * NOTCH
+        self._scroll(rows)
+
     @Slot(QWidget, QWidget)
     def _on_focus_changed(self, _before: QWidget | None, now: QWidget | None) -> None:
         """Who went on with the keyboard to what is shown last leaves: the first are shown again."""
@@ -195,8 +231,14 @@ class WaitingMessages(QWidget):
         it."""
         self._is_refreshing = True
         widget = QApplication.focusWidget()
+        is_link = widget is self._before or widget is self._more
         had_focus = widget is not None and self.isAncestorOf(widget)
         self._show_rows()
+        if is_link and self._rows and widget is not None:
+            had_focus = False
+            if widget.isHidden():  # there are no more that way
+                row = self._rows[0 if widget is self._before else -1]
+                row.buttons[0].setFocus(Qt.FocusReason.TabFocusReason)
         for row in self._rows:
             if focused is not None and row.message_id == focused[0]:
                 row.buttons[focused[1]].setFocus(Qt.FocusReason.TabFocusReason)
@@ -230,11 +272,11 @@ class WaitingMessages(QWidget):
             row.show()  # a layout would do it at the next turn of the event loop
         if self.leads_to is not None:
             buttons = [button for row in self._rows for button in row.buttons]
-            lead_to(self.leads_to, [*buttons, self._send])
-        self._before.setText(f"{above} before {'this' if len(shown) == 1 else 'these'}")
+            lead_to(self.leads_to, [self._before, *buttons, self._more, self._send])
+        _name(self._before, f"{above} before {'this' if len(shown) == 1 else 'these'}")
         self._before.setVisible(above > 0)
         n_more = len(messages) - above - len(self._rows)
-        self._more.setText(f"and {n_more} more")
+        _name(self._more, f"and {n_more} more")
         self._more.setVisible(n_more > 0)
         self._paused.setVisible(self._is_paused and bool(messages))
         self.setAccessibleDescription(self._why.text() if self._is_paused else "")
@@ -315,12 +357,9 @@ class _WaitingMessage(QFrame):
         self.remove_requested.emit(self.message_id)
 
 
-def _muted_line() -> QLabel:
-    """What stands above or below the messages that are shown."""
-    line = QLabel()
-    line.setProperty("look", "muted")
-    line.setContentsMargins(3 * GRID, 0, 0, 0)
-    return line
+def _name(link: QPushButton, words: str) -> None:
+    link.setText(words)
+    link.setAccessibleName(words)
 
 
 def _words(message: QueuedMessage) -> str:

@@ -198,9 +198,17 @@ async def test_closing_while_streaming_keeps_everything(desk: Desk, database: Pa
     await sending
     assert _on_disk(database) == [
         ("user", "Hi", "complete"),
-        ("assistant", "partial", "stopped"),
+        ("assistant", "partial", "interrupted"),  # nobody stopped it
     ]
     assert desk.engine.started == []
+
+
+async def test_what_was_stopped_just_before_it_is_closed_was_stopped(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("Hi", MODEL)
+    session.stop()
+    await session.close()
+    assert (await desk.reopened(session))[1] == (Role.ASSISTANT, "", MessageState.STOPPED)
 
 
 async def test_the_trash_gives_back(desk: Desk) -> None:

@@ -90,28 +90,6 @@ def test_one_that_was_thrown_away_comes_back_after_its_deleted_chat(waiting: Ope
     assert composer.text == "half"
 
 
-def test_what_was_thrown_away_is_offered_in_its_chat_and_waits_again_there(
-    waiting: OpenWindow,
-) -> None:
-    """The offer stood over other chats, and put the message before the draft of its own."""
-    opened = waiting
-    opened.until("chat in the list", lambda: "One" in titles(opened))
-    for _ in range(2):
-        press(opened, REMOVE, 0)
-    QTest.mouseClick(opened.part(QToolButton, "stopButton"), Qt.MouseButton.LeftButton)
-    opened.until("end", lambda: not opened.is_answering)
-    opened.window.sidebar.new_chat.emit()
-    opened.until("new chat", lambda: opened.window.composer.text == "")
-    assert opened.notice == ""
-    assert opened.window.notifications.undo_last()  # by Ctrl+Z
-    assert opened.notice == "The message is back"
-    opened.open_chat("One")
-    opened.until("message", lambda: waits(opened) == ["Three"])
-    assert opened.window.composer.text == "half"
-    undo(opened)
-    opened.until("messages", lambda: waits(opened) == ["Two", "Three"])
-
-
 def press(opened: OpenWindow, name: str, at: int) -> None:
     """Press a button of the waiting message at that place."""
     rows = [row for row in opened.window.findChildren(QFrame, "waitingMessage") if row.isVisible()]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -30,6 +30,7 @@ from tests.ui.parts import part
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
 MESSAGES = [QueuedMessage(f"id-{n}", f"Question {n}\nand more", Path("m.gguf")) for n in range(6)]
+MORE = [QueuedMessage(f"id-{n}", f"Question {n}\nand more", Path("m.gguf")) for n in (6, 7)]
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def composer(qtbot: QtBot, icons: Icons) -> Composer:
 
 def labels(waiting: WaitingMessages) -> list[str]:
     """The texts that are seen, from top to bottom."""
-    shown = [each for each in waiting.findChildren(QLabel) if each.isVisible()]
+    texts: list[QLabel | QPushButton] = [*waiting.findChildren(QLabel)]
+    texts += [each for each in waiting.findChildren(QPushButton) if each.property("look") == "link"]
+    shown = [each for each in texts if each.isVisible()]
     shown.sort(key=lambda each: each.mapTo(waiting, each.rect().topLeft()).y())
     return [each.text() for each in shown]
 
@@ -66,6 +69,51 @@ def test_many_leave_room_for_the_transcript(composer: Composer) -> None:
     assert labels(composer.waiting)[2:] == ["Question 2 and more", "and 3 more"]
     composer.set_window_height(420)
     assert labels(composer.waiting) == ["Question 0 and more", "and 5 more"]
+
+
+def _numbers(waiting: WaitingMessages) -> list[str]:
+    shown = [each for each in labels(waiting) if each.startswith("Question")]
+    return [each.split()[1] for each in shown]
+
+
+def test_those_that_are_not_shown_are_a_click_or_the_wheel_away(composer: Composer) -> None:
+    """Nothing led to them but to move one by its keys."""
+    waiting = composer.waiting
+    waiting.show_messages([*MESSAGES, *MORE], is_paused=False)
+    more, before = (part(waiting, QPushButton, name) for name in ("waitingMore", "waitingBefore"))
+    assert more.text() == "and 5 more"
+    assert not before.isVisible()
+    QTest.mouseClick(more, Qt.MouseButton.LeftButton)
+    assert (_numbers(waiting), before.text()) == (["3", "4", "5"], "3 before these")
+    waiting.show_messages([*MESSAGES[:4], MESSAGES[5], *MORE], is_paused=False)  # one is taken away
+    assert _numbers(waiting) == ["3", "5", "6"]
+    QTest.mouseClick(more, Qt.MouseButton.LeftButton)
+    assert _numbers(waiting) == ["5", "6", "7"]
+    assert not more.isVisible()
+    for turned, first in ((120, "3"), (60, "3"), (60, "2"), (-240, "5")):
+        _turn(waiting, turned)
+        assert _numbers(waiting)[0] == first
+    before.setFocus()
+    for first in ("1", "0"):
+        QTest.keyClick(composer.window().focusWidget(), Qt.Key.Key_Space)
+        assert _numbers(waiting)[0] == first
+    assert _focused(composer) == ("Edit this message", "Question 0 and more")
+
+
+def _turn(waiting: WaitingMessages, by: int) -> None:
+    """By that many eighths of a degree."""
+    middle = QPointF(waiting.rect().center())
+    event = QWheelEvent(
+        middle,
+        QPointF(waiting.mapToGlobal(middle)),
+        QPoint(),
+        QPoint(0, by),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(waiting, event)
 
 
 def test_each_can_be_taken_back_or_thrown_away(qtbot: QtBot, composer: Composer) -> None:

@@ -230,7 +230,8 @@ class SelectionKeeper(QObject):
         if place is None or self._anchor is None:
             return
         body = self._anchor.body
-        if self._began_in_text and body.rect().contains(body.mapFromGlobal(pointer)):
+        is_inside = body.rect().contains(body.mapFromGlobal(pointer))
+        if self._began_in_text and is_inside and not beyond:  # Qt selects, as the pointer moves
             self._clear_all_but((body,))
         else:
             self._extend(place)

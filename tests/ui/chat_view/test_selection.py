@@ -223,6 +223,22 @@ def test_beyond_the_edge_the_transcript_scrolls_along(person: Selecting) -> None
     person.pointer(QEvent.Type.MouseButtonRelease, on, person.view.mapToGlobal(bottom))
 
 
+def test_it_grows_while_the_pointer_rests_below_a_long_message(person: Selecting) -> None:
+    """The transcript scrolled on, and what was selected stayed what it was at the last move."""
+    (_, body) = bodies = person.show(question("Start"), answer(PARAGRAPHS * 3))
+    bar = person.view.verticalScrollBar()
+    bar.setValue(0)
+    person.pointer(QEvent.Type.MouseButtonPress, body.viewport(), person.place(body, 2))
+    below = person.view.mapToGlobal(QPoint(200, person.view.height() + 8))
+    person.pointer(QEvent.Type.MouseMove, body.viewport(), below)
+    first = len(selected(bodies)[1])
+    person.qtbot.waitUntil(lambda: bar.value() > 300, timeout=5_000)
+    person.pointer(QEvent.Type.MouseButtonRelease, body.viewport(), below)
+    words = selected(bodies)[1].strip()
+    assert len(words) > first + 100
+    assert person.copied().endswith(words[-20:])
+
+
 def test_what_is_taken_along_is_all_of_it_and_made_where_it_is_dropped(
     person: Selecting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
