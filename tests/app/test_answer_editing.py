@@ -168,6 +168,19 @@ async def test_a_message_that_comes_back_above_others_leaves_an_edit_in_sight(de
     assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
 
 
+async def test_what_comes_back_has_its_place_although_an_edit_above_it_moved_that(
+    desk: Desk,
+) -> None:
+    session, ids = await three_answers(desk)
+    edit = await session.answers.save(session, ids[3], "2")
+    removals = Removals()
+    old_id = removals.add(await session.remove(ids[3], with_replies=False))
+    await session.answers.save(session, ids[1], "1", removals)
+    await session.put_back(removals, old_id)
+    assert session.conversation.siblings(ids[3]) == [ids[3], edit.edited.id]
+    await on_disk(desk, session)
+
+
 async def test_a_complete_answer_goes_on_from_what_was_made_of_it(desk: Desk) -> None:
     session = desk.new_session()
     answer_id = await desk.answered(session, "Tell", "A short story. The end.")
