@@ -237,7 +237,8 @@ class Conversation:
         self._shown = None
 
     def remove(self, message_id: str, *, with_replies: bool) -> Removal:
-        """Take out a message, and all below it or not; its replies then reply to its parent.
+        """Take out a message, and all below it or not; its replies then reply to its parent, those
+        of an edited answer to the version before it.
 
         Where the shown branch ended in what went, a sibling's is shown, or it ends at the parent.
         Raises `KeyError`.
@@ -255,7 +256,7 @@ class Conversation:
         )
         if not with_replies:
             self.cuts = cuts_without(self.cuts, message_id, moved)
-        self._move(moved, message.parent_id)
+        self._move(moved, self._heir(message))
         for each in gone:
             self._children[self._messages[each].parent_id].remove(each)
         for each in gone:
@@ -353,6 +354,15 @@ class Conversation:
             self.select_branch(siblings[-1])
         else:
             self._active_leaf_id = parent_id
+
+    def _heir(self, message: Message) -> str | None:
+        """What takes the replies of a message that goes."""
+        if message.edited_at is not None:
+            siblings = self._children[message.parent_id]
+            for each in reversed(siblings[: siblings.index(message.id)]):
+                if self._messages[each].role is message.role:
+                    return each
+        return message.parent_id
 
     def _move(self, message_ids: Iterable[str], parent_id: str | None) -> None:
         for message_id in message_ids:

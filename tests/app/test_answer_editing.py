@@ -168,6 +168,22 @@ async def test_a_message_that_comes_back_above_others_leaves_an_edit_in_sight(de
     assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
 
 
+async def test_who_deletes_an_edited_answer_has_the_one_before_and_all_below(desk: Desk) -> None:
+    session, ids = await three_answers(desk)
+    edit = await session.answers.save(session, ids[1], "1")
+    second = await session.answers.save(session, edit.edited.id, "I")
+    removals = Removals()
+    for edited, left in ((second.edited, "1"), (edit.edited, "ONE")):
+        removals.add(await session.remove(edited.id, with_replies=False))
+        assert texts(session) == ["one", left, "two", "TWO", "three", "THREE"]
+        assert await on_disk(desk, session) == texts(session)
+    await session.put_back(removals, second.edited.id)
+    assert await on_disk(desk, session) == ["one", "I", "two", "TWO", "three", "THREE"]
+    await session.put_back(removals, edit.edited.id)  # it was not the one that was shown
+    assert session.conversation.siblings(ids[1]) == [ids[1], edit.edited.id, second.edited.id]
+    assert await on_disk(desk, session) == ["one", "I", "two", "TWO", "three", "THREE"]
+
+
 async def test_what_comes_back_has_its_place_although_an_edit_above_it_moved_that(
     desk: Desk,
 ) -> None:
