@@ -330,6 +330,30 @@ async def test_an_edit_comes_along_to_where_the_chat_is_already(desk: Desk, tmp_
     await there.close()
 
 
+@pytest.mark.parametrize("is_edited_again", [False, True])
+async def test_an_edit_that_the_disk_refused_is_written_with_the_next_change(
+    desk: Desk, database: Path, *, is_edited_again: bool
+) -> None:
+    session, ids = await three_answers(desk)
+    await session.settle()
+    writer = apsw.Connection(str(database))
+    writer.set_busy_timeout(5000)  # what was written is being taken into the search index
+    writer.execute("BEGIN EXCLUSIVE")  # nobody else can write
+    edit = await session.answers.save(session, ids[1], "1")
+    assert desk.listener.errors != []
+    writer.execute("ROLLBACK")
+    writer.close()
+    if is_edited_again:
+        second = await session.answers.save(session, edit.edited.id, "I")
+        assert await on_disk(desk, session) == ["one", "I", "two", "TWO", "three", "THREE"]
+        await session.answers.undo(session, second)
+    else:
+        await session.configure("Be kind.", SamplingParameters())
+    assert await on_disk(desk, session) == ["one", "1", "two", "TWO", "three", "THREE"]
+    await session.answers.undo(session, edit)
+    assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
+
+
 async def test_two_at_a_time_are_both_kept(desk: Desk) -> None:
     session, ids = await three_answers(desk)
     await asyncio.gather(*(session.answers.save(session, ids[at], str(at)) for at in (1, 3)))
