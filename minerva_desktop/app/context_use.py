@@ -13,7 +13,8 @@ from enum import StrEnum
 import msgspec
 
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.conversation import Conversation, clean_text, draft_turn
+from minerva_desktop.chat.conversation import Conversation, clean_text
+from minerva_desktop.chat.draft import draft_turn
 from minerva_desktop.chat.message import ChatTurn, Message, Role
 from minerva_desktop.chat.parts import Files, ReasoningPart, file_as_text, files_in
 from minerva_desktop.chat.turns import sent, turns_of

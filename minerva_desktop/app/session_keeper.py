@@ -44,6 +44,7 @@ class SessionKeeper:
         self._beginning = _beginning(conversation)
         self._is_saved = is_saved
         self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
+        self._versions: dict[str, str] = {}  # of them: beside which others, whose replies they have
         # The beginning of an answer reaches the disk before its end, however soon that comes.
         self._writing = asyncio.Lock()
 
@@ -98,10 +99,13 @@ class SessionKeeper:
             if store is None:
                 return
             if self._is_saved:
+                if other_id in self._versions:
+                    await self._save_missing(store)
                 # Before those that are not on disk yet: they may reply to it.
                 write = store.add_version(self._conversation, message_id, other_id)
                 if not await self._kept(write):
                     self._missing.append(message_id)
+                    self._versions[message_id] = other_id
             await self._save(store)
 
     async def save_removal(self, removal: Removal, *, is_undone: bool) -> None:
@@ -169,12 +173,18 @@ class SessionKeeper:
             return self._is_saved
         while self._missing:
             message_id = self._missing[0]
-            if message_id in self._conversation:  # not removed since
-                message = self._conversation[message_id]
-                if not await self._kept(store.add_message(self._conversation.id, message)):
-                    return False
+            is_there = message_id in self._conversation  # not removed since
+            if is_there and not await self._kept(self._add(store, message_id)):
+                return False
             self._missing.remove(message_id)
+            self._versions.pop(message_id, None)
         return True
+
+    def _add(self, store: ChatStore, message_id: str) -> Awaitable[None]:
+        chat, other_id = self._conversation, self._versions.get(message_id)
+        if other_id is not None and other_id in chat:
+            return store.add_version(chat, message_id, other_id)
+        return store.add_message(chat.id, chat[message_id])
 
     async def _kept(self, write: Awaitable[object]) -> bool:
         try:

@@ -22,7 +22,7 @@ from minerva_desktop.app.context_cutting import (
     with_cut,
 )
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.conversation import draft_turn
+from minerva_desktop.chat.draft import draft_turn
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError

@@ -376,8 +376,13 @@ def _named(removal: Removal) -> str:
 def _shown_instead(conversation: Conversation, removal: Removal) -> str:
     """That another version of what went is shown now, with its own replies; empty where none is."""
     (_, first), *_ = removal.messages
-    beside = [each for each in conversation.active_branch() if each.parent_id == first.parent_id]
-    if removal.moved_ids or (removal.leaf_id or "") in conversation or not beside:
+    moved = removal.moved_ids
+    beside = [
+        each
+        for each in conversation.active_branch()
+        if each.parent_id == first.parent_id and each.id not in moved
+    ]
+    if not beside or (not moved and (removal.leaf_id or "") in conversation):
         return ""
     versions = conversation.siblings(beside[0].id)
     if len(versions) == 1:

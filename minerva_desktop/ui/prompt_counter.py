@@ -14,7 +14,8 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from minerva_desktop.app.bounded_count import TokenCount, count_up_to
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.chat.context_cut import ContextCut
-from minerva_desktop.chat.conversation import clean_text, draft_turn
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.draft import draft_turn
 from minerva_desktop.chat.message import ChatTurn, Message
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.chat.turns import turns_of

@@ -21,7 +21,8 @@ from minerva_desktop.app.bounded_count import TokenCount, count_up_to
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.context_cut import ContextCut, last_cut
-from minerva_desktop.chat.conversation import clean_text, draft_turn
+from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.draft import draft_turn
 from minerva_desktop.chat.message import ChatTurn, Message
 from minerva_desktop.chat.parts import (
     FilePart,

@@ -168,6 +168,35 @@ async def test_a_message_that_comes_back_above_others_leaves_an_edit_in_sight(de
     assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
 
 
+async def test_who_deletes_an_edited_answer_has_the_one_before_and_all_below(desk: Desk) -> None:
+    session, ids = await three_answers(desk)
+    edit = await session.answers.save(session, ids[1], "1")
+    second = await session.answers.save(session, edit.edited.id, "I")
+    removals = Removals()
+    for edited, left in ((second.edited, "1"), (edit.edited, "ONE")):
+        removals.add(await session.remove(edited.id, with_replies=False))
+        assert texts(session) == ["one", left, "two", "TWO", "three", "THREE"]
+        assert await on_disk(desk, session) == texts(session)
+    await session.put_back(removals, second.edited.id)
+    assert await on_disk(desk, session) == ["one", "I", "two", "TWO", "three", "THREE"]
+    await session.put_back(removals, edit.edited.id)  # it was not the one that was shown
+    assert session.conversation.siblings(ids[1]) == [ids[1], edit.edited.id, second.edited.id]
+    assert await on_disk(desk, session) == ["one", "I", "two", "TWO", "three", "THREE"]
+
+
+async def test_what_comes_back_has_its_place_although_an_edit_above_it_moved_that(
+    desk: Desk,
+) -> None:
+    session, ids = await three_answers(desk)
+    edit = await session.answers.save(session, ids[3], "2")
+    removals = Removals()
+    old_id = removals.add(await session.remove(ids[3], with_replies=False))
+    await session.answers.save(session, ids[1], "1", removals)
+    await session.put_back(removals, old_id)
+    assert session.conversation.siblings(ids[3]) == [ids[3], edit.edited.id]
+    await on_disk(desk, session)
+
+
 async def test_a_complete_answer_goes_on_from_what_was_made_of_it(desk: Desk) -> None:
     session = desk.new_session()
     answer_id = await desk.answered(session, "Tell", "A short story. The end.")
@@ -299,6 +328,30 @@ async def test_an_edit_comes_along_to_where_the_chat_is_already(desk: Desk, tmp_
     assert (report.grown_ids, report.n_present) == ([], 1)
     assert list(await there.load(grown.id)) == list(grown)
     await there.close()
+
+
+@pytest.mark.parametrize("is_edited_again", [False, True])
+async def test_an_edit_that_the_disk_refused_is_written_with_the_next_change(
+    desk: Desk, database: Path, *, is_edited_again: bool
+) -> None:
+    session, ids = await three_answers(desk)
+    await session.settle()
+    writer = apsw.Connection(str(database))
+    writer.set_busy_timeout(5000)  # what was written is being taken into the search index
+    writer.execute("BEGIN EXCLUSIVE")  # nobody else can write
+    edit = await session.answers.save(session, ids[1], "1")
+    assert desk.listener.errors != []
+    writer.execute("ROLLBACK")
+    writer.close()
+    if is_edited_again:
+        second = await session.answers.save(session, edit.edited.id, "I")
+        assert await on_disk(desk, session) == ["one", "I", "two", "TWO", "three", "THREE"]
+        await session.answers.undo(session, second)
+    else:
+        await session.configure("Be kind.", SamplingParameters())
+    assert await on_disk(desk, session) == ["one", "1", "two", "TWO", "three", "THREE"]
+    await session.answers.undo(session, edit)
+    assert await on_disk(desk, session) == ["one", "ONE", "two", "TWO", "three", "THREE"]
 
 
 async def test_two_at_a_time_are_both_kept(desk: Desk) -> None:

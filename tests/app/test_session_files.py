@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from minerva_desktop.app.context_use import ContextPart, prompt_source
-from minerva_desktop.chat.conversation import draft_turn
+from minerva_desktop.chat.draft import draft_turn
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.parts import PDF, FilePart, file_as_text
 from minerva_desktop.chat.waiting_message import WaitingMessage

@@ -220,6 +220,22 @@ def test_what_is_typed_into_an_edited_answer_outlives_the_undo_of_the_edit(
     assert from_disk(chat.id).draft == ""
 
 
+def test_who_deletes_it_has_the_answer_of_before_with_all_below(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    count()
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "Count", "Deux")
+        change(opened, 1, "Uno")
+        QTest.keyClick(views(opened)[1].body, Qt.Key.Key_Delete)
+        told = "Message “Uno” deleted. Its other version is shown"
+        opened.until("notice", lambda: opened.notice == told)
+        assert (opened.transcript, versions(opened)) == ("One\n\nUn\n\nTwo\n\nDeux", [])
+        undo(opened)
+        opened.until("edited", lambda: opened.transcript == "One\n\nUno\n\nTwo\n\nDeux")
+        assert versions(opened) == ["Version 2 of 2"]
+
+
 def test_of_a_temporary_chat_it_is_told(
     qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
 ) -> None:
