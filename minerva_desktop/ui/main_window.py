@@ -101,6 +101,7 @@ class MainWindow(QMainWindow):
         self.models_panel = ModelsPanel(icons, self)
         self.context_panel = ContextPanel(icons, self)
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
+        self.sidebar.left.connect(self.composer.focus_editor)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._finder: ChatFinder | None = None
