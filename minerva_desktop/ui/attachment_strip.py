@@ -22,8 +22,7 @@ from minerva_desktop.chat.parts import FilePart, Files
 from minerva_desktop.ui.attachment_chip import GAP, HEIGHT, AttachmentChip, file_facts, place_chips
 from minerva_desktop.ui.icons import Icons
 
-MAX_ROWS = 2  # that are shown; more scroll
-SHORT_WINDOW = 600  # px; below, one row leaves room for the text and what is said of it
+MAX_ROWS = 2  # that are shown, where there is room; more scroll
 MAX_UNDONE = 100  # changes that can be undone
 
 
@@ -62,11 +61,11 @@ class AttachmentStrip(QScrollArea):
         self._icons = icons
         self._text = text
         self._items: Items = ()
-        self._max_rows = MAX_ROWS
         self._undo: list[tuple[int, Items]] = []  # with the text's steps then
         self._redo: list[tuple[int, Items]] = []
         self._numbers = count(1)
         self._chips: dict[str, _Chip] = {}
+        self._max_height = _rows_height(MAX_ROWS)
         self.tab_after: QWidget = self  # what Tab goes from to the first chip
         self.setObjectName("attachmentStrip")
         self.setAccessibleName("Attached files")
@@ -78,13 +77,6 @@ class AttachmentStrip(QScrollArea):
         self.viewport().setAutoFillBackground(False)
         self._inside.setAutoFillBackground(False)
         self.hide()
-
-    def set_window_height(self, height: int) -> None:
-        """Show fewer rows in a window of ``height`` px that is short."""
-        max_rows = MAX_ROWS if height >= SHORT_WINDOW else 1
-        if max_rows != self._max_rows:
-            self._max_rows = max_rows
-            self._place()
 
     # -- what there is -----------------------------------------------------------------------
 
@@ -110,6 +102,16 @@ class AttachmentStrip(QScrollArea):
     def has(self, part: FilePart) -> bool:
         """Whether a file of that name and with that content is there, and read."""
         return any(each.name == part.name and each.text == part.text for each in self.files)
+
+    def set_max_height(self, height: int) -> None:
+        """Show at most ``height`` px of them; the others scroll."""
+        if height != self._max_height:
+            self._max_height = height
+            self._fit_rows()
+
+    def height_of(self, n_rows: int) -> int:
+        """How high it is where at most so many rows are shown (px); 0 where there are none."""
+        return min(self._inside.height(), _rows_height(n_rows)) if self._items else 0
 
     # -- changes that can be undone ------------------------------------------------------------
 
@@ -290,7 +292,10 @@ class AttachmentStrip(QScrollArea):
         width = self.width() - self.verticalScrollBar().sizeHint().width()
         height = place_chips([self._chips[item.id] for item in self._items], width)
         self._inside.resize(width, height)
-        shown = min(height, self._max_rows * (HEIGHT + GAP) - GAP)
+        self._fit_rows()
+
+    def _fit_rows(self) -> None:
+        shown = min(self._inside.height(), self._max_height)
         if shown != self.maximumHeight():
             self.setFixedHeight(shown)
             self.resized.emit()
@@ -324,6 +329,10 @@ class _Chip(AttachmentChip):
     def __init__(self, icons: Icons, item_id: str, parent: QWidget) -> None:
         super().__init__(icons, can_remove=True, parent=parent)
         self.item_id = item_id
+
+
+def _rows_height(count: int) -> int:
+    return count * (HEIGHT + GAP) - GAP
 
 
 def _show(chip: AttachmentChip, item: AttachedFile) -> None:

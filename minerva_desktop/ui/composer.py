@@ -11,11 +11,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -25,6 +24,8 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.attachment_strip import AttachmentStrip
+from minerva_desktop.ui.composer_hint import ComposerHint
+from minerva_desktop.ui.composer_room import OUTER, TIGHT, shared
 from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
 from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import Icons
@@ -34,9 +35,9 @@ from minerva_desktop.ui.theme import GRID
 from minerva_desktop.ui.waiting_messages import WaitingMessages
 
 ATTACH_SHORTCUT = "Ctrl+Shift+A"
-MAX_SHARE_OF_WINDOW = 3  # the card takes at most a third of the window's height
+SIDE = 4 * GRID  # px beside the card
+AROUND = 2 * (2 * GRID + 1)  # px of the card around its parts, with its edge
 WINDOW_PER_WAITING = 250  # px of the window's height for each waiting message that is shown
-OUTER = 6 * GRID  # px above and below the card, together
 MEASURING = "Counting whether the chat with this message fits the context. Esc keeps it here."
 MEASURING_ELSE = "Counting whether what you asked for fits the context. Esc gives it up."
 LOADING_FIRST = "Loading {}, to know whether this fits its context. Esc {}."
@@ -81,6 +82,7 @@ class Composer(QWidget):
         self._is_leavable = False  # Esc gives the waiting message up that is changed here
         self._held = ""  # what is said until it is known whether something fits
         self._window_height = 0  # px; not known yet
+        self._room = 0  # px that it may take of that
         self._text_size = icons.themes.text_size
         self._editor = MessageEdit(self._text_size)
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
@@ -98,13 +100,7 @@ class Composer(QWidget):
         self.past = MessagePast(self._editor, self.attachments)
         # Asked by Ctrl+Z before text and files: whether something else was undone, that came later.
         self.undo_beyond: Callable[[], bool] = bool
-        self._hint = QLabel()
-        self._hint.setObjectName("composerHint")
-        self._hint.setTextFormat(Qt.TextFormat.PlainText)
-        self._hint.setProperty("look", "warning")
-        self._hint.setWordWrap(True)
-        self._hint.setContentsMargins(GRID, 0, 0, GRID)
-        self._hint.hide()
+        self._hint = ComposerHint()
         self._card = QFrame()
         self._card.setObjectName("composerCard")
         self._lay_out()
@@ -132,6 +128,7 @@ class Composer(QWidget):
         self._send.clicked.connect(self.submit)
         self._queue.clicked.connect(self.submit)
         self.waiting.focus_left.connect(self.focus_editor)
+        self.waiting.changed.connect(self._fit_window)
         self._stop.clicked.connect(self.stop_requested)
 
     @property
@@ -189,11 +186,7 @@ class Composer(QWidget):
     def show_hint(self, words: str) -> None:
         """Say what is wrong with the message as it stands; nothing for an empty text, or what there
         is to be filled in."""
-        words = words or self._unfilled
-        if words != self._hint.text():
-            self._hint.setText(words)
-            self._hint.setAccessibleName(words)
-            self._hint.setVisible(bool(words))
+        if self._hint.say(words or self._unfilled):
             self._fit_window()
 
     def set_generating(self, generating: bool) -> None:
@@ -242,11 +235,12 @@ class Composer(QWidget):
         self._editor.enter_sends = enter_sends
         self.enter_sends_changed.emit(enter_sends)
 
-    def set_window_height(self, height: int) -> None:
-        """Grow to at most a share of the window's ``height`` px, from now on."""
+    def set_window_height(self, height: int, room: int | None = None) -> None:
+        """Grow to at most a share of the window's ``height``, from now on, and keep within ``room``
+        (px), which is what all but the transcript leaves of it."""
         self._window_height = height
+        self._room = height if room is None else room
         self.waiting.set_max_shown(height // WINDOW_PER_WAITING)
-        self.attachments.set_window_height(height)
         self._fit_window()
 
     @Slot()
@@ -283,20 +277,33 @@ class Composer(QWidget):
         self._fit_column()
         self._fit_window()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._fit_window()  # the hint may have other lines
+
     @Slot()
     def _fit_window(self) -> None:
-        if self._window_height:
-            # Until the outer one is activated, a layout in a layout keeps the size that it had,
-            # also where the field has grown since.
-            self._rows.activate()
-            hint, width = self._card.sizeHint().height(), self._card.width()
-            around = max(hint, self._card.heightForWidth(width)) - self._editor.height() + OUTER
-            most = self._window_height // MAX_SHARE_OF_WINDOW - around
-            two_lines = 2 * self._editor.fontMetrics().lineSpacing() + 2 * GRID + 1
-            self._editor.set_max_height(max(most, two_lines))
+        if not self._window_height:
+            return
+        strip, hint, waiting = self.attachments, self._hint, self.waiting
+        width = min(self.width() - 2 * SIDE, self._card.maximumWidth())
+        room = self._room - (0 if waiting.isHidden() else waiting.height_in(width) + 2 * GRID)
+        around = OUTER + AROUND  # not what the layouts say, which are behind by a turn
+        around += 0 if hint.isHidden() else hint.heightForWidth(width - AROUND) + GRID
+        around += 0 if strip.isHidden() else GRID
+        heights = strip.height_of, self._editor.height_of
+        shares = shared(self._window_height, room, around, *heights)
+        strip.set_max_height(shares.files)
+        self._editor.set_max_height(shares.text)
+        self._use_outer(TIGHT if shares.is_tight else OUTER)
+
+    def _use_outer(self, outer: int) -> None:
+        above = outer // 3
+        self._outer.setContentsMargins(SIDE, above, SIDE, outer - above)
 
     def _lay_out(self) -> None:
-        rows = self._rows = QVBoxLayout(self._card)
+        rows = QVBoxLayout(self._card)
         rows.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         rows.setSpacing(GRID)
         rows.addWidget(self.attachments)
@@ -310,14 +317,14 @@ class Composer(QWidget):
         rows.addLayout(row)
         # In the middle where there is more room: so a box treats an only widget.
         self._fit_column()
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(4 * GRID, OUTER // 3, 4 * GRID, OUTER - OUTER // 3)
+        outer = self._outer = QVBoxLayout(self)
+        self._use_outer(OUTER)
         outer.setSpacing(2 * GRID)
         for part in (self.waiting, self._card):
             line = QHBoxLayout()
             line.addWidget(part)
             outer.addLayout(line)
-        # Not "fixed": that would be at a height in which no sentence takes a second line.
+        # Not fixed: that would be as high as it likes to be, whatever lines the hint takes.
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.setFocusProxy(self._editor)
         order = (self._editor, self._attach, self._queue, self._send, self._stop)

@@ -33,6 +33,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.composer import ATTACH_SHORTCUT, Composer
+from minerva_desktop.ui.composer_room import ComposerRoom
 from minerva_desktop.ui.context_panel import ContextPanel
 from minerva_desktop.ui.drop_overlay import DropOverlay
 from minerva_desktop.ui.enter_key import EnterKey
@@ -101,12 +102,15 @@ class MainWindow(QMainWindow):
         self.models_panel = ModelsPanel(icons, self)
         self.context_panel = ContextPanel(icons, self)
         self.sidebar.new_temporary_chat.connect(self.new_temporary_chat)
+        self.sidebar.left.connect(self.composer.focus_editor)
         self.status.memory_clicked.connect(self._open_models)
         self._overlay = DropOverlay(icons.themes, self)
         self._finder: ChatFinder | None = None
         self._closing_told = False
         self._guards: list[Callable[[], bool]] = []
         self._lay_out()
+        beside = (self.header, self.notifications, self.status)
+        self._room = ComposerRoom(self, self.composer, beside)
         FocusKeeper(self.composer, (self.notifications, self.chat_view, self.composer))
         EnterKey(self)
         self._add_shortcuts()
@@ -176,6 +180,7 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         for widget in (self.header, self.notifications):
             column.addWidget(widget)
+        self.chat_view.setMinimumHeight(1)  # it gives way first where a window is low
         column.addWidget(self.chat_view, 1)
         column.addWidget(self.composer)
         body = QHBoxLayout()
@@ -294,7 +299,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.composer.set_window_height(self.height())
+        self._room.tell()
         if self.width() >= NARROW_WIDTH:
             self._give_room_back()
         elif event.oldSize().width() >= NARROW_WIDTH:

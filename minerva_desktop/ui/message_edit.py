@@ -101,6 +101,11 @@ class MessageEdit(QPlainTextEdit):
         self._max_height = height
         self._fit_height()
 
+    def height_of(self, n_lines: int) -> int:
+        """How high it has to be to show that many lines (px)."""
+        margins = 2 * self.document().documentMargin() + 1
+        return ceil(n_lines * self.fontMetrics().lineSpacing() + margins)
+
     def use_text_size(self) -> None:
         """Take the size of text that is in force now."""
         self._choose_font()

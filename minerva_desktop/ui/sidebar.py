@@ -53,7 +53,7 @@ class Sidebar(QWidget):
 
     ``opened`` carries a chat and a message to show in it, or an empty text. ``more_wanted``: there
     is room for more that was found. ``folder_toggled`` carries a folder and whether it is to be
-    open, ``place_chosen`` a `Place`.
+    open, ``place_chosen`` a `Place`. ``left`` is Esc in the list, where that had nothing to end.
     """
 
     opened = Signal(str, str)
@@ -64,6 +64,7 @@ class Sidebar(QWidget):
     folder_toggled = Signal(str, bool)
     place_chosen = Signal(object)
     empty_trash = Signal()
+    left = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,7 +82,7 @@ class Sidebar(QWidget):
         self._model.renamed.connect(self._on_renamed)
         self._list = self._make_list()
         self._header = PlaceHeader(icons)
-        self._header.left.connect(self._show_chats)
+        self._header.left.connect(self._leave_place)
         self._header.empty_trash.connect(self.empty_trash)
         self._foot = PlaceBar(icons)
         self._foot.chosen.connect(self._choose_place)
@@ -277,8 +278,10 @@ class Sidebar(QWidget):
         self.place_chosen.emit(place)
 
     @Slot()
-    def _show_chats(self) -> None:
-        if self.place is not Place.CHATS:
+    def _leave_place(self) -> None:
+        if self.place is Place.CHATS:
+            self.left.emit()
+        else:
             self.place_chosen.emit(Place.CHATS)
 
     @Slot(QModelIndex, QPoint)
@@ -355,7 +358,7 @@ class Sidebar(QWidget):
         view.pinned.connect(self.chat_actions.pin)
         view.edited.connect(self.chat_actions.name_edited)
         view.typed.connect(self._search_for)
-        view.left.connect(self._show_chats)
+        view.left.connect(self._leave_place)
         return view
 
     def _make_results(self) -> SearchResults:

@@ -57,13 +57,14 @@ class WaitingMessages(QWidget):
     """``edit_requested(id)``, ``remove_requested(id)`` and ``send_requested``: what was pressed,
     the first also to leave the one that is edited; ``move_requested(id, by)``: that one is to wait
     so many places further on.
-    ``focus_left``: the button with the keyboard went."""
+    ``focus_left``: the button with the keyboard went. ``changed``: others are shown."""
 
     edit_requested = Signal(str)
     remove_requested = Signal(str)
     move_requested = Signal(str, int)
     send_requested = Signal()
     focus_left = Signal()
+    changed = Signal()
 
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -187,6 +188,13 @@ class WaitingMessages(QWidget):
         self._moved = message_id
         self.move_requested.emit(message_id, by)
 
+    def height_in(self, width: int) -> int:
+        """How high they are in ``width`` (px)."""
+        box = self._box
+        return (
+            box.totalHeightForWidth(width) if box.hasHeightForWidth() else box.sizeHint().height()
+        )
+
     def set_max_shown(self, count: int) -> None:
         """Show at most so many of them, and at least one."""
         if max(1, count) != self._max_shown:
@@ -246,6 +254,7 @@ class WaitingMessages(QWidget):
         if had_focus:
             self.focus_left.emit()
         self._is_refreshing = False
+        self.changed.emit()
 
     def _show_rows(self) -> None:
         for row in self._rows:

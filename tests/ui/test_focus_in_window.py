@@ -116,3 +116,13 @@ def test_a_click_on_the_chat_that_is_open_leads_to_its_message_field(opened: Ope
         chats.setFocus()
         opened.open_chat(title)
         opened.until("keyboard in the field", lambda: QApplication.focusWidget() is editor)
+
+
+def test_esc_leads_from_the_list_of_chats_to_the_message_field(opened: OpenWindow) -> None:
+    editor, rows = opened.part(MessageEdit, "composer"), opened.part(QListView, "chatList")
+    opened.until("chat in the list", lambda: bool(titles(opened)))
+    rows.setFocus()
+    QTest.keyClick(rows, Qt.Key.Key_Down)  # passing by opens nothing
+    assert opened.window.focusWidget() is rows
+    QTest.keyClick(rows, Qt.Key.Key_Escape)
+    assert opened.window.focusWidget() is editor
