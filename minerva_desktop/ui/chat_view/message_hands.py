@@ -265,7 +265,7 @@ class MessageHands(QObject):
             self._column,
             view.body,
             self.selection,
-            self._actions(view),
+            self._actions(view) or _while_written(view),
             partial(self._choose, message_id, place),
             is_busy=self._is_answering(),
         )
@@ -312,3 +312,9 @@ class MessageHands(QObject):
         if isinstance(moved, QWidget):
             place = moved.mapTo(self._column, rect.topLeft())
             self._events.caret_moved.emit(QRect(place, rect.size()))
+
+
+def _while_written(view: MessageView) -> tuple[MessageAction, ...]:
+    """What the menu has for a message that is being written: Esc, to be rid of a menu that did not
+    come, would stop it."""
+    return (MessageAction.COPY,) if view.source() else ()
