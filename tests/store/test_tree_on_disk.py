@@ -39,7 +39,7 @@ class ChatOnDisk(RuleBasedStateMachine):
         self._loop = asyncio.new_event_loop()
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name) / "chats.db"
-        self._ticks = itertools.count(1001)  # after what `make_conversation` made
+        self._ticks = itertools.count(1)
         self._removals: list[Removal] = []
         self._edits: list[tuple[str, str]] = []
         self._store = self._run(self._opened())
@@ -57,13 +57,7 @@ class ChatOnDisk(RuleBasedStateMachine):
     @rule(text=TEXT, thought=TEXT)
     def answer(self, text: str, thought: str) -> None:
         """An answer streams and ends."""
-        answer = make_message(
-            "",
-            self._leaf(),
-            role=Role.ASSISTANT,
-            state=MessageState.STREAMING,
-            created_at=float(next(self._ticks)),
-        )
+        answer = make_message("", self._leaf(), role=Role.ASSISTANT, state=MessageState.STREAMING)
         self._add(answer)
         self._run(self._store.flush_text(answer.id, text, (ReasoningPart(thought),)))
         done = msgspec.structs.replace(
@@ -78,8 +72,7 @@ class ChatOnDisk(RuleBasedStateMachine):
         """Beside a message of any branch."""
         message = self._any(data)
         parent = None if message.parent_id is None else self.chat[message.parent_id]
-        now = float(next(self._ticks))
-        self._add(make_message(text, parent, role=message.role, created_at=now))
+        self._add(make_message(text, parent, role=message.role))
 
     @precondition(lambda self: len(self.chat) > 0)
     @rule(data=st.data(), text=TEXT)
