@@ -91,6 +91,6 @@ class AnswerEdits:
             return current
         if session.is_temporary or library is None:
             raise InvalidRequest(GONE)
-        session = await library.open_session(chat_id)
+        session = await library.open_again(chat_id)
         self._show(session)
         return session
