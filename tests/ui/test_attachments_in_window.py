@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QListView, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.attachments import FileReading
@@ -29,7 +29,7 @@ from tests.app.pdf_files import write_pdf
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
-from tests.ui.test_message_actions import on_disk, open_chat, titles, undo
+from tests.ui.test_message_actions import on_disk, open_chat
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -193,84 +193,6 @@ def test_a_long_paste_becomes_a_file_and_can_be_put_inline(open_app: OpenApp) ->
         editor.paste()
         assert opened.notice == "1,560 characters were pasted as a file."
         assert names(opened) == ["Pasted text", "Pasted text 2", "Pasted text 3"]
-
-
-@pytest.mark.parametrize("in_field", [True, False])
-def test_ctrl_z_brings_a_removed_file_back(
-    open_app: OpenApp, tmp_path: Path, *, in_field: bool
-) -> None:
-    """From outside the field it opened another chat, for something older; and the notice stayed,
-    whose Undo did nothing."""
-    for name in ("a.txt", "b.txt"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    on_disk(make_conversation("One", "1", title="Hills"))
-    with closing(open_app()) as opened:
-        opened.until("chat", lambda: titles(opened) == ["Hills"])
-        opened.open_chat("Hills")
-        opened.until("text", lambda: "One" in opened.transcript)
-        QTest.keyClick(opened.part(QListView, "chatList"), Qt.Key.Key_Delete)
-        opened.until("notice", lambda: opened.notice == "Chat deleted")
-        opened.drop(tmp_path / "a.txt", tmp_path / "b.txt")
-        opened.until("files", lambda: names(opened) == ["a.txt", "b.txt"])
-        editor = opened.part(MessageEdit, "composer")
-        focused = editor if in_field else opened.part(QListView, "chatList")
-        focused.setFocus()
-        opened.window.composer.attachments.remove(opened.window.composer.attachments.items[0].id)
-        assert opened.notice == "a.txt removed"
-        QTest.keyClick(focused, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert names(opened) == ["a.txt", "b.txt"]
-        assert opened.notice == "Chat deleted"
-        assert QApplication.focusWidget() is editor
-        for _ in range(3):  # the files that were added, and not the chat: who holds it stops there
-            QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert (names(opened), opened.notice) == ([], "Chat deleted")
-        QTest.keyClick(focused, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert opened.notice == ("Chat deleted" if in_field else "Undone: Chat deleted")
-
-
-def test_what_the_notice_undid_is_no_change_that_ctrl_z_undoes(
-    open_app: OpenApp, tmp_path: Path
-) -> None:
-    for name in ("a.txt", "b.txt"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    with closing(open_app()) as opened:
-        opened.drop(tmp_path / "a.txt", tmp_path / "b.txt")
-        opened.until("files", lambda: names(opened) == ["a.txt", "b.txt"])
-        opened.window.composer.attachments.remove(opened.window.composer.attachments.items[0].id)
-        undo(opened)
-        opened.until("file", lambda: names(opened) == ["a.txt", "b.txt"])  # in its place
-        editor = opened.part(MessageEdit, "composer")
-        QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-        assert names(opened) == ["a.txt"]  # it was added last
-
-
-def test_ctrl_z_goes_back_in_the_order_of_what_was_done(open_app: OpenApp, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
-    on_disk(make_conversation("One", "1", title="Hills"))
-    with closing(open_app()) as opened:
-        opened.until("chat", lambda: titles(opened) == ["Hills"])
-        editor, chats = opened.part(MessageEdit, "composer"), opened.part(QListView, "chatList")
-        opened.drop(tmp_path / "a.txt")
-        opened.until("file", lambda: names(opened) == ["a.txt"])
-        QTest.keyClicks(editor, "Hi")
-        chats.setCurrentIndex(chats.model().index(1, 0))
-        QTest.keyClick(chats, Qt.Key.Key_Delete)
-        opened.until("deletion", lambda: titles(opened) == [])
-        QTest.keyClicks(editor, " there")
-        opened.window.composer.attachments.remove(opened.window.composer.attachments.items[0].id)
-        seen = []
-        for _ in range(5):
-            QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-            QApplication.processEvents()
-            seen.append((editor.toPlainText(), names(opened), opened.notice[:6]))
-        assert seen == [
-            ("Hi there", ["a.txt"], "Chat d"),
-            ("Hi", ["a.txt"], "Chat d"),
-            ("Hi", ["a.txt"], "Undone"),
-            ("", ["a.txt"], "Undone"),
-            ("", [], "Undone"),
-        ]
-        opened.until("chat", lambda: titles(opened) == ["Hills"])
 
 
 def test_a_double_click_opens_a_file_once(open_app: OpenApp, tmp_path: Path) -> None:
