@@ -10,7 +10,14 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, model_name
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
-from minerva_desktop.errors import InvalidRequest, LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.errors import (
+    InvalidRequest,
+    LoadCancelled,
+    MinervaError,
+    ModelLoadError,
+    ModelNotFound,
+    OutOfMemory,
+)
 from minerva_desktop.paths import path_text
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
@@ -50,6 +57,7 @@ class FailedAnswers(QObject):
         self._errors: dict[str, MinervaError] = {}  # by message
         view.events.details_requested.connect(self._on_details)
         view.events.load_anyway_requested.connect(self._on_load_anyway)
+        view.events.others_requested.connect(window.header.picker.open_list)
         models.engine_died.connect(self._on_engine_died)
 
     def add(self, answer_id: str, error: MinervaError) -> None:
@@ -64,7 +72,9 @@ class FailedAnswers(QObject):
             or self._is_refused_by_own_template(error)
         )
         anyway = bool(refused_needs(error))
-        self._view.offer_help(answer_id, AnswerHelp(bool(error.detail), options, anyway))
+        others = isinstance(error, (ModelNotFound, ModelLoadError))
+        offered = AnswerHelp(bool(error.detail), options, anyway, others=others)
+        self._view.offer_help(answer_id, offered)
 
     def _is_refused_by_own_template(self, error: MinervaError) -> bool:
         """Whether the template that a person put in the place of the model's takes no such
