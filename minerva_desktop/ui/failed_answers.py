@@ -57,6 +57,7 @@ class FailedAnswers(QObject):
         self._errors: dict[str, MinervaError] = {}  # by message
         view.events.details_requested.connect(self._on_details)
         view.events.load_anyway_requested.connect(self._on_load_anyway)
+        view.events.others_requested.connect(window.header.picker.open_list)
         models.engine_died.connect(self._on_engine_died)
 
     def add(self, answer_id: str, error: MinervaError) -> None:
@@ -71,7 +72,9 @@ class FailedAnswers(QObject):
             or self._is_refused_by_own_template(error)
         )
         anyway = bool(refused_needs(error))
-        self._view.offer_help(answer_id, AnswerHelp(bool(error.detail), options, anyway))
+        others = isinstance(error, (ModelNotFound, ModelLoadError))
+        offered = AnswerHelp(bool(error.detail), options, anyway, others=others)
+        self._view.offer_help(answer_id, offered)
 
     def _withdraw(self, error: MinervaError, model: str | None) -> None:
         """The answer says why ``model`` could not be loaded, and has it loaded and answer."""

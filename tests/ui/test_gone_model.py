@@ -53,6 +53,12 @@ def test_a_deleted_model_is_told_now_and_at_the_next_start(
         opened.send("Hello")
         opened.until("failure", lambda: "“mine.gguf” is not there" in endings(opened))
         assert opened.notice == ""  # what it promised did not come true
+        buttons = opened.window.chat_view.findChildren(QPushButton)
+        offers = [each for each in buttons if each.text() == "Choose another model"]
+        (others,) = [each for each in offers if each.isVisible()]  # to try again is in vain
+        QTest.mouseClick(others, Qt.MouseButton.LeftButton)
+        assert opened.part(QListView, "pickerList").isVisible()
+        opened.window.header.picker.close_list()
     with closing(open_app()) as opened:
         opened.until("notice", lambda: "mine.gguf" in opened.notice)
         assert "the model of last time, cannot be opened any more" in opened.notice

@@ -54,13 +54,14 @@ class AnswerHelp(NamedTuple):
     than its sentence; ``options``: the model could answer with other load options; ``anyway``: if
     it may take more memory; ``cut``: how the chat fits without its oldest messages, which says what
     goes, empty where that does not help, None where nothing is said of it; ``seeks``: it is being
-    found out, and until then the answer is not to go on."""
+    found out, and until then the answer is not to go on; ``others``: another model could answer."""
 
     details: bool = False
     options: bool = False
     anyway: bool = False
     cut: str | None = None
     seeks: bool = False
+    others: bool = False
 
     def joined(self, before: AnswerHelp) -> AnswerHelp:
         """With what was offered ``before``; of the cut what was said last counts."""
@@ -70,6 +71,7 @@ class AnswerHelp(NamedTuple):
             anyway=self.anyway or before.anyway,
             cut=before.cut if self.cut is None else self.cut,
             seeks=self.seeks,
+            others=self.others or before.others,
         )
 
 

@@ -43,14 +43,15 @@ FIRST_SECONDS = 0.004  # for what is there of a thought that is opened while it 
 
 class AnswerView(EditableView):
     """Signals carry the message's id: which button under it was pressed; ``cut_requested`` also
-    whether what is older is to be summarised. ``part_shown(view)``: a thought or a card of it was
-    opened, and that shows its text."""
+    whether what is older is to be summarised, and ``others_requested`` nothing.
+    ``part_shown(view)``: a thought or a card of it was opened, and that shows its text."""
 
     retry_requested = Signal(str)
     continue_requested = Signal(str)
     details_requested = Signal(str)
     options_requested = Signal(str)
     load_anyway_requested = Signal(str)
+    others_requested = Signal()
     cut_requested = Signal(str, bool)
     part_shown = Signal(RichTextView)
 
@@ -145,6 +146,7 @@ class AnswerView(EditableView):
             notice.details_clicked.connect(self._on_details)
             notice.options_clicked.connect(self._on_options)
             notice.anyway_clicked.connect(self._on_load_anyway)
+            notice.others_clicked.connect(self.others_requested)
             notice.cut_clicked.connect(self._on_cut)
         return self._notice
 

@@ -21,7 +21,7 @@ class MessageEvents(QObject):
     ``action_requested(id, action, place)``: a person wants that; what opens belongs at ``place``
     on the screen. ``edit_submitted(id, text)``: it is to say that instead; ``edit_given_up(id,
     text)``: it is not, though it differs; ``edit_changed``: somebody typed in it, or it is over.
-    ``selected``: text was;
+    ``others_requested``: another model is to be chosen; ``selected``: text was;
     ``save_requested(code, name)``: code is to be saved, in a file called so by default;
     ``file_opened(part)``: the text of a `FilePart` is wanted; ``picture_wanted(part)``: an
     `ImagePart` is, small, and comes by ``picture_ready(digest, image)``; ``picture_opened(part)``:
@@ -37,6 +37,7 @@ class MessageEvents(QObject):
     details_requested = Signal(str)
     options_requested = Signal(str)
     load_anyway_requested = Signal(str)
+    others_requested = Signal()
     cut_requested = Signal(str, bool)
     action_requested = Signal(str, object, QPoint)
     branch_requested = Signal(str)

@@ -110,6 +110,7 @@ class MessageHands(QObject):
         view.details_requested.connect(self._events.details_requested)
         view.options_requested.connect(self._events.options_requested)
         view.load_anyway_requested.connect(self._events.load_anyway_requested)
+        view.others_requested.connect(self._events.others_requested)
         view.cut_requested.connect(self._events.cut_requested)
         return view
 

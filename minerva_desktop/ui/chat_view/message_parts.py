@@ -146,15 +146,16 @@ class Footer(QWidget):
 
 class Notice(QWidget):
     """A sentence about how the answer ended and, where they help, *Continue*, *Try again*, *Keep
-    the newest*, *Summarise older ones*, *Load anyway*, *Load options…* and *Details*: in a box
-    after an error, as a quiet line otherwise. ``cut_clicked``: of those that are left out a summary
-    is wanted, or not."""
+    the newest*, *Summarise older ones*, *Load anyway*, *Choose another model*, *Load options…* and
+    *Details*: in a box after an error, as a quiet line otherwise. ``cut_clicked``: of those that
+    are left out a summary is wanted, or not."""
 
     continue_clicked = Signal()
     retry_clicked = Signal()
     details_clicked = Signal()
     options_clicked = Signal()
     anyway_clicked = Signal()
+    others_clicked = Signal()
     cut_clicked = Signal(bool)
 
     def __init__(self, icons: Icons, parent: QWidget) -> None:
@@ -176,6 +177,7 @@ class Notice(QWidget):
         self._newest = self._button("Keep the newest", "Keep the newest messages and go on")
         self._summary = self._button("Summarise older ones", "Summarise older messages and go on")
         self._anyway = self._button("Load anyway", "Load the model anyway and try again")
+        self._others = self._button("Choose another model", "Choose another model")
         self._options = self._button("Load options…", "Load options of the model")
         self._details = self._button("Details", "Details of the error")
         self._details.setProperty("look", "link")
@@ -185,6 +187,7 @@ class Notice(QWidget):
             self._newest,
             self._summary,
             self._anyway,
+            self._others,
             self._options,
             self._details,
         )
@@ -193,6 +196,7 @@ class Notice(QWidget):
         self._newest.clicked.connect(self._on_keep_newest)
         self._summary.clicked.connect(self._on_summarise)
         self._anyway.clicked.connect(self.anyway_clicked)
+        self._others.clicked.connect(self.others_clicked)
         self._options.clicked.connect(self.options_clicked)
         self._details.clicked.connect(self.details_clicked)
 
@@ -228,6 +232,7 @@ class Notice(QWidget):
         self._newest.setVisible(bool(offered.cut))
         self._summary.setVisible(bool(offered.cut))
         self._anyway.setVisible(offered.anyway)
+        self._others.setVisible(offered.others)
         self._details.setVisible(offered.details)
         self._options.setVisible(offered.options)
         self._way, self._is_sought = offered.cut or "", offered.seeks
