@@ -148,7 +148,7 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert opened.notice == "Your change to the waiting message is back"
     press(opened, REMOVE, 0)
     assert waits(opened) == ["Three"]
-    assert opened.notice == "The message is not sent"
+    assert opened.notice == "Message removed"
     undo(opened)
     opened.until("message", lambda: waits(opened) == ["Two and a half", "Three"])
     assert opened.window.composer.text == "half"
