@@ -141,7 +141,8 @@ class ChatListView(RowView):
         if key == Qt.Key.Key_F2:
             self.edit(index)
         elif key == Qt.Key.Key_Delete:
-            self.delete_pressed.emit(index)
+            if not event.isAutoRepeat():  # the cursor goes on to the next, and so would the key
+                self.delete_pressed.emit(index)
         elif isinstance(row, FolderRow):
             return self._handle_folder_key(row, index, key)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):

@@ -110,10 +110,16 @@ class ChatListModel(QAbstractListModel):
 
     def id_at(self, index: Index) -> str:
         """The id of the chat or folder there; empty where there is none."""
-        row = self.row(index)
-        if isinstance(row, FolderRow):
-            return row.folder.id
-        return row.id if isinstance(row, ConversationSummary) else ""
+        return _id(self.row(index))
+
+    def nearest(self, row_id: str, others: ListRows) -> str:
+        """The id of that chat or folder, or of the next one down here that ``others`` have, too, or
+        else up; empty where there is none."""
+        at = self.listed.row_of.get(row_id)
+        if at is None or row_id in others.row_of:
+            return row_id
+        ids = map(_id, (*self._rows[at + 1 :], *reversed(self._rows[:at])))
+        return next((each for each in ids if each in others.row_of), "")
 
     def chats_between(self, first: int, last: int) -> list[ConversationSummary]:
         """The chats in the rows from ``first`` to ``last``."""
@@ -234,6 +240,12 @@ class ChatListModel(QAbstractListModel):
     def _folder_name(self, chat: ConversationSummary) -> str:
         names = [folder.name for folder in self.listed.folders if folder.id == chat.folder_id]
         return names[0] if names else ""
+
+
+def _id(row: Row | None) -> str:
+    if isinstance(row, FolderRow):
+        return row.folder.id
+    return row.id if isinstance(row, ConversationSummary) else ""
 
 
 def _name(row: Row) -> str:

@@ -15,7 +15,6 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QPushButton,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -26,11 +25,12 @@ from minerva_desktop.chat.parts import Files
 from minerva_desktop.ui.attachment_strip import AttachmentStrip
 from minerva_desktop.ui.composer_hint import ComposerHint
 from minerva_desktop.ui.composer_room import OUTER, TIGHT, shared
-from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button, plain_tip
+from minerva_desktop.ui.controls import BUTTON_SIZE, icon_button
 from minerva_desktop.ui.fresh_buttons import FreshButtons
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.message_past import MessagePast
+from minerva_desktop.ui.queue_button import QueueButton
 from minerva_desktop.ui.theme import GRID
 from minerva_desktop.ui.waiting_messages import WaitingMessages
 
@@ -87,11 +87,7 @@ class Composer(QWidget):
         self._editor = MessageEdit(self._text_size)
         self._send = _round_button(icons, "send", "Send", "sendButton", "Return")
         self._stop = _round_button(icons, "stop", "Stop", "stopButton", "Esc")
-        self._queue = QPushButton("Queue")
-        self._queue.setObjectName("queueButton")
-        self._queue.setAccessibleName("Queue")
-        self._queue.setToolTip(plain_tip("Send it once the answer is over", "Return"))
-        self._queue.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._queue = QueueButton()
         self._attach = icon_button(icons, "attach", "Attach files", shortcut=ATTACH_SHORTCUT)
         self._attach.setObjectName("attachButton")
         FreshButtons(self).watch(self._queue, self._send, self._stop)
@@ -215,6 +211,7 @@ class Composer(QWidget):
         and stops nothing."""
         if is_leavable != self._is_leavable:
             self._is_leavable = is_leavable
+            self._queue.set_saving(is_leavable)
             self._refresh_buttons()
 
     @Slot()

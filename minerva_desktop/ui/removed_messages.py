@@ -50,9 +50,7 @@ class RemovedMessages(QObject):
             here = await self._again(session)
             here.enqueue(queued.text, queued.model_path, queued.files, place)
 
-        self._offers.undo(
-            "The message is not sent", undo, undone="The message is back", is_of_chat=True
-        )
+        self._offers.undo("Message removed", undo, undone="The message is back", is_of_chat=True)
 
     async def _again(self, session: ChatSession) -> ChatSession:
         """That chat's session, also where it was deleted and brought back meanwhile. Raises

@@ -124,6 +124,7 @@ class Sidebar(QWidget):
         selected = [] if is_new_place else [chat.id for chat in self._list.selected()]
         cursor = self._model.id_at(self._list.currentIndex()) or self._model.current
         was_shown = self._model.index_of(self._model.current).isValid()
+        cursor = cursor if is_new_place else self._model.nearest(cursor, listed)
         scrolled = 0 if is_new_place else self._list.verticalScrollBar().value()
         self._model.set_rows(listed)
         self._list.put_cursor(self._model.index_of(cursor), selected)

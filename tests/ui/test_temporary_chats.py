@@ -120,7 +120,7 @@ def test_a_message_that_was_thrown_away_comes_back_to_its_place(opened: OpenWind
     opened.until("the rows of before are gone", lambda: not last.isVisible())
     _buttons(waiting, "Do not send this message")[0].click()
     assert waiting.accessibleName() == "1 message waits"
-    assert opened.notice == "The message is not sent"
+    assert opened.notice == "Message removed"
     _press(opened, "Undo")
     opened.until("queue", lambda: waiting.accessibleName() == "2 messages wait")
     _buttons(waiting, "Edit this message")[0].click()

@@ -113,9 +113,12 @@ def test_one_that_is_edited_keeps_its_place(waiting: OpenWindow) -> None:
     assert waits(opened) == ["Editing: Two", "Three"]
     editor = opened.part(MessageEdit, "composer")
     QTest.keyClicks(editor, " and a half")
-    QTest.keyClick(editor, Qt.Key.Key_Return)
+    button = opened.part(QPushButton, "queueButton")
+    assert (button.text(), button.accessibleName()) == ("Save", "Save")  # it is in the queue
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     assert waits(opened) == ["Two and a half", "Three"]
     assert composer.text == "half"
+    assert (button.text(), button.accessibleName()) == ("Queue", "Queue")
     assert opened.is_answering
     press(opened, EDIT, 0)
     QTest.keyClicks(editor, "!")
@@ -145,7 +148,7 @@ def test_esc_leaves_it_as_it_was_and_the_answer_alone(waiting: OpenWindow) -> No
     assert opened.notice == "Your change to the waiting message is back"
     press(opened, REMOVE, 0)
     assert waits(opened) == ["Three"]
-    assert opened.notice == "The message is not sent"
+    assert opened.notice == "Message removed"
     undo(opened)
     opened.until("message", lambda: waits(opened) == ["Two and a half", "Three"])
     assert opened.window.composer.text == "half"

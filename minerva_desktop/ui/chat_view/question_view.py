@@ -21,10 +21,12 @@ from minerva_desktop.ui.chat_view.message_parts import INSET
 from minerva_desktop.ui.chat_view.message_view import OUTDENT
 from minerva_desktop.ui.chat_view.picture_chip import PictureChip
 from minerva_desktop.ui.chat_view.rendering import Rendering
+from minerva_desktop.ui.chat_view.widest_line import WidestLine
 from minerva_desktop.ui.icons import Icons
 
 BUBBLE_SHARE = 0.8  # of the column, at most
-BUBBLE_MEASURED = 2_000  # characters; the bubble of a longer text is as wide as it may be
+BUBBLE_LAID_OUT = 2_000  # characters; of a longer text lines are measured, which is cheaper
+BUBBLE_MEASURED = 20_000  # the bubble of an even longer one is as wide as it may be
 BUBBLE_RADIUS = 16  # px
 BUBBLE_PADDING_X = 16
 BUBBLE_TOP = 10  # px at the usual size of text
@@ -45,6 +47,7 @@ class QuestionView(EditableView):
     ) -> None:
         super().__init__(message, rendering, icons, parent)
         self._show_fold()
+        self._widest = WidestLine()
         self._chips: list[QWidget] = []
         self.pictures: list[PictureChip] = []
         for part in message.parts:
@@ -81,8 +84,7 @@ class QuestionView(EditableView):
     def _arrange_bubble(self, width: int, top: int) -> int:
         """The text, from ``top`` px on; where it ends."""
         limit = round((width - INSET) * BUBBLE_SHARE) - 2 * BUBBLE_PADDING_X
-        wide = self._text.n_shown > BUBBLE_MEASURED
-        text_width = limit if wide else self._body.natural_width(limit)
+        text_width = self._text_width(limit)
         left = width - text_width - BUBBLE_PADDING_X
         px = self._body.measures.px
         text_top = top + px(BUBBLE_TOP)
@@ -92,6 +94,17 @@ class QuestionView(EditableView):
         left -= BUBBLE_PADDING_X
         self._bubble = QRectF(left, top, width - left, y - top)
         return y
+
+    def _text_width(self, limit: int) -> int:
+        """px, at most ``limit``, in which no line has to break."""
+        if self._text.n_shown <= BUBBLE_LAID_OUT:
+            return self._body.natural_width(limit)
+        if self._text.n_shown > BUBBLE_MEASURED:
+            return limit
+        document = self._body.document()
+        font = document.defaultFont()
+        font.setPixelSize(self._body.measures.body)  # the document's may be of another size still
+        return self._widest.of(self._text.source, font, document.defaultTextOption(), limit)
 
     @property
     def before_row(self) -> QWidget:
