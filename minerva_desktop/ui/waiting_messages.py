@@ -87,8 +87,8 @@ class WaitingMessages(QWidget):
         self._fresh = FreshButtons(self)
         self._fresh.watch(self._send)
         self._paused = self._make_paused_line(self._send)
-        self._before = link_button("", "waitingBefore", "Show the messages before", self)
-        self._more = link_button("", "waitingMore", "Show more of them", self)
+        self._before = link_button("before these", "waitingBefore", "Show the messages before", self)
+        self._more = link_button("and more", "waitingMore", "Show more of them", self)
         self._before.clicked.connect(self._show_before)
         self._more.clicked.connect(self._show_more)
         self._turned = 0  # by the wheel, in eighths of a degree, towards the next row

@@ -66,7 +66,7 @@ async def test_the_search_finds_a_file_by_its_name(tmp_path: Path) -> None:
     await store.close()
 
 
-def test_an_export_has_what_waits_as_the_draft() -> None:
+def test_an_export_has_the_files_of_what_waits_and_of_the_draft() -> None:
     chat = _chat()
     chat.waiting = (WaitingMessage("First", "/models/tiny.gguf", (PAPER,)),)
     document = recognised(chats_to_json([chat], {}))
@@ -74,8 +74,8 @@ def test_an_export_has_what_waits_as_the_draft() -> None:
     (outcome,) = chats_in(document, lambda _: None, "a.json", 1.0)
     assert isinstance(outcome, ImportedChat)
     brought = outcome.conversation
-    assert (brought.draft, brought.draft_files) == ("First\n\nWell?", (PAPER, NOTES))
-    assert brought.waiting == ()
+    assert (brought.draft, brought.draft_files) == ("Well?", (NOTES,))
+    assert [(each.text, each.files) for each in brought.waiting] == [("First", (PAPER,))]
 
 
 async def test_what_waits_outlives_the_app_with_its_files(tmp_path: Path) -> None:

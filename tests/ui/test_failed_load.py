@@ -194,7 +194,9 @@ def test_who_asks_twice_for_another_answer_is_told_once_why_there_is_none(
         for times in (1, 2):
             do(opened, len(views(opened)) - 1, MessageAction.REGENERATE)
             opened.until("menu", lambda: QApplication.activePopupWidget() is not None)
-            choose(opened, "regenerateMenu", "Again with other")
+            # The first failed answer is the other model's already, where one was begun.
+            is_its_own = times == 2 and n_words == 1
+            choose(opened, "regenerateMenu", "Again with other" if is_its_own else "With other")
             opened.until("failure", partial(_are, told, times))
             opened.until("end", lambda: not opened.is_answering)
         last = views(opened)[-1].message

@@ -248,7 +248,7 @@ class ChatView(TranscriptArea):
     @Slot()
     def _flush(self) -> None:
         started = time.perf_counter()
-        place = self._messages.anchor(self._last_value)
+        place = self._messages.anchor(self.verticalScrollBar().value())
         self._messages.work(SLICE_SECONDS, self.in_sight)
         self._arrange(place=place)
         self._pace.flushed(started, goes_on=self._messages.has_work)

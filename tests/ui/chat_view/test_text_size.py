@@ -242,18 +242,24 @@ def test_of_a_long_text_what_is_in_sight_follows_at_once_and_stays_there(
     bar = view.verticalScrollBar()
     bar.setValue(round(share * bar.maximum()))
     for percent, size in ((150, 20), (80, 10), (100, 13)):
-        before, shown = sizes(said.body), top_text(view, said)
+        before, shown = sizes(said.body), top_line(view, said)
         themes.text_size.set_percent(percent)
         lines = [block for block in seen_blocks(said.body) if block.text().startswith("x_")]
         assert {font_size(block) for block in lines} == {size}
         now = sizes(said.body)
         assert sum(one != other for one, other in zip(before, now, strict=True)) < 300
         while view.is_working():
-            assert top_text(view, said) == shown
+            assert abs(top_line(view, said) - shown) <= 1
             QApplication.processEvents()
-        assert top_text(view, said) == shown
+        assert abs(top_line(view, said) - shown) <= 1
         assert set(sizes(said.body)[1:-1]) == {size}
         assert said.body.document().size().height() <= said.body.height()
+
+
+def top_line(view: ChatView, shown: MessageView) -> int:
+    """The number of the line of code there; one may differ, which is cut by the edge."""
+    text = top_text(view, shown)
+    return int(text.split()[-3]) if text.startswith("x_") else 0
 
 
 def seen_blocks(body: RichTextView) -> list[QTextBlock]:
