@@ -129,7 +129,11 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
 
 
 def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
-    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog, other: Path
+    qtbot: QtBot,
+    dressed_app: QApplication,
+    catalog: Catalog,
+    other: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A long message, which is sent once it is known to fit. *Try again* left it standing."""
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
@@ -138,9 +142,10 @@ def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
         opened.until("notice", lambda: "other.gguf" in opened.notice)
         long = "word " * 5_000
         opened.window.composer.set_text(long)
+        told = _failures(opened, monkeypatch)
         opened.press(Qt.Key.Key_Return)
-        opened.until("load", lambda: opened.part(QLabel, "composerHint").isVisible())
-        opened.until("refusal", lambda: not opened.part(QLabel, "composerHint").isVisible())
+        opened.until("refusal", lambda: bool(told))
+        opened.until("end", lambda: not opened.part(QLabel, "composerHint").isVisible())
         assert opened.window.composer.text == long
         away.rename(other)
         buttons = opened.window.notifications.findChildren(QPushButton)
