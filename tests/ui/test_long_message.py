@@ -64,6 +64,7 @@ def test_a_message_longer_than_the_context_stays_in_the_composer(
         assert opened.notice == ""  # nothing is too long any more
         shorter = "word " * 60  # more bytes than the context has tokens, and it fits
         composer.set_text(shorter)
+        opened.until("end of the count", partial(is_idle, opened))
         opened.press(Qt.Key.Key_Return)
         opened.until("message", lambda: "word word" in opened.transcript)
         assert (composer.text, opened.notice) == ("", "")
