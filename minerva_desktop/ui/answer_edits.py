@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from minerva_desktop.app.answer_editing import AnswerEdit
+from minerva_desktop.app.answer_editing import CHANGED, AnswerEdit
 from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.chat_session import GONE, ChatSession
 from minerva_desktop.chat.removals import Removals
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_edit import MessageEdit
+from minerva_desktop.ui.notification_bar import UNDO
 from minerva_desktop.ui.offers import Offers
 
 EDITED = "The answer was edited"
 LATER = "The answer was edited. That can be undone once the one that is being written is over."
-UNDONE = "The answer says again what it said"
+UNDONE = "The edit was undone"
 
 
 class AnswerEdits:
@@ -50,11 +51,7 @@ class AnswerEdits:
         was_typed = isinstance(self._window.focusWidget(), MessageEdit)
         place = self._view.messages.end_edit(message_id)
         if text != session.conversation[message_id].text:
-            removals = self._removals(session.conversation.id)
-            edit = await session.answers.save(session, message_id, text, removals)
-            message_id = edit.edited.id
-            undo = partial(self._undo, session, edit)
-            self._offers.undo(EDITED, undo, message_id, undone=UNDONE, is_of_chat=True)
+            message_id = await self._save(session, message_id, text)
         if session is self._session():
             if place is not None:
                 self._view.go_to(message_id, place)
@@ -63,6 +60,14 @@ class AnswerEdits:
                 view.take_keyboard()
             else:
                 self._window.composer.focus_editor()
+
+    async def _save(self, session: ChatSession, message_id: str, text: str) -> str:
+        """The id of the version that says ``text``."""
+        removals = self._removals(session.conversation.id)
+        edit = await session.answers.save(session, message_id, text, removals)
+        undo = partial(self._undo, session, edit)
+        self._offers.undo(EDITED, undo, edit.edited.id, undone=UNDONE, is_of_chat=True)
+        return edit.edited.id
 
     async def _undo(self, session: ChatSession, edit: AnswerEdit) -> None:
         session = await self._shown(session)
@@ -82,6 +87,15 @@ class AnswerEdits:
             self._view.scroll_to_end()
         elif place.message_id == edit.edited.id:
             self._view.go_to(edit.before_id, place.offset)
+        if edit.edited.id not in session.conversation:  # and what a person wrote is nowhere
+            self._window.notifications.dismiss(UNDO)
+            self._offers.do(UNDONE, "Redo", partial(self._redo, session, edit), edit.before_id)
+
+    async def _redo(self, session: ChatSession, edit: AnswerEdit) -> None:
+        session = await self._shown(session)
+        if edit.before_id not in session.conversation:
+            raise InvalidRequest(CHANGED)
+        await self._save(session, edit.before_id, edit.edited.text)
 
     async def _shown(self, session: ChatSession) -> ChatSession:
         """The session of that chat by now, which is shown. Raises `InvalidRequest` for a temporary

@@ -290,9 +290,12 @@ class AttachmentStrip(QScrollArea):
 
     def _place(self) -> None:
         width = self.width() - self.verticalScrollBar().sizeHint().width()
+        before = self._inside.height()
         height = place_chips([self._chips[item.id] for item in self._items], width)
         self._inside.resize(width, height)
         self._fit_rows()
+        if height != before:  # there may be room for more, or less may do
+            self.resized.emit()
 
     def _fit_rows(self) -> None:
         shown = min(self._inside.height(), self._max_height)

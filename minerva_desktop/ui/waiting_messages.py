@@ -87,7 +87,9 @@ class WaitingMessages(QWidget):
         self._fresh = FreshButtons(self)
         self._fresh.watch(self._send)
         self._paused = self._make_paused_line(self._send)
-        self._before = link_button("before these", "waitingBefore", "Show the messages before", self)
+        self._before = link_button(
+            "before these", "waitingBefore", "Show the messages before", self
+        )
         self._more = link_button("and more", "waitingMore", "Show more of them", self)
         self._before.clicked.connect(self._show_before)
         self._more.clicked.connect(self._show_more)

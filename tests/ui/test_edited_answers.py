@@ -16,6 +16,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.chat_view.branch_navigator import BranchNavigator
+from minerva_desktop.ui.chat_view.message_editor import MessageEditor
 from minerva_desktop.ui.message_edit import MessageEdit
 from tests.chat.samples import make_conversation
 from tests.ui.open_window import OpenWindow
@@ -97,7 +98,11 @@ def test_it_is_a_version_beside_the_old_one_with_all_below(
         undo(opened)
         opened.until("old text", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
         assert versions(opened) == []
-        change(opened, 1, "1, *uno*")
+        opened.until("other offer", lambda: opened.notice == "The edit was undone")
+        redo = [each for each in opened.window.findChildren(QPushButton) if each.text() == "Redo"]
+        redo[-1].click()
+        opened.until("edited", lambda: opened.transcript == "One\n\n1, uno\n\nTwo\n\nDeux")
+        assert versions(opened) == ["Version 2 of 2"]
         QTest.keyClick(views(opened)[1].body, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
         opened.until("first version", lambda: opened.transcript == "One\n\nUn")
         QTest.keyClick(views(opened)[1].body, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
@@ -282,3 +287,17 @@ def test_while_another_chat_is_answered_in(
         opened.until("story", lambda: opened.transcript.startswith("Tell a story"))
         opened.press(Qt.Key.Key_Escape)
         opened.until("end of the answer", lambda: not opened.is_answering)
+
+
+def test_a_click_beside_the_text_leads_into_it(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+) -> None:
+    count()
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        open_chat(opened, "Count", "Deux")
+        field = begin(opened, 1)
+        editor = field.parentWidget()
+        assert isinstance(editor, MessageEditor)
+        opened.window.composer.focus_editor()
+        QTest.mouseClick(editor, Qt.MouseButton.LeftButton, pos=editor.rect().bottomLeft())
+        assert field.hasFocus()

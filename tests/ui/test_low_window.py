@@ -122,3 +122,17 @@ def test_a_message_that_comes_to_wait_has_room_too(qtbot: QtBot, window: MainWin
     qtbot.waitUntil(lambda: waiting.height() == waiting.height_in(waiting.width()))
     assert composer.attachments.height() == composer.attachments.height_of(1)
     assert _lines(window) >= 3
+
+
+def test_files_that_come_after_there_were_none_are_shown(qtbot: QtBot, window: MainWindow) -> None:
+    """They were sent unseen, until the window got another size."""
+    _fit(qtbot, window, (1100, 740))
+    strip = window.composer.attachments
+    for _ in range(2):
+        strip.start_over(())
+        window.notifications.show_notice(NOTICE)
+        QApplication.processEvents()
+        assert strip.isHidden()
+        strip.add(FilePart("a.txt", "a", 1))
+        qtbot.waitUntil(lambda: strip.height() == strip.height_of(1) > 0)
+        window.notifications.dismiss(NOTICE.identity)

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QAccessibleAnnouncementEvent,
     QGuiApplication,
     QKeyEvent,
+    QMouseEvent,
     QResizeEvent,
     QTextCursor,
 )
@@ -100,6 +101,11 @@ class MessageEditor(QFrame):
         self._cancel.clicked.connect(self.cancelled)
         self._submit.clicked.connect(self.submit)
         self._offer_submitting()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Beside the text, where the keyboard would be lost to the message field."""
+        self._edit.setFocus(Qt.FocusReason.MouseFocusReason)
+        event.accept()
 
     @property
     def text(self) -> str:
