@@ -50,6 +50,7 @@ class ChatView(TranscriptArea):
     def __init__(self, icons: Icons, parent: QWidget | None = None) -> None:
         super().__init__(icons, parent)
         self._following = True
+        self._edits_at_end = False  # that was where a person began to edit
         self._moving = False  # while this class moves the scroll bar itself
         self._goal: ScrollPosition | None = None  # where to be, once that is rendered
         self._goal_moved = 0  # px by which the top edge moved down meanwhile
@@ -75,6 +76,7 @@ class ChatView(TranscriptArea):
         events.caret_moved.connect(self.show_rect)
         events.scroll_wanted.connect(self.scroll_by)
         events.place_wanted.connect(self.go_to)
+        events.edit_left.connect(self._on_edit_left)
         events.edit_requested.connect(self.edit_message)
 
     # -- content -----------------------------------------------------------------------------
@@ -118,8 +120,7 @@ class ChatView(TranscriptArea):
 
     def _fill(self) -> None:
         """Render what is in sight."""
-        deadline = time.perf_counter() + OPENING_SECONDS
-        filled = False
+        deadline, filled = time.perf_counter() + OPENING_SECONDS, False
         while self._messages.has_work and not filled and time.perf_counter() < deadline:
             self._messages.work(SLICE_SECONDS, self.in_sight)
             self._arrange()
@@ -175,7 +176,7 @@ class ChatView(TranscriptArea):
     @Slot(str)
     def edit_message(self, message_id: str, text: str | None = None) -> None:
         """Let the person change a message in its place, or go on with ``text``, be it far away."""
-        self._following = False
+        self._edits_at_end, self._following = self._following or self.is_at_end, False
         if self._messages.view(message_id) is None:
             self.go_to(message_id, 0.0)
         self._messages.begin_edit(message_id, text)
@@ -185,8 +186,7 @@ class ChatView(TranscriptArea):
         self._options.enter_sends = enter_sends
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
-        """Let the person do that, too, about a failed answer; also when its chat is shown
-        again."""
+        """Let the person do that about a failed answer, also once its chat is shown again."""
         self._messages.offer_help(message_id, offered)
         self._flush()
 
@@ -208,10 +208,6 @@ class ChatView(TranscriptArea):
     def plain_text(self) -> str:
         """All text as it is shown, message by message; the empty state's when there is none."""
         return self._column.plain_text()
-
-    def message_text(self, message_id: str) -> str:
-        """The source of a message so far. Raises `KeyError` for an unknown one."""
-        return self._messages.source(message_id)
 
     def message_view(self, message_id: str) -> MessageView | None:
         """The widget of a message; None when it has none now."""
@@ -303,8 +299,7 @@ class ChatView(TranscriptArea):
 
     def _follow(self) -> None:
         was_away, self._following = not self._following, True
-        self._goal = self._left = None
-        self._top.gap = 0
+        self._goal, self._left, self._top.gap = None, None, 0
         if was_away:  # it is no step of the bar's
             self.scrolled.emit()
 
@@ -365,9 +360,8 @@ class ChatView(TranscriptArea):
         self.scrolled.emit()
 
     def _show_jump(self) -> None:
-        is_away = not self.is_near_end or self._messages.n_later > 0
-        bottom = self.in_sight.bottom() + 1
-        self._jump.show_above(self.width() // 2, bottom, visible=not self._following and is_away)
+        is_away = not self._following and (not self.is_near_end or self._messages.n_later > 0)
+        self._jump.show_above(self.width() // 2, self.in_sight.bottom() + 1, visible=is_away)
 
     @Slot()
     def _on_work_added(self) -> None:
@@ -376,8 +370,14 @@ class ChatView(TranscriptArea):
 
     @Slot()
     def _on_selected(self) -> None:
-        # Text must not run away from under the pointer.
-        self._following = False
+        self._following = False  # text must not run away from under the pointer
+
+    @Slot()
+    def _on_edit_left(self) -> None:
+        """Nothing was gone to: at the end it is as it was, unless its person went far away."""
+        bar, at_end = self.verticalScrollBar(), self._edits_at_end
+        if at_end and bar.maximum() - bar.value() <= self.viewport().height():
+            self.scroll_to_end()
 
     # -- Qt ----------------------------------------------------------------------------------
 

@@ -28,7 +28,8 @@ class MessageEvents(QObject):
     large;
     ``caret_moved(rect)``: the end of a selection, or an editor's cursor, went to ``rect`` in the
     column; ``scroll_wanted(by)``: so many px further down; ``place_wanted(id, offset)``: to that
-    place of a message, as a `ScrollPosition` says it. ``work_added``: there is something to
+    place of a message, as a `ScrollPosition` says it; ``edit_left``: an editor went, and to none.
+    ``work_added``: there is something to
     render; ``layout_changed``: or to place anew. ``copy_advanced(done, all)``: so many messages of
     the chat are copied, 0 and 0 where that was given up; ``copy_stopped``: a person gives it up.
     """
@@ -54,6 +55,7 @@ class MessageEvents(QObject):
     caret_moved = Signal(QRect)
     scroll_wanted = Signal(int)
     place_wanted = Signal(str, float)
+    edit_left = Signal()
     work_added = Signal()
     layout_changed = Signal()
     copy_advanced = Signal(int, int)

@@ -203,7 +203,9 @@ class MessageHands(QObject):
             view.end_edit()
             self._rows.refresh()
             self._events.layout_changed.emit()
-            if place is not None:
+            if place is None:
+                self._events.edit_left.emit()
+            else:
                 self._events.place_wanted.emit(message_id, place)
         self._events.edit_changed.emit()
         return place

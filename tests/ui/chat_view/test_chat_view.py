@@ -97,12 +97,12 @@ def test_messages_are_shown_as_written_and_as_rendered(view: ChatView, qtbot: Qt
     asked, answered = question("# not a *heading*\n  kept"), answer("# A *heading*\n\n- item")
     show(qtbot, view, asked, answered)
     assert view.plain_text() == "# not a *heading*\n  kept\n\nA heading\n• item"
-    assert view.message_text(answered.id) == answered.text
+    assert view.messages.source(answered.id) == answered.text
     assert labels(message_view(view, answered.id)) == ["tiny-model"]
     view.set_model_names({"tiny-model.gguf": "Tiny Model 1B"})
     assert labels(message_view(view, answered.id)) == ["Tiny Model 1B"]
     with pytest.raises(KeyError):
-        view.message_text("unknown")
+        view.messages.source("unknown")
 
 
 def test_a_streamed_answer(view: ChatView, qtbot: QtBot) -> None:
@@ -113,7 +113,7 @@ def test_a_streamed_answer(view: ChatView, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: "Loading model… 40 %" in labels(shown))
     for piece in ("Hel", "lo **wor", "ld**"):
         view.append_text(running.id, piece)
-    assert view.message_text(running.id) == "Hello **world**"
+    assert view.messages.source(running.id) == "Hello **world**"
     qtbot.waitUntil(lambda: view.plain_text() == "Hello world")
     assert "Loading model… 40 %" not in labels(shown)
     assert not shown.findChildren(ActionRow)
@@ -129,7 +129,7 @@ def test_final_text_that_differs_replaces_what_was_streamed(view: ChatView) -> N
     view.append_text(running.id, "Hello wor")
     view.finish_message(ended(running, "Bye"))
     assert view.plain_text() == "Bye"
-    assert view.message_text(running.id) == "Bye"
+    assert view.messages.source(running.id) == "Bye"
 
 
 def test_text_for_an_unknown_message_is_ignored(view: ChatView) -> None:
@@ -302,7 +302,7 @@ def test_a_long_chat_opens_fast_and_in_pages(view: ChatView, qtbot: QtBot) -> No
     assert f"Message number {PAGE + 39}." in view.plain_text()
     assert "Message number 40." in view.plain_text()
     assert "Message number 39." not in view.plain_text()
-    assert view.message_text(messages[0].id) == messages[0].text
+    assert view.messages.source(messages[0].id) == messages[0].text
 
     view.verticalScrollBar().setValue(0)
     top = message_view(view, messages[40].id)
@@ -334,7 +334,7 @@ def test_a_huge_message_is_folded(view: ChatView, qtbot: QtBot) -> None:
     huge = answer(text)
     show(qtbot, view, huge)
     assert "Paragraph 2499" not in view.plain_text()
-    assert view.message_text(huge.id) == text
+    assert view.messages.source(huge.id) == text
     show_all = buttons(view)[f"Show all ({len(text) / 1000:.1f} kB)"]
     show_all.click()
     settle(qtbot, view)

@@ -65,7 +65,7 @@ def test_blank_lines_at_its_end_are_kept_and_not_shown(qtbot: QtBot, view: ChatV
     asked, plain = question("Why?\n\n \n"), question("Why?")
     shown, same = show(qtbot, view, asked, plain)
     assert shown.body.height() == same.body.height()
-    assert view.message_text(asked.id) == "Why?\n\n \n"
+    assert view.messages.source(asked.id) == "Why?\n\n \n"
     assert begin(view, asked).toPlainText() == "Why?\n\n \n"
 
 
@@ -272,3 +272,29 @@ def test_an_answer_that_goes_on_is_like_one_written_at_once(qtbot: QtBot, view: 
     text = shown.plain_text() if shown is whole else view.plain_text()
     assert whole.plain_text() == text
     assert "3 | 4" in text
+
+
+def test_who_leaves_an_editor_unchanged_at_the_end_is_there_again(
+    qtbot: QtBot, view: ChatView
+) -> None:
+    """It was 50 px further up, and what was written came out of sight."""
+    messages = [question("Why?"), answer("So.\n\n" * 40), question("Then?"), answer("Yes. " * 40)]
+    view.set_messages(messages)
+    qtbot.waitUntil(lambda: not view.is_working())
+    bar = view.verticalScrollBar()
+    for message in (messages[3], messages[2]):
+        assert bar.value() == bar.maximum()
+        view.edit_message(message.id)
+        view.messages.end_edit(message.id)
+        assert bar.value() == bar.maximum()
+    running = streaming()
+    view.append_message(running)
+    view.edit_message(messages[2].id)
+    view.messages.end_edit(messages[2].id)
+    view.append_text(running.id, "More.\n\n" * 40)
+    qtbot.waitUntil(lambda: "More." in view.plain_text() and not view.is_working())
+    assert bar.value() == bar.maximum()
+    bar.setValue(0)
+    view.edit_message(messages[0].id)
+    view.messages.end_edit(messages[0].id)
+    assert bar.value() == 0

@@ -82,7 +82,7 @@ def test_an_answer_that_was_far_away_is_there_as_far_as_it_is_written(
             view.scroll_to_end()
     qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
     assert view.plain_text().endswith("One, two, three, four.")
-    assert view.message_text(written.id) == "One, two, three, four."
+    assert view.messages.source(written.id) == "One, two, three, four."
     shown = view.message_view(written.id)
     assert isinstance(shown, AnswerView)
     assert [thought.source for thought in shown.thoughts] == ["Hm."]

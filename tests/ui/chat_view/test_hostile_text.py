@@ -145,7 +145,7 @@ def test_nothing_takes_long_at_a_time(view: ChatView, name: str) -> None:
         longest = max(longest, time.thread_time() - started)
     assert not view.is_working()
     assert longest < LONGEST_SECONDS
-    assert view.message_text(running.id) == text
+    assert view.messages.source(running.id) == text
 
 
 def test_bidi_controls_cannot_reorder_text(qtbot: QtBot, view: ChatView) -> None:
@@ -216,7 +216,7 @@ def test_a_huge_table_is_folded_until_a_person_wants_it(
     qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
     assert "row | 1499 | x | y" in body.plain_text()
     assert body.plain_text().count("row | ") == 1_500
-    assert view.message_text(message.id) == text
+    assert view.messages.source(message.id) == text
 
 
 def test_copied_text_shows_hidden_controls(qtbot: QtBot, view: ChatView) -> None:

@@ -179,7 +179,7 @@ def test_it_counts_on_where_it_was_when_its_chat_is_shown_again(
     view.catch_up(msgspec.structs.replace(so_far, text="Four"))
     view.append_text(running.id, ".")
     _settle(qtbot, view)
-    assert (block.heading.text(), view.message_text(running.id)) == ("Thought for 8 s", "Four.")
+    assert (block.heading.text(), view.messages.source(running.id)) == ("Thought for 8 s", "Four.")
 
 
 def test_an_answer_that_goes_on_thinks_on_in_the_same_block(qtbot: QtBot, view: ChatView) -> None:
