@@ -11,6 +11,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.conversation import Conversation, Removal
 from minerva_desktop.chat.message import Message
@@ -45,6 +47,7 @@ class SessionKeeper:
         self._is_saved = is_saved
         self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
         self._versions: dict[str, str] = {}  # of them: beside which others, whose replies they have
+        self._unknown: set[str] = set()  # to the disk, for they went before it took them
         # The beginning of an answer reaches the disk before its end, however soon that comes.
         self._writing = asyncio.Lock()
 
@@ -99,12 +102,12 @@ class SessionKeeper:
             if store is None:
                 return
             if self._is_saved:
-                if other_id in self._versions:
-                    await self._save_missing(store)
                 # Before those that are not on disk yet: they may reply to it.
-                write = store.add_version(self._conversation, message_id, other_id)
-                if not await self._kept(write):
-                    self._missing.append(message_id)
+                at = self._missing.index(other_id) + 1 if other_id in self._missing else 0
+                if at or not await self._kept(
+                    store.add_version(self._conversation, message_id, other_id)
+                ):
+                    self._missing.insert(at, message_id)
                     self._versions[message_id] = other_id
             await self._save(store)
 
@@ -113,11 +116,15 @@ class SessionKeeper:
         await self._compare_beginning()
         async with self._writing:
             store = self._store
+            if is_undone:
+                self._miss_again(removal)
             if store is None or not await self._save_missing(store):
                 return
             if is_undone:
                 write = store.put_back_messages(self._conversation, removal)
             else:
+                known = [each for each in removal.messages if each[1].id not in self._unknown]
+                removal = msgspec.structs.replace(removal, messages=tuple(known))
                 write = store.remove_messages(self._conversation, removal)
             await self._kept(write)
 
@@ -169,6 +176,7 @@ class SessionKeeper:
         if not self._is_saved:
             self._is_saved = await self._kept(store.create(self._conversation))
             if self._is_saved:
+                self._unknown.update(e for e in self._missing if e not in self._conversation)
                 self._missing.clear()
             return self._is_saved
         while self._missing:
@@ -176,9 +184,19 @@ class SessionKeeper:
             is_there = message_id in self._conversation  # not removed since
             if is_there and not await self._kept(self._add(store, message_id)):
                 return False
+            if not is_there:
+                self._unknown.add(message_id)
             self._missing.remove(message_id)
             self._versions.pop(message_id, None)
         return True
+
+    def _miss_again(self, removal: Removal) -> None:
+        """What the disk never had is new to it when it comes back."""
+        back = {message.id for _, message in removal.messages} & self._unknown
+        if back:
+            self._unknown -= back
+            order = {message.id: place for place, message in enumerate(self._conversation)}
+            self._missing = sorted({*self._missing, *back}, key=lambda each: order.get(each, 0))
 
     def _add(self, store: ChatStore, message_id: str) -> Awaitable[None]:
         chat, other_id = self._conversation, self._versions.get(message_id)

@@ -21,6 +21,7 @@ from minerva_desktop.ui.offers import Offers
 EDITED = "The answer was edited"
 LATER = "The answer was edited. That can be undone once the one that is being written is over."
 UNDONE = "The edit was undone"
+UNDONE_LATER = f"{UNDONE}. It can be had again once the answer that is being written is over."
 
 
 class AnswerEdits:
@@ -89,10 +90,16 @@ class AnswerEdits:
             self._view.go_to(edit.before_id, place.offset)
         if edit.edited.id not in session.conversation:  # and what a person wrote is nowhere
             self._window.notifications.dismiss(UNDO)
-            self._offers.do(UNDONE, "Redo", partial(self._redo, session, edit), edit.before_id)
+            self._offer_redo(UNDONE, session, edit)
+
+    def _offer_redo(self, words: str, session: ChatSession, edit: AnswerEdit) -> None:
+        self._offers.do(words, "Redo", partial(self._redo, session, edit), edit.before_id)
 
     async def _redo(self, session: ChatSession, edit: AnswerEdit) -> None:
         session = await self._shown(session)
+        if session.is_answering:
+            self._offer_redo(UNDONE_LATER, session, edit)
+            return
         if edit.before_id not in session.conversation:
             raise InvalidRequest(CHANGED)
         await self._save(session, edit.before_id, edit.edited.text)

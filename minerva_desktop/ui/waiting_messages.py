@@ -152,7 +152,7 @@ class WaitingMessages(QWidget):
         if focused is not None:
             place = self._place(focused[0])
             self._n_above = max(place + 1 - self._max_shown, min(self._n_above, place))
-        elif not set(ids) < set(before):  # one fewer leaves the others where they are
+        elif not set(ids) <= set(before):  # one fewer leaves the others where they are
             self._n_above = 0
         self._refresh(focused)
         if moved:

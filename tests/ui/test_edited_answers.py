@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.ui.answer_edits import UNDONE, UNDONE_LATER
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.answer_details import AnswerDetails
 from minerva_desktop.ui.chat_view.branch_navigator import BranchNavigator
@@ -99,8 +100,7 @@ def test_it_is_a_version_beside_the_old_one_with_all_below(
         opened.until("old text", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
         assert versions(opened) == []
         opened.until("other offer", lambda: opened.notice == "The edit was undone")
-        redo = [each for each in opened.window.findChildren(QPushButton) if each.text() == "Redo"]
-        redo[-1].click()
+        _redo(opened)
         opened.until("edited", lambda: opened.transcript == "One\n\n1, uno\n\nTwo\n\nDeux")
         assert versions(opened) == ["Version 2 of 2"]
         QTest.keyClick(views(opened)[1].body, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
@@ -287,6 +287,33 @@ def test_while_another_chat_is_answered_in(
         opened.until("story", lambda: opened.transcript.startswith("Tell a story"))
         opened.press(Qt.Key.Key_Escape)
         opened.until("end of the answer", lambda: not opened.is_answering)
+
+
+def test_redo_waits_for_an_answer_that_is_being_written(
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+) -> None:
+    """What the person had written was nowhere any more."""
+    remember(ENDLESS)
+    count()
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+        open_chat(opened, "Count", "Deux")
+        opened.window.parameters.apply("", ENDLESS)
+        change(opened, 1, "1")
+        undo(opened)
+        opened.until("offer", lambda: opened.notice == UNDONE)
+        opened.send("Three")
+        opened.until("words", lambda: opened.is_answering and len(views(opened)) == 6)
+        _redo(opened)
+        opened.until("offer for later", lambda: opened.notice == UNDONE_LATER)
+        opened.press(Qt.Key.Key_Escape)
+        opened.until("end of the answer", lambda: not opened.is_answering)
+        _redo(opened)
+        opened.until("edited", lambda: opened.transcript.startswith("One\n\n1\n\nTwo\n\nDeux"))
+
+
+def _redo(opened: OpenWindow) -> None:
+    buttons = [each for each in opened.window.findChildren(QPushButton) if each.text() == "Redo"]
+    buttons[-1].click()
 
 
 def test_a_click_beside_the_text_leads_into_it(

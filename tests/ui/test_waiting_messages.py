@@ -100,6 +100,17 @@ def test_those_that_are_not_shown_are_a_click_or_the_wheel_away(composer: Compos
     assert _focused(composer) == ("Edit this message", "Question 0 and more")
 
 
+def test_one_that_is_edited_stays_where_it_is_seen(composer: Composer) -> None:
+    """The first were shown again instead, with the keyboard in the message field all along."""
+    waiting = composer.waiting
+    waiting.show_messages([*MESSAGES, *MORE], is_paused=False)
+    _turn(waiting, -360)
+    assert _numbers(waiting) == ["3", "4", "5"]
+    waiting.show_messages([*MESSAGES, *MORE], is_paused=False, edited=MESSAGES[4])
+    assert "Editing: Question 4 and more" in labels(waiting)
+    assert _numbers(waiting) == ["3", "5"]
+
+
 def _turn(waiting: WaitingMessages, by: int) -> None:
     """By that many eighths of a degree."""
     middle = QPointF(waiting.rect().center())

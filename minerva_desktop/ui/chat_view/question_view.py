@@ -104,7 +104,8 @@ class QuestionView(EditableView):
         document = self._body.document()
         font = document.defaultFont()
         font.setPixelSize(self._body.measures.body)  # the document's may be of another size still
-        return self._widest.of(self._text.source, font, document.defaultTextOption(), limit)
+        shown = self._text.source[: self._text.n_shown]  # the rest may be megabytes
+        return self._widest.of(shown, font, document.defaultTextOption(), limit)
 
     @property
     def before_row(self) -> QWidget:

@@ -6,6 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui.chat_view.chat_view import ChatView
+from minerva_desktop.ui.chat_view.message_text import FOLD_ABOVE_LINES, FOLD_SHOWN_LINES
 from minerva_desktop.ui.chat_view.question_view import BUBBLE_LAID_OUT, BUBBLE_MEASURED
 from minerva_desktop.ui.icons import Icons
 from tests.ui.chat_view.messages import question
@@ -59,6 +60,22 @@ def test_one_long_line_takes_all_the_width(qtbot: QtBot, view: ChatView) -> None
     all_of_it = _shown(qtbot, view, huge)[0]
     for text in ("a line\n" * 500 + "word " * 100, "word " * 600):
         assert _shown(qtbot, view, text) == (all_of_it, True)
+
+
+def test_of_a_folded_text_what_is_shown_counts(qtbot: QtBot, view: ChatView) -> None:
+    """All of it was measured, which takes seconds where it is some megabytes."""
+    lines = "a short line\n" * (FOLD_ABOVE_LINES + 1)
+    texts = lines, lines + "word " * 600
+    widths = []
+    for text in texts:
+        message = question(text)
+        view.set_messages([message])
+        qtbot.waitUntil(lambda: not view.is_working())
+        shown = view.message_view(message.id)
+        assert shown is not None
+        assert shown.body.document().blockCount() <= FOLD_SHOWN_LINES + 1
+        widths.append(shown.body.width())
+    assert widths[0] == widths[1] < 200
 
 
 def test_it_follows_the_room_that_there_is(qtbot: QtBot, view: ChatView) -> None:
