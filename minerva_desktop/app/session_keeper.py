@@ -103,7 +103,7 @@ class SessionKeeper:
                 return
             if self._is_saved:
                 # Before those that are not on disk yet: they may reply to it.
-                at = self._missing.index(other_id) + 1 if other_id in self._missing else 0
+                at = self._behind(other_id)
                 if at or not await self._kept(
                     store.add_version(self._conversation, message_id, other_id)
                 ):
@@ -189,6 +189,14 @@ class SessionKeeper:
             self._missing.remove(message_id)
             self._versions.pop(message_id, None)
         return True
+
+    def _behind(self, other_id: str) -> int:
+        """The place in what is missing behind that message and its versions; 0 for none of them."""
+        for place in range(len(self._missing), 0, -1):
+            each = self._missing[place - 1]
+            if other_id in (each, self._versions.get(each)):
+                return place
+        return 0
 
     def _miss_again(self, removal: Removal) -> None:
         """What the disk never had is new to it when it comes back."""
