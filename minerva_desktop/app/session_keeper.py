@@ -48,6 +48,7 @@ class SessionKeeper:
         self._missing: list[str] = []  # ids of messages that are not on disk yet, oldest first
         self._versions: dict[str, str] = {}  # of them: beside which others, whose replies they have
         self._unknown: set[str] = set()  # to the disk, for they went before it took them
+        self._removals: list[tuple[Removal, bool]] = []  # to be written, and which were undone
         # The beginning of an answer reaches the disk before its end, however soon that comes.
         self._writing = asyncio.Lock()
 
@@ -103,7 +104,7 @@ class SessionKeeper:
                 return
             if self._is_saved:
                 # Before those that are not on disk yet: they may reply to it.
-                at = self._missing.index(other_id) + 1 if other_id in self._missing else 0
+                at = self._behind(other_id)
                 if at or not await self._kept(
                     store.add_version(self._conversation, message_id, other_id)
                 ):
@@ -112,21 +113,15 @@ class SessionKeeper:
             await self._save(store)
 
     async def save_removal(self, removal: Removal, *, is_undone: bool) -> None:
-        """Write that messages went, or came back."""
+        """Write that messages went, or came back, behind those that are not on disk yet."""
         await self._compare_beginning()
         async with self._writing:
-            store = self._store
-            if is_undone:
-                self._miss_again(removal)
-            if store is None or not await self._save_missing(store):
+            if self._store is None:
                 return
             if is_undone:
-                write = store.put_back_messages(self._conversation, removal)
-            else:
-                known = [each for each in removal.messages if each[1].id not in self._unknown]
-                removal = msgspec.structs.replace(removal, messages=tuple(known))
-                write = store.remove_messages(self._conversation, removal)
-            await self._kept(write)
+                self._miss_again(removal)
+            self._removals.append((removal, is_undone))
+            await self._save_missing(self._store)
 
     async def flush(self, message_id: str, text: str, parts: tuple[Part, ...]) -> None:
         """Write all that a streaming answer has so far."""
@@ -178,6 +173,7 @@ class SessionKeeper:
             if self._is_saved:
                 self._unknown.update(e for e in self._missing if e not in self._conversation)
                 self._missing.clear()
+                self._removals.clear()
             return self._is_saved
         while self._missing:
             message_id = self._missing[0]
@@ -188,7 +184,25 @@ class SessionKeeper:
                 self._unknown.add(message_id)
             self._missing.remove(message_id)
             self._versions.pop(message_id, None)
+        while self._removals:
+            removal, is_undone = self._removals.pop(0)
+            await self._kept(self._remove(store, removal, is_undone=is_undone))
         return True
+
+    def _remove(self, store: ChatStore, removal: Removal, *, is_undone: bool) -> Awaitable[None]:
+        if is_undone:
+            return store.put_back_messages(self._conversation, removal)
+        known = [each for each in removal.messages if each[1].id not in self._unknown]
+        removal = msgspec.structs.replace(removal, messages=tuple(known))
+        return store.remove_messages(self._conversation, removal)
+
+    def _behind(self, other_id: str) -> int:
+        """The place in what is missing behind that message and its versions; 0 for none of them."""
+        for place in range(len(self._missing), 0, -1):
+            each = self._missing[place - 1]
+            if other_id in (each, self._versions.get(each)):
+                return place
+        return 0
 
     def _miss_again(self, removal: Removal) -> None:
         """What the disk never had is new to it when it comes back."""

@@ -104,3 +104,41 @@ async def test_one_that_was_deleted_before_it_was_written_comes_back(
     above = [] if is_first else ["one", "ONE"]
     assert await on_disk(desk, session) == [*above, "two", "TWO", "three", "THREE"]
     assert len(desk.listener.errors) == n_errors
+
+
+async def test_two_edits_of_one_answer_keep_their_order(desk: Desk, database: Path) -> None:
+    session = desk.new_session()
+    answer_id = await desk.answered(session, "one", "ONE")
+    await session.settle()
+    end = refusing(database)
+    await session.answers.save(session, answer_id, "first")
+    await session.select(answer_id)
+    await session.answers.save(session, answer_id, "second")
+    await desk.answered(session, "two", "TWO")
+    await session.settle()
+    end()
+    await session.configure("Be kind.", SamplingParameters())
+    assert await on_disk(desk, session) == ["one", "second", "two", "TWO"]
+    assert len(session.conversation.siblings(answer_id)) == 3
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_what_is_deleted_above_them_is_gone_after_a_restart_too(
+    desk: Desk, database: Path, *, comes_back: bool
+) -> None:
+    session = desk.new_session()
+    answer_id = await desk.answered(session, "one", "ONE")
+    await session.settle()
+    end = refusing(database)
+    await desk.answered(session, "two", "TWO")
+    await session.settle()
+    removals = Removals()
+    removal_id = removals.add(await session.remove(answer_id, with_replies=False))
+    if comes_back:
+        await session.put_back(removals, removal_id)
+    end()
+    n_errors = len(desk.listener.errors)
+    await session.rename("Numbers")
+    assert len(desk.listener.errors) == n_errors
+    answers = ["ONE"] if comes_back else []
+    assert await on_disk(desk, session) == ["one", *answers, "two", "TWO"]
