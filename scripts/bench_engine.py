@@ -86,8 +86,7 @@ def _inside_figures(bench: Bench) -> list[Figure]:
         figures += [
             Figure(f"decode step, {name}", "ms", _column(samples, "step")),
             Figure("  all but llama_decode", "ms", rest, Target(target)),
-            Figure("  the same, processor time", "ms", _column(samples, "cpu", "decode_cpu")),
-            Figure("  of which llama.cpp's sampler", "ms", _column(samples, "sampler_cpu")),
+            Figure("  of which llama.cpp's sampler", "ms", _column(samples, "sampler")),
         ]
     return figures + _cancel_figures(_run_inside(bench, "cancel", bench.runs))
 
