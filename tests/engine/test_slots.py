@@ -140,7 +140,7 @@ def test_what_has_to_lie_in_order_is_computed_anew_where_a_hole_would_be_filled_
     kept = _finished(table, CHAT)
     assert table.evict() is not None  # the first; its 60 cells come next
     assert table.take([*CHAT, 7], steady=True).n_reused == 0
-    assert table.n_used_cells == 0
+    assert table.cells.n_used == 0
     table = _table()
     kept = _finished(table, CHAT)
     placement = table.take([*CHAT, 7], steady=True)
@@ -191,7 +191,7 @@ def test_a_sequence_that_would_fill_a_hole_before_it_can_be_moved() -> None:
     assert table.misplaced([(second, 1, True)]) == []
     table.extend_all([(second, 1, True)])
     assert second.cells[-1] == 5
-    assert table.n_used_cells == table.n_spanned_cells == 6
+    assert table.cells.n_used == table.n_spanned_cells == 6
 
 
 def _half_out_of_order() -> tuple[SlotTable, Slot]:
@@ -259,6 +259,6 @@ def test_a_row_that_keeps_company_takes_its_cell_for_a_moment_only() -> None:
     slot = table.take(list(range(4))).slot
     table.extend_all([(slot, 4, True)], 1)
     assert slot.cells == [0, 1, 2, 3]
-    assert table.n_used_cells == 4
+    assert table.cells.n_used == 4
     table.extend_all([(slot, 1, True)], 1)
     assert slot.cells[-1] == 4

@@ -197,11 +197,11 @@ def test_in_a_full_cache_an_idle_slot_makes_room_for_company() -> None:
     scheduler.add(_steady(2, 300))
     for _ in range(5):  # 60 tokens at a time
         take_step(scheduler)
-    assert scheduler.n_used_cells == 599  # one is free, for the row itself
+    assert scheduler.cells.n_used == 599  # one is free, for the row itself
     batch = scheduler.schedule()
     assert [slot.n_held for slot in batch.evicted] == [0]
     assert [[chunk.has_company for chunk in group] for group in batch.groups] == [[True]]
-    assert scheduler.n_used_cells == 300
+    assert scheduler.cells.n_used == 300
 
 
 def test_in_a_full_cache_the_youngest_that_runs_makes_room_for_company() -> None:
@@ -213,7 +213,7 @@ def test_in_a_full_cache_the_youngest_that_runs_makes_room_for_company() -> None
     scheduler.add(younger)
     admit_all(scheduler)
     younger.tokens += range(19)  # as if it had grown beyond its reserve
-    assert scheduler.n_used_cells == 300
+    assert scheduler.cells.n_used == 300
     batch = scheduler.schedule()
     assert [[chunk.has_company for chunk in group] for group in batch.groups] == [[True]]
     assert scheduler.decoding == [chunk.sequence for group in batch.groups for chunk in group]
@@ -333,5 +333,5 @@ def test_what_was_not_computed_has_no_cells() -> None:
     admit_all(scheduler)
     (first, *_), *_ = scheduler.schedule().groups
     scheduler.undone([first])
-    assert scheduler.n_used_cells == first.slot.n_held == 0
+    assert scheduler.cells.n_used == first.slot.n_held == 0
     assert shape_of(take_step(scheduler)) == [(1, 0, 40), (2, 0, 40)]

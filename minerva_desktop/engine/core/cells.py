@@ -10,7 +10,7 @@ on it: which cells a sequence really has, only llama.cpp knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class CellMap:
@@ -59,6 +59,22 @@ class CellMap:
         if cells:
             self._head = cells[-1] + 1
             self._end = max(self._end, max(cells) + 1)
+        return cells
+
+    def take_row(self, count: int) -> Sequence[int]:
+        """The same, and quicker where the next cells are free, one behind the other."""
+        users, head = self._users, self._head
+        end = head + count
+        if end > self._n_cells or head > len(users) + 2 * count:
+            return self.take(count)
+        cells = range(head, end)
+        for cell in cells:
+            if cell in users:
+                return self.take(count)
+        for cell in cells:
+            users[cell] = 1
+        self._head = end
+        self._end = max(self._end, end)
         return cells
 
     def share(self, cells: Iterable[int]) -> None:

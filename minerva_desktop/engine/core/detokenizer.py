@@ -22,8 +22,7 @@ class IncrementalDetokenizer:
         ``begun``: of a character in which the prompt ends, see `begun_character`."""
         self._opening = opening
         self._stop = tuple(stop)
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._decoder.decode(begun)
+        self._begun = begun
         self._held = ""
         self.stop_string: str | None = None
 
@@ -35,16 +34,15 @@ class IncrementalDetokenizer:
     def push(self, piece: bytes, n_call: int = 0) -> str:
         """Add one token's bytes; the text that became certain, without any stop string. The last
         ``n_call`` bytes belong to a tool call, in which stop strings do not count."""
-        if not (self._stop or n_call):  # nearly always
-            text = self._decoder.decode(piece)
-            return self._opened(text) if self._opening else text
+        if not (self._stop or n_call or self._opening):  # nearly always
+            return self._decoded(piece)
         if self.stopped:
             return ""
         start = len(piece) - n_call
-        text = self._release(self._decoder.decode(piece[:start]))
+        text = self._release(self._decoded(piece[:start]))
         if n_call and not self.stopped:
             held, self._held = self._held, ""
-            text += held + self._decoder.decode(piece[start:])
+            text += held + self._decoded(piece[start:])
         return self._opened(text) if self._opening else text
 
     def flush(self) -> str:
@@ -56,6 +54,14 @@ class IncrementalDetokenizer:
     def _opened(self, text: str) -> str:
         opening, self._opening = self._opening, ""
         return opening + text
+
+    def _decoded(self, piece: bytes) -> str:
+        """The characters that are whole. (The incremental decoder of the standard library does just
+        this, and some more calls for each token.)"""
+        data = self._begun + piece if self._begun else piece
+        text, n_read = codecs.utf_8_decode(data, "replace", False)
+        self._begun = data[n_read:]
+        return text
 
     def _release(self, fresh: str) -> str:
         text = self._held + fresh

@@ -14,6 +14,7 @@ import msgspec
 from minerva_desktop.chat.completion import FinishReason, PromptToken
 from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.engine.core.adapters import AdapterSet
+from minerva_desktop.engine.core.batch import Batch
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.desk import Prepared, PreparedGeneration
 from minerva_desktop.engine.core.leftovers import Leftovers
@@ -22,9 +23,9 @@ from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import computed_by, templates_of
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.prompts import PromptBuilder
-from minerva_desktop.engine.core.request import RunningRequest, steady_until
+from minerva_desktop.engine.core.request import RunningRequest, prefilled, steady_until
 from minerva_desktop.engine.core.sampler import Sampler
-from minerva_desktop.engine.core.scheduler import Batch, Scheduler
+from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.sequence_cache import SequenceCache
 from minerva_desktop.engine.core.speculation import Drafter
@@ -117,7 +118,7 @@ class EngineCore:
     @property
     def has_work(self) -> bool:
         """Whether `step` would compute anything."""
-        return self._scheduler.has_work
+        return bool(self._requests)
 
     # -- requests --------------------------------------------------------------------------
 
@@ -197,24 +198,24 @@ class EngineCore:
                 return
         for chunks in self._schedule().groups:
             try:
-                rows = self._cache.decode(chunks)
+                is_done = self._cache.decode(chunks)
             except (InferenceError, OutOfMemory) as error:
                 failed = [self._fail(chunk.sequence.request_id, error) for chunk in chunks]
                 yield self._outputs(tuple(failed))
                 return
-            if rows is None:
+            if not is_done:
                 return  # aborted, or the cache has other room now
             self._scheduler.advance(chunks)
             delivered: list[SequenceOutput] = []
-            for chunk, row in zip(chunks, rows, strict=True):
-                delivered += self._deliver(chunk, row)
+            for chunk in chunks:
+                delivered += self._deliver(chunk)
             yield self._outputs(tuple(delivered))
             if self._abort_waits:  # it may be one from before this step, which was not seen then
                 self._abort_waits = False
                 return
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:
-        return StepOutputs(outputs, self._scheduler.n_used_cells)
+        return StepOutputs(outputs, self._scheduler.cells.n_used)
 
     def _end_overdue(self) -> tuple[SequenceOutput, ...]:
         now = time.perf_counter()
@@ -253,29 +254,39 @@ class EngineCore:
         if self._states is not None and request.snapshot is not None:
             request.n_restored = self._states.restore(request.snapshot, sequence, self._scheduler)
 
-    def _deliver(self, chunk: Chunk, row: int) -> list[SequenceOutput]:
-        """``row`` is that of the chunk's last token."""
+    def _deliver(self, chunk: Chunk) -> list[SequenceOutput]:
+        """What a chunk that was computed brings."""
         sequence = chunk.sequence
         request = self._requests[sequence.request_id]
         scores: tuple[PromptToken, ...] = ()
         if request.scorer is not None and sequence.is_scoring:
             try:
-                scores = request.scorer.read(self._context, chunk, row)
+                scores = request.scorer.read(self._context, chunk, chunk.row)
             except InferenceError as error:
                 return [self._fail(sequence.request_id, error)]
         if not chunk.needs_logits:
-            outputs = [_prefilled(sequence, sequence.n_computed, len(sequence.tokens))]
+            outputs = [prefilled(sequence, sequence.n_computed, len(sequence.tokens))]
         elif sequence.max_tokens == 0:
-            read = _prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
+            read = prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
             outputs = [self._finish(request, FinishReason.LENGTH, read)]
-        else:
-            sampled, failure = self._sample(request, chunk, row - chunk.n_drafts)
+        elif chunk.n_drafts:
+            sampled, failure = self._sample_guessed(request, chunk, chunk.row - chunk.n_drafts)
             outputs = self._take_all(request, sampled, failure)
+        else:
+            outputs = [self._sample(request, chunk.row)]
         if scores:
             outputs[0] = msgspec.structs.replace(outputs[0], prompt_logprobs=scores)
         return outputs
 
-    def _sample(
+    def _sample(self, request: RunningRequest, row: int) -> SequenceOutput:
+        """What the next token brings, from the logits of ``row``."""
+        try:
+            token = request.sampler.sample(self._context, row)
+            return self._take(request, token, row, request.sampler.n_call)
+        except InferenceError as error:
+            return self._fail(request.sequence.request_id, error)
+
+    def _sample_guessed(
         self, request: RunningRequest, chunk: Chunk, row: int
     ) -> tuple[list[_Sampled], InferenceError | None]:
         """The tokens of one step: one, and another for each guess that came true;
@@ -293,12 +304,11 @@ class EngineCore:
                 sampled.append(self._sampled(request, right))
         except InferenceError as error:
             failure = error
-        if drafts:
-            n_right = max(0, len(sampled) - 1)
-            request.n_drafted += len(drafts)
-            request.n_accepted += n_right
-            self._cache.take_back(request.sequence, len(drafts) - n_right)
-            request.sequence.drafts.clear()
+        n_right = max(0, len(sampled) - 1)
+        request.n_drafted += len(drafts)
+        request.n_accepted += n_right
+        self._cache.take_back(request.sequence, len(drafts) - n_right)
+        request.sequence.drafts.clear()
         return sampled, failure
 
     def _sampled(self, request: RunningRequest, row: int) -> _Sampled:
@@ -315,10 +325,7 @@ class EngineCore:
         outputs: list[SequenceOutput] = []
         try:
             for each in sampled:
-                if self._vocabulary.ends_generation(each.token):
-                    outputs.append(self._finish(request, FinishReason.STOP))
-                else:
-                    outputs.append(self._take(request, each))
+                outputs.append(self._take(request, each.token, each.row, each.n_call))
                 if outputs[-1].completion is not None:
                     return outputs
         except InferenceError as error:
@@ -327,21 +334,23 @@ class EngineCore:
             outputs.append(self._fail(request.sequence.request_id, failure))
         return outputs
 
-    def _take(self, request: RunningRequest, sampled: _Sampled) -> SequenceOutput:
-        """Add a sampled token to its sequence and its text to the answer."""
+    def _take(self, request: RunningRequest, token: int, row: int, n_call: int) -> SequenceOutput:
+        """Add a token, sampled from ``row``, to its sequence and its text to the answer, unless it
+        is one that ends it. As in `_Sampled`."""
+        if self._vocabulary.ends_generation(token):
+            return self._finish(request, FinishReason.STOP)
         sequence, logprob = request.sequence, None
-        token = sampled.token
         if request.top_logprobs is not None:
-            logprob = self._logprobs.of(self._context, sampled.row, token, request.top_logprobs)
+            logprob = self._logprobs.of(self._context, row, token, request.top_logprobs)
         sequence.tokens.append(token)
         request.mark_token()
-        delta = request.detokenizer.push(request.spell(token), sampled.n_call)
+        delta = request.detokenizer.push(request.spell(token), n_call)
         output = SequenceOutput(
             request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
         )
         n_sampled = sequence.n_sampled
         if n_sampled == 1:
-            read = _prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
+            read = prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
             output = msgspec.structs.replace(read, delta=delta, n_tokens=1, logprob=logprob)
         if request.detokenizer.stop_string is not None:
             return self._finish(request, FinishReason.STOP, output)
@@ -388,13 +397,3 @@ class EngineCore:
         elif request.snapshot is not None and self._states is not None and slot is not None:
             self._states.note(request.snapshot, slot)
         request.sampler.close()
-
-
-def _prefilled(sequence: Sequence, n_done: int, n_total: int) -> SequenceOutput:
-    """``n_done`` of ``n_total`` tokens of the prompt are computed."""
-    return SequenceOutput(
-        request_id=sequence.request_id,
-        prefill_done=n_done,
-        prefill_total=n_total,
-        prefill_cached=sequence.n_cached,
-    )

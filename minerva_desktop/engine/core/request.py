@@ -15,6 +15,7 @@ from minerva_desktop.engine.core.model_info import ComputedBy
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.sequence import Sequence
+from minerva_desktop.engine.messages import SequenceOutput
 from minerva_desktop.errors import GenerationTimeout
 
 
@@ -128,3 +129,13 @@ class RunningRequest:
             stop_string=stop_string if stop_string in self._asked_stops else None,
             full_context=len(self.sequence.tokens) if is_full else 0,
         )
+
+
+def prefilled(sequence: Sequence, n_done: int, n_total: int) -> SequenceOutput:
+    """``n_done`` of ``n_total`` tokens of the prompt are computed."""
+    return SequenceOutput(
+        request_id=sequence.request_id,
+        prefill_done=n_done,
+        prefill_total=n_total,
+        prefill_cached=sequence.n_cached,
+    )

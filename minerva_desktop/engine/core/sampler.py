@@ -139,21 +139,17 @@ class Sampler:
     def sample(self, context: LlamaContext, row: int) -> int:
         """The next token, from the logits of batch row ``row``. Raises `InferenceError` where a
         grammar leaves none, or would take too long."""
-        if self._grammar is None and self._n_sampled >= self._min_tokens:
-            token = self._sample_freely(context, row)
-        else:
+        token = None
+        if self._grammar is not None or self._n_sampled < self._min_tokens:
             token = self._sample_constrained(context, row)
+        elif self._choice is not None:
+            token = self._choice.pick(context.row(row, self._model.n_vocab))
+        if token is None:
+            token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
         self._n_sampled += 1
         if self._watch is not None:
             self._follow_calls(self._watch, token)
         return token
-
-    def _sample_freely(self, context: LlamaContext, row: int) -> int:
-        if self._choice is not None:
-            token = self._choice.pick(context.row(row, self._model.n_vocab))
-            if token is not None:
-                return token
-        return int(llama.llama_sampler_sample(self._chain, context.handle, row))
 
     def close(self) -> None:
         """Free all samplers; no use after this."""

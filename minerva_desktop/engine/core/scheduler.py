@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 
-import msgspec
-
+from minerva_desktop.engine.core.batch import Batch
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix
@@ -23,17 +22,6 @@ from minerva_desktop.engine.core.speculation import PromptLookup
 
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
 WORTH_WAITING = 64
-
-
-class Batch(msgspec.Struct):
-    """One step: the slots to be emptied first, and what is computed then, with which adapters.
-
-    ``groups``: the chunks of one decode each.
-    """
-
-    evicted: list[Slot]
-    groups: list[list[Chunk]]
-    variant: Variant = ()
 
 
 class Scheduler:
@@ -59,6 +47,7 @@ class Scheduler:
         ``slots`` may be more than run: the others keep what finished requests left.
         """
         self._slots = slots
+        self.cells = slots.cells  # which are in use, also for those who may come back
         self._max_running = max_running
         self._filler = BatchFiller(
             slots,
@@ -72,6 +61,8 @@ class Scheduler:
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._turn: Variant = ()
+        self._last: Batch | None = None  # where it is plain, so that the next may be like it
+        self.plain: list[Chunk] | None = None  # its chunks, `Batch.is_plain`
 
     def use_threads(self, n_threads: int | None) -> None:
         """So many share the cells of a row that is computed alone, in equal parts; None: in a way
@@ -87,11 +78,6 @@ class Scheduler:
     def has_work(self) -> bool:
         """Whether `schedule` would return anything."""
         return bool(self._waiting or self._running)
-
-    @property
-    def n_used_cells(self) -> int:
-        """Tokens that the cache holds, also for those who may come back."""
-        return self._slots.n_used_cells
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence, whose prompt is known to fit into the context."""
@@ -143,6 +129,16 @@ class Scheduler:
     def schedule(self) -> Batch:
         """Fill one batch: the sequences that decode first, then prompts. Sequences with other
         adapters cannot be in one batch: the variants take turns."""
+        last, n_running = self._last, len(self._running)
+        if last is not None and n_running <= self.cells.n_free and last.go_on(n_running):
+            return last
+        batch = self._fill()
+        is_plain = batch.is_plain(is_steady=self._filler.keeps_company)
+        self._last = batch if is_plain else None
+        self.plain = batch.groups[0] if is_plain else None
+        return batch
+
+    def _fill(self) -> Batch:
         evicted: list[Slot] = []
         self._next_turn()
         while True:
@@ -219,7 +215,10 @@ class Scheduler:
 
     def advance(self, chunks: list[Chunk]) -> None:
         """Note that ``chunks`` were decoded."""
-        self._slots.extend_all(*self._growth(chunks))
+        if chunks is self.plain:
+            self._slots.extend_each(chunks)
+        else:
+            self._slots.extend_all(*self._growth(chunks))
 
     def undone(self, chunks: list[Chunk]) -> None:
         """Note that ``chunks`` got cells and were not computed, so that these are free again."""
@@ -282,6 +281,7 @@ class Scheduler:
         """Forget the older half of what is behind a sequence's first ``keep`` tokens. Returns how
         many tokens that is; the cache has to do the same, unless the slot holds only ``keep`` now,
         because its cells are shared, or no cell ``can_move``: then the rest is computed anew."""
+        self._last = None  # shorter, it may be one that must be steady
         count = (len(sequence.tokens) - keep) // 2
         slot = sequence.slot
         if slot is not None and (self._slots.is_shared(slot) or not can_move):

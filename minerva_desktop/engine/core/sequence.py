@@ -83,7 +83,8 @@ class Sequence:
 class Chunk(msgspec.Struct, eq=False):
     """``count`` tokens of ``sequence`` from position ``start``, to be decoded in this step; the
     last ``n_drafts`` of them are guesses. ``is_steady`` is as of the sequence. ``has_company``: it
-    is a lone row without a guess, and another is to be computed behind it and forgotten."""
+    is a lone row without a guess, and another is to be computed behind it and forgotten. ``row``:
+    of its last token, in the decode that has it."""
 
     sequence: Sequence
     slot: Slot
@@ -92,6 +93,7 @@ class Chunk(msgspec.Struct, eq=False):
     n_drafts: int
     is_steady: bool
     has_company: bool = False
+    row: int = -1
 
     @property
     def needs_logits(self) -> bool:

@@ -85,46 +85,65 @@ class SequenceCache:
                 self._context.forget(slot)
                 self._scheduler.lost(sequence)
 
-    def decode(self, chunks: list[Chunk]) -> list[int] | None:
-        """Compute ``chunks`` in one batch; the rows of their last tokens, None when nothing was
-        computed. Raises `InferenceError` or `OutOfMemory` when llama.cpp gives up on it."""
+    def decode(self, chunks: list[Chunk]) -> bool:
+        """Compute ``chunks`` in one batch; False when nothing was computed. Raises
+        `InferenceError` or `OutOfMemory` when llama.cpp gives up on it."""
         if self._has_shifted and not self._turn_keys(chunks[0]):
-            return None
-        if not self._put_in_order(chunks):
-            return None
-        context = self._context
-        context.batch.clear()
-        wanted, of_company = self._outputs(chunks)
-        rows = [
-            context.batch.add(
-                chunk.tokens, position=chunk.start, slot=chunk.slot.index, n_outputs=n_outputs
-            )
-            for chunk, n_outputs in zip(chunks, wanted, strict=True)
-        ]
-        company = [chunk for chunk in chunks if chunk.has_company]
-        for chunk in company:
-            end = chunk.start + chunk.count
-            context.batch.add(
-                chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
-            )
+            return False
+        is_plain = chunks is self._scheduler.plain
+        if not (is_plain or self._put_in_order(chunks)):
+            return False
+        if is_plain:
+            self._fill_plainly(chunks)
+        else:
+            self._fill(chunks)
         self._decoding = chunks
         try:
-            decoded = context.decode()
+            decoded = self._context.decode()
         except (InferenceError, OutOfMemory):
             self._roll_back(chunks)
             raise
         finally:
             self._decoding = []
         if decoded is Decoded.DONE:
-            for chunk in company:
-                context.forget(chunk.slot.index, chunk.start + chunk.count)
-            return rows
+            if not is_plain:
+                self._forget_company(chunks)
+            return True
         if decoded is Decoded.ABORTED:
             self._scheduler.undone(chunks)
         self._roll_back(chunks)
         if decoded is Decoded.NO_ROOM:
             self._make_room()
-        return None
+        return False
+
+    def _fill(self, chunks: list[Chunk]) -> None:
+        """Make ``chunks`` the next batch, company behind them."""
+        batch = self._context.batch
+        batch.clear()
+        wanted, of_company = self._outputs(chunks)
+        for chunk, n_outputs in zip(chunks, wanted, strict=True):
+            chunk.row = batch.add(
+                chunk.tokens, position=chunk.start, slot=chunk.slot.index, n_outputs=n_outputs
+            )
+        for chunk in chunks:
+            if chunk.has_company:
+                end = chunk.start + chunk.count
+                batch.add(
+                    chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
+                )
+
+    def _fill_plainly(self, chunks: list[Chunk]) -> None:
+        """The same for one token of each sequence."""
+        batch = self._context.batch
+        for row, chunk in enumerate(chunks):
+            start = chunk.start
+            batch.put(row, chunk.sequence.tokens[start], start, chunk.slot.index)
+            chunk.row = row
+
+    def _forget_company(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            if chunk.has_company:
+                self._context.forget(chunk.slot.index, chunk.start + chunk.count)
 
     def _outputs(self, chunks: list[Chunk]) -> tuple[list[int], int]:
         """How many rows of each chunk shall have logits, and how many that are company. The only

@@ -17,6 +17,7 @@ from collections.abc import Sequence, Set
 import msgspec
 
 from minerva_desktop.engine.core.cells import CellMap
+from minerva_desktop.engine.core.sequence import Chunk
 from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix, in_order
 from minerva_desktop.engine.core.window_cells import WindowCells
 
@@ -50,10 +51,11 @@ class Placement(msgspec.Struct, frozen=True):
 class SlotTable:
     """All slots of one context.
 
-    ``append_only``: the model cannot forget the end of a sequence exactly (sliding window,
-    recurrent and hybrid models), so a slot's tokens are of use only to what begins with them all.
-    ``n_movable``: sequences of up to so many tokens are moved to other cells where theirs lie in
-    the wrong order. ``window``: the cells of those layers that have others, where these are known.
+    ``cells`` are those of the layers that see everything. ``append_only``: the model cannot forget
+    the end of a sequence exactly (sliding window, recurrent and hybrid models), so a slot's tokens
+    are of use only to what begins with them all. ``n_movable``: sequences of up to so many tokens
+    are moved to other cells where theirs lie in the wrong order. ``window``: the cells of those
+    layers that have others, where these are known.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class SlotTable:
         self._n_cells = n_cells
         self._append_only = append_only
         self._n_movable = n_movable
-        self._cells = CellMap(n_cells)
+        self.cells = CellMap(n_cells)
         self._window = window
         self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
@@ -80,19 +82,14 @@ class SlotTable:
         return self._n_cells
 
     @property
-    def n_used_cells(self) -> int:
-        """Cells that hold something."""
-        return self._cells.n_used
-
-    @property
     def n_spanned_cells(self) -> int:
         """Cells up to the last that holds something, in any layer."""
-        return max(self._cells.n_spanned, self._window.n_spanned if self._window else 0)
+        return max(self.cells.n_spanned, self._window.n_spanned if self._window else 0)
 
     @property
     def n_free_cells(self) -> int:
         """Cells that hold nothing."""
-        return self._cells.n_free
+        return self.cells.n_free
 
     @property
     def n_usable_cells(self) -> int:
@@ -163,7 +160,7 @@ class SlotTable:
             placement = Placement(slot, length)
         else:
             placement = Placement(slot, 0, donor, length)
-            self._cells.share(donor.cells[:length])
+            self.cells.share(donor.cells[:length])
             slot.cells.extend(donor.cells[:length])
             slot.n_steady = min(donor.n_steady, length)
             if self._window is not None:
@@ -187,7 +184,7 @@ class SlotTable:
         n_tokens = n_passing
         for _, count, _ in grown:
             n_tokens += count
-        cells = self._cells.take(n_tokens)
+        cells = self.cells.take(n_tokens)
         out_of_order: Set[Slot] = frozenset()
         if self._window is not None:
             out_of_order = self._misplaced_in_window(grown, n_passing)
@@ -202,17 +199,28 @@ class SlotTable:
             start += count
         self._busy_users.update(dict.fromkeys(cells[:start], 1))
         if n_passing:
-            self._cells.let_go(cells[start:])
+            self.cells.let_go(cells[start:])
+
+    def extend_each(self, chunks: Sequence[Chunk]) -> None:
+        """The same for busy slots that have grown by one token each, which was not computed
+        steadily."""
+        if self._window is not None:
+            self._window.take([(chunk.slot, 1, False) for chunk in chunks])
+        users = self._busy_users
+        cells = self.cells.take_row(len(chunks))
+        for row, chunk in enumerate(chunks):
+            chunk.slot.cells.append(cells[row])
+            users[cells[row]] = 1
 
     def is_in_one_part(self, slot: Slot, n_parts: int) -> bool:
         """Whether all cells of a busy slot, with the next that is free for it, lie in one of
         ``n_parts`` equal parts of the cells that llama.cpp looks at (a multiple of `CELLS_STEP`):
         ggml gives one to each thread for a lone row (ops.cpp,
         ``ggml_compute_forward_flash_attn_ext_f16``, llama-cpp-python 0.3.36)."""
-        last = self._cells.next_free
+        last = self.cells.next_free
         if not slot.is_ordered or (slot.cells and slot.cells[-1] > last):
             return False
-        n_looked_at = -(-max(self._cells.n_spanned, last + 1) // CELLS_STEP) * CELLS_STEP
+        n_looked_at = -(-max(self.cells.n_spanned, last + 1) // CELLS_STEP) * CELLS_STEP
         size = -(-min(n_looked_at, self._n_cells) // n_parts)
         first = slot.cells[0] if slot.cells else last
         return first // size == last // size
@@ -221,9 +229,9 @@ class SlotTable:
         """Slots of which `extend_all` would not put the new tokens behind those that they hold, or
         which hold some out of order."""
         n_tokens = sum(count for _, count, _ in grown) + n_passing
-        if n_tokens > self._cells.n_free:
+        if n_tokens > self.cells.n_free:
             return []
-        cells = iter(self._cells.next_cells(n_tokens))
+        cells = iter(self.cells.next_cells(n_tokens))
         in_window = self._misplaced_in_window(grown, n_passing)
         out_of_order = []
         for slot, count, _ in grown:
@@ -238,7 +246,7 @@ class SlotTable:
         these lay otherwise."""
         order = sorted(range(slot.n_held), key=slot.cells.__getitem__)
         self._let_go(self._busy_users, slot.cells)
-        self._cells.let_go(slot.cells)
+        self.cells.let_go(slot.cells)
         slot.cells.clear()
         self._put(slot, order, slot.n_steady)
         if self._window is not None:
@@ -252,11 +260,11 @@ class SlotTable:
 
     def is_shared(self, slot: Slot) -> bool:
         """Whether another slot holds some of this one's cells."""
-        return any(self._cells.n_users(cell) > 1 for cell in slot.cells)
+        return any(self.cells.n_users(cell) > 1 for cell in slot.cells)
 
     def look_from_start(self) -> None:
         """llama.cpp has looked for free cells from the first one on, and taken none."""
-        self._cells.look_from_start()
+        self.cells.look_from_start()
         if self._window is not None:
             self._window.look_from_start()
 
@@ -266,8 +274,8 @@ class SlotTable:
         del slot.cells[start : start + count]
         slot.n_sound = min(slot.n_sound, start)
         slot.n_steady = min(slot.n_steady, start)
-        self._cells.let_go(gone)
-        self._cells.look_from_start()
+        self.cells.let_go(gone)
+        self.cells.look_from_start()
         self._let_go(self._busy_users, gone)
 
     def release(self, slot: Slot) -> None:
@@ -306,7 +314,7 @@ class SlotTable:
             return donor
         if length < n_behind:  # the rest is worth more
             return other
-        is_end = donor.cells[length] == self._cells.n_spanned - n_behind
+        is_end = donor.cells[length] == self.cells.n_spanned - n_behind
         return donor if is_end or other.n_held else other
 
     def _goes_on_in_order(self, slot: Slot, length: int) -> bool:
@@ -315,9 +323,9 @@ class SlotTable:
         cells = slot.cells[:length]
         if not cells:
             return True
-        if not self._cells.n_free or self._misplaced_in_window([(slot, 1, True)]):
+        if not self.cells.n_free or self._misplaced_in_window([(slot, 1, True)]):
             return False
-        return cells[-1] < self._cells.next_free and in_order(cells)
+        return cells[-1] < self.cells.next_free and in_order(cells)
 
     def _misplaced_in_window(self, grown: Sequence[Growth], n_passing: int = 0) -> set[Slot]:
         if self._window is None or not any(is_steady for _, _, is_steady in grown):
@@ -326,8 +334,8 @@ class SlotTable:
 
     def _put(self, slot: Slot, order: list[int], n_steady: int) -> None:
         """Let ``slot`` have the first free cells for its tokens, which come in this ``order``."""
-        self._cells.look_from_start()
-        cells = self._cells.take(len(order))
+        self.cells.look_from_start()
+        cells = self.cells.take(len(order))
         slot.cells[:] = [cell for _, cell in sorted(zip(order, cells, strict=True))]
         slot.is_ordered = in_order(slot.cells)
         slot.n_steady = n_steady
@@ -339,7 +347,7 @@ class SlotTable:
         return 0 if self._append_only and length < slot.n_held else length
 
     def _drop(self, slot: Slot, length: int) -> None:
-        self._cells.let_go(slot.cells[length:])
+        self.cells.let_go(slot.cells[length:])
         del slot.cells[length:]
         if self._window is not None:
             self._window.shorten(slot, length)

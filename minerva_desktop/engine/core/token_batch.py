@@ -49,17 +49,18 @@ class TokenBatch:
         """Append a chunk whose last ``n_outputs`` tokens shall have logits (or embeddings);
         returns the row of its last token, for the sampler."""
         start, count = self._n_rows, len(tokens)
-        if count == 1:  # most of them: a sequence that decodes
-            self._tokens[start] = tokens[0]
-            self._positions[start] = position
-            self._slots[start] = slot
-            self._outputs[start] = n_outputs
-            end = start + 1
-        else:
-            end = start + count
-            self._tokens[start:end] = array("i", tokens)
-            self._positions[start:end] = array("i", range(position, position + count))
-            self._slots[start:end] = array("i", [slot]) * count
-            self._outputs[start:end] = bytes(count - n_outputs) + b"\1" * n_outputs
+        end = start + count
+        self._tokens[start:end] = array("i", tokens)
+        self._positions[start:end] = array("i", range(position, position + count))
+        self._slots[start:end] = array("i", [slot]) * count
+        self._outputs[start:end] = bytes(count - n_outputs) + b"\1" * n_outputs
         self._n_rows = self.struct.n_tokens = end
         return end - 1
+
+    def put(self, row: int, token: int, position: int, slot: int) -> None:
+        """Let ``row``, the last one from now on, be a token that shall have logits."""
+        self._tokens[row] = token
+        self._positions[row] = position
+        self._slots[row] = slot
+        self._outputs[row] = 1
+        self._n_rows = self.struct.n_tokens = row + 1
