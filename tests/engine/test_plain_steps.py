@@ -11,7 +11,7 @@ import pytest
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.batch import Batch
 from minerva_desktop.engine.core.scheduler import Scheduler
-from minerva_desktop.engine.core.sequence import Sequence
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slots import SlotTable
 from minerva_desktop.engine.core.window_cells import WindowCells
 from minerva_desktop.engine.engine import LlamaEngine
@@ -24,10 +24,18 @@ Step = tuple[object, ...]
 class _Drive:
     """A scheduler and what happens to it, the same for the same seed."""
 
-    def __init__(self, seed: int, *, with_window: bool) -> None:
+    def __init__(self, seed: int, *, with_window: bool, on_gpu: bool) -> None:
         window = WindowCells(96, 32) if with_window else None
         slots = SlotTable(n_slots=6, n_cells=160, append_only=with_window, window=window)
-        self.scheduler = Scheduler(slots, n_batch=24, max_running=4, n_outputs=24)
+        self.scheduler = Scheduler(
+            slots,
+            n_batch=24,
+            max_running=4,
+            n_outputs=24,
+            prompts_apart=not on_gpu,
+            keeps_company=not on_gpu,
+        )
+        self._append_only = with_window
         self._random = random.Random(seed)
         self._sequences: list[Sequence] = []
         self._given = 0
@@ -43,14 +51,29 @@ class _Drive:
         computed: list[object] = [[slot.index for slot in batch.evicted], batch.variant]
         for group in batch.groups:
             computed.append([(c.sequence.request_id, c.start, c.count, c.tokens) for c in group])
+            if self._random.random() < 0.03:
+                self._fail(group)
+                break
             scheduler.advance(group)
             computed.append([(c.slot.index, list(c.slot.cells), c.slot.n_steady) for c in group])
             for chunk in group:
+                if chunk.sequence.is_scoring:
+                    chunk.sequence.n_scored = chunk.start + chunk.count
                 if chunk.needs_logits:
                     chunk.sequence.drafts.clear()
                     scheduler.reject(chunk.sequence, chunk.n_drafts)
                     chunk.sequence.tokens.append(self._random.randrange(1000))
         return (*computed, scheduler.cells.n_used)
+
+    def _fail(self, group: list[Chunk]) -> None:
+        """As where llama.cpp finds no room, or an abort ends it."""
+        if self._random.random() < 0.3:
+            self.scheduler.make_room()
+            return
+        self.scheduler.undone(group)
+        if self._append_only:  # no older state to go back to
+            for chunk in group:
+                self.scheduler.lost(chunk.sequence)
 
     def _happen(self) -> None:
         chance = self._random.random()
@@ -60,6 +83,8 @@ class _Drive:
             sequence = new_sequence(self._given, self._random.randrange(1, 40))
             sequence.steady_until = self._random.choice((0, 0, 0, 0, 30, 1000))
             sequence.variant = self._random.choice(((), (), (), (), (0.5,)))
+            sequence.scores = self._random.random() < 0.1
+            sequence.reuse = not sequence.scores
             self._sequences.append(sequence)
             self.scheduler.add(sequence)
         elif running and chance < 0.09:
@@ -79,12 +104,13 @@ class _Drive:
                 self._sequences.remove(sequence)
 
 
+@pytest.mark.parametrize("on_gpu", [False, True])
 @pytest.mark.parametrize("with_window", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_a_step_like_the_last_one_is_what_it_would_be_anyway(
-    seed: int, with_window: bool, monkeypatch: pytest.MonkeyPatch
+    seed: int, with_window: bool, on_gpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drive = _Drive(seed, with_window=with_window)
+    drive = _Drive(seed, with_window=with_window, on_gpu=on_gpu)
     n_plain, steps = 0, []
     for _ in range(400):
         before = drive.scheduler.plain
@@ -92,7 +118,7 @@ def test_a_step_like_the_last_one_is_what_it_would_be_anyway(
         n_plain += drive.scheduler.plain is not None and drive.scheduler.plain is before
     assert n_plain > 30
     monkeypatch.setattr(Batch, "is_plain", lambda *_, **__: False)
-    anew = _Drive(seed, with_window=with_window)
+    anew = _Drive(seed, with_window=with_window, on_gpu=on_gpu)
     for number, step in enumerate(steps):
         assert anew.step() == step, number
 

@@ -32,11 +32,10 @@ cache = SequenceCache(context, scheduler, flag, Parking(context, scheduler, None
 
 def likeliest(sequence):
     (chunks,) = scheduler.schedule().groups
-    rows = cache.decode(chunks)
-    if rows is None:
+    if not cache.decode(chunks):
         return None
     scheduler.advance(chunks)
-    logits = context.logits(rows[0], model.n_vocab).tolist()
+    logits = context.logits(chunks[0].row, model.n_vocab).tolist()
     return sorted((logit, token) for token, logit in enumerate(logits))[-9:]
 
 found = []

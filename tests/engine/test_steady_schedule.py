@@ -233,24 +233,23 @@ def _rows(groups: list[list[Chunk]]) -> list[int]:
     return [sum(chunk.count for chunk in group) for group in groups]
 
 
-def test_many_that_decode_are_shared_out_to_decodes_without_tiles_if_one_is_steady() -> None:
+def _decodes_of(steady: set[int]) -> list[list[int]]:
+    """Which of 129 sequences that write are in each decode of a step."""
     scheduler = new_scheduler(n_batch=512, n_running=130)
-    sequences = [new_sequence(number, 1) for number in range(129)]
-    for sequence in sequences:
-        scheduler.add(sequence)
+    for number in range(129):
+        scheduler.add(_steady(number, 1, until=100 if number in steady else 0))
     take_step(scheduler)
-    assert _rows(scheduler.schedule().groups) == [129]
-    sequences[5].steady_until = 100
     groups = scheduler.schedule().groups
-    assert _rows(groups) == [63, 66]
-    assert groups[0][0].sequence is sequences[5]
-    rest = [sequence for sequence in sequences if sequence is not sequences[5]]
-    assert [c.sequence for group in groups for c in group] == [sequences[5], *rest]
-    for sequence in sequences:
-        sequence.steady_until = 100
-    groups = scheduler.schedule().groups
-    assert _rows(groups) == [43, 43, 43]  # and none of them is a lone row
-    assert [c.sequence for group in groups for c in group] == sequences
+    return [[chunk.sequence.request_id for chunk in group] for group in groups]
+
+
+def test_many_that_decode_are_shared_out_to_decodes_without_tiles_if_one_is_steady() -> None:
+    everyone = list(range(129))
+    assert _decodes_of(set()) == [everyone]
+    rest = [number for number in everyone if number != 5]
+    assert _decodes_of({5}) == [[5, *rest[:62]], rest[62:]]
+    # And none of them is a lone row.
+    assert _decodes_of(set(everyone)) == [everyone[:43], everyone[43:86], everyone[86:]]
 
 
 def test_guesses_count_as_rows_and_stay_with_their_sequence() -> None:
