@@ -72,7 +72,8 @@ class RopeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Rotary position embedding, where it shall differ from what the GGUF says (None: as it says).
 
     ``freq_scale`` is 1 / factor: 0.25 stretches the context to four times its length.
-    ``yarn_orig_ctx`` in tokens.
+    ``yarn_orig_ctx`` in tokens. What llama.cpp would not heed is refused by the load: any of them
+    for a model without such positions, YaRN's without YaRN, and ``yarn_attn_factor`` with it.
     """
 
     scaling: RopeScaling | None = None

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -29,6 +31,7 @@ from tests.engine.models import split_model
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=12)
 COUNT = ", ".join(str(number) for number in range(1, 60)) + ","
 F16_BYTES = 1024 * 2 * 2 * 64 * 2  # of the small model's cache: 1,024 tokens, K and V, 2 layers
+N_CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 # Runs the command that follows where nothing can be locked in memory, root's either (CAP_IPC_LOCK).
 WITHOUT_LOCKS = """
@@ -97,31 +100,84 @@ async def test_rope_options_change_what_the_model_sees(
     _, text = await _try(small_path, rope=stretched)
     _, other_base = await _try(small_path, rope=RopeOptions(freq_base=100.0))
     assert len({as_trained, text, other_base}) == 3
-    yarn = RopeOptions(
-        scaling=RopeScaling.YARN,
-        freq_scale=0.5,
-        yarn_ext_factor=1.0,
-        yarn_attn_factor=1.0,
-        yarn_beta_fast=32.0,
-        yarn_beta_slow=1.0,
-        yarn_orig_ctx=4096,
+
+
+YARN = RopeOptions(scaling=RopeScaling.YARN, freq_scale=0.5, yarn_orig_ctx=4096)
+
+
+async def test_each_number_of_yarn_changes_what_the_model_sees(small_path: Path) -> None:
+    changes: tuple[dict[str, float], ...] = (
+        {},
+        {"yarn_ext_factor": 0.5},
+        {"yarn_beta_fast": 2.0},
+        {"yarn_beta_slow": 20.0},
+        {"yarn_orig_ctx": 64},
     )
-    _, with_yarn = await _try(small_path, rope=yarn)
-    assert with_yarn
+    stretched = [msgspec.structs.replace(YARN, **each) for each in changes]
+    without = RopeOptions(scaling=RopeScaling.YARN, yarn_ext_factor=0.0, yarn_attn_factor=3.0)
+    plain = msgspec.structs.replace(without, yarn_attn_factor=None)
+    texts = [(await _try(small_path, rope=rope))[1] for rope in (*stretched, without, plain)]
+    assert len(set(texts)) == len(texts)
 
 
-async def test_threads_for_prompts_may_differ(small_path: Path) -> None:
-    info, text = await _try(small_path, n_threads=1, n_threads_batch=2)
-    assert info.n_threads == 1
+@pytest.mark.parametrize(
+    ("model", "rope", "param"),
+    [
+        ("recurrent_path", RopeOptions(freq_base=100.0), "freq_base"),
+        ("small_path", RopeOptions(scaling=RopeScaling.NONE, freq_scale=0.5), "freq_scale"),
+        ("small_path", RopeOptions(yarn_orig_ctx=4096), "yarn_orig_ctx"),
+        ("small_path", RopeOptions(yarn_ext_factor=0.0, yarn_beta_fast=9.0), "yarn_beta_fast"),
+        (
+            "small_path",
+            msgspec.structs.replace(YARN, yarn_attn_factor=3.0),
+            "yarn_attn_factor",
+        ),
+    ],
+)
+async def test_a_rope_option_that_llama_cpp_would_leave_aside_is_refused(
+    model: str, rope: RopeOptions, param: str, request: pytest.FixtureRequest
+) -> None:
+    engine = LlamaEngine(request.getfixturevalue(model))
+    with pytest.raises(InvalidRequest, match=f"^rope.{param} would have no effect: ") as refused:
+        await engine.load(options=LoadOptions(n_ctx=256, rope=rope))
+    assert refused.value.param == f"rope.{param}"
+
+
+async def test_layers_for_a_gpu_that_is_not_there_are_told(
+    small_path: Path, plain: tuple[ContextInfo, str]
+) -> None:
+    if any(device.kind != "cpu" for device in plain[0].devices):
+        pytest.skip("a GPU takes them here")
+    info, text = await _try(small_path, n_gpu_layers=2)
+    assert info.warnings == (
+        "no layer on a GPU instead of 2: llama.cpp finds no GPU that this build can use",
+    )
     assert text
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or N_CORES < 2, reason="needs a core for each, and threads that stay"
+)
+async def test_threads_for_prompts_may_differ(small_path: Path) -> None:
+    n_begun = []
+    for n_threads_batch in (1, 2):
+        engine = LlamaEngine(small_path)
+        options = LoadOptions(n_ctx=1024, n_threads=1, n_threads_batch=n_threads_batch)
+        assert (await engine.load(options=options)).n_threads == 1
+        assert engine.pid is not None
+        child = psutil.Process(engine.pid)
+        n_idle = child.num_threads()
+        await engine.generate(COUNT, 1).text()
+        n_begun.append(child.num_threads() - n_idle)
+        await engine.unload()
+    assert n_begun == [0, 1]
 
 
 async def test_no_more_threads_than_cores(small_path: Path) -> None:
     info, text = await _try(small_path, n_threads=512)
-    n_cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    assert info.n_threads == n_cores
+    assert info.n_threads == N_CORES
     assert info.warnings == (
-        f"{n_cores:,} threads instead of 512: there are no more cores for this process",
+        f"{N_CORES:,} threads instead of 512: there are no more cores for this process",
     )
     assert text
 

@@ -209,6 +209,11 @@ class LlamaModel:
         return int(llama.llama_model_n_swa(self._handle))
 
     @property
+    def has_rope(self) -> bool:
+        """Whether keys are turned by their positions."""
+        return bool(llama.llama_model_rope_type(self._handle) != llama.LLAMA_ROPE_TYPE_NONE)
+
+    @property
     def has_plain_window(self) -> bool:
         """Whether it slides on with each token, and llama.cpp can look for cells from the first one
         on, which it does not where a token has several positions."""

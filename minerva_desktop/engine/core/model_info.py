@@ -74,7 +74,7 @@ def describe(
         placement=placement,
         shares=gpu_shares(text, [gpu.name for gpu in discrete_gpus(devices)]),
         devices=devices,
-        warnings=tuple(_not_had(options, text)),
+        warnings=tuple(_not_had(options, text, on_gpu)),
         chat_template=model.chat_template() or "",
         can_infill=model.pooling is None and model.vocabulary.infill is not None,
         build=engine_build(),
@@ -141,11 +141,14 @@ def usable_cores() -> int:
     return allowed or psutil.cpu_count() or 1
 
 
-def _not_had(options: LoadOptions, log: str) -> Iterator[str]:
-    """A sentence for each thing that was asked for, and could not be had."""
+def _not_had(options: LoadOptions, log: str, on_gpu: int) -> Iterator[str]:
+    """A sentence for each thing that was asked for, and could not be had. ``on_gpu``: layers."""
     asked, most = max(options.n_threads or 0, options.n_threads_batch or 0), usable_cores()
     if asked > most:
         yield f"{most:,} threads instead of {asked:,}: there are no more cores for this process"
+    if options.n_gpu_layers and not on_gpu:
+        why = "llama.cpp finds no GPU that this build can use"
+        yield f"no layer on a GPU instead of {options.n_gpu_layers:,}: {why}"
     if options.use_mlock and not is_locked(log):
         yield (
             "weights that are not locked in memory: the system lets this process lock less than"
