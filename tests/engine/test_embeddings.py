@@ -128,18 +128,35 @@ async def test_options_that_mean_nothing_to_it_are_refused(embedding_model: Path
         await engine.load(options=LoadOptions(lora=(LoraAdapter(b"x.gguf"),)))
 
 
-@pytest.mark.parametrize(("pooling", "words"), [(0, "none of a whole text"), (4, "is a reranker")])
-async def test_a_model_that_makes_no_vector_of_a_text_is_refused(
-    embedding_model: Path, tmp_path: Path, pooling: int, words: str
-) -> None:
+def _pooling_otherwise(embedding_model: Path, folder: Path, pooling: int) -> LlamaEngine:
+    """For a copy of the model that says another ``llama_pooling_type``."""
     raw = bytearray(embedding_model.read_bytes())
     value = raw.index(b"bert.pooling_type") + len(b"bert.pooling_type") + 4  # behind its type
     assert struct.unpack_from("<II", raw, value - 4) == (4, 1)  # a uint32, which says "mean"
     struct.pack_into("<I", raw, value, pooling)
-    other = tmp_path / "other.gguf"
+    other = folder / "other.gguf"
     other.write_bytes(raw)
+    return LlamaEngine(other)
+
+
+@pytest.mark.parametrize(("pooling", "words"), [(0, "none of a whole text"), (4, "is a reranker")])
+async def test_a_model_that_makes_no_vector_of_a_text_is_refused(
+    embedding_model: Path, tmp_path: Path, pooling: int, words: str
+) -> None:
     with pytest.raises(ModelLoadError, match=words):
-        await LlamaEngine(other).load()
+        await _pooling_otherwise(embedding_model, tmp_path, pooling).load()
+
+
+async def test_a_text_is_pooled_as_the_model_says(
+    engine: LlamaEngine, embedding_model: Path, tmp_path: Path
+) -> None:
+    """Not as another would be: that of its first token alone looks at the others, and differs."""
+    first = _pooling_otherwise(embedding_model, tmp_path, 2)
+    await first.load()
+    (mean,), (of_first,) = [(await each.embed([CAT])).vectors for each in (engine, first)]
+    await first.unload()
+    assert _dot(of_first, of_first) == pytest.approx(1.0, abs=1e-5)
+    assert 0.2 < _dot(mean, of_first) < 0.95
 
 
 async def test_a_context_that_it_cannot_have_is_told(embedding_model: Path) -> None:

@@ -63,6 +63,14 @@ EFFECTS: tuple[dict[str, Any], ...] = (
     {"mirostat": 2, "mirostat_tau": 1.0},
     {"seed": 12},
 )
+# What makes a difference beside the first of each, and what of it.
+NUMBERS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"mirostat": 1, "mirostat_tau": 1.0}, {"mirostat_eta": 1.0}),
+    ({"mirostat": 2, "mirostat_tau": 1.0}, {"mirostat_eta": 1.0}),
+    ({"dynatemp_range": 0.9}, {"dynatemp_exponent": 5.0}),
+    ({"xtc_probability": 1.0, "xtc_threshold": 0.05}, {"xtc_threshold": 0.2}),
+    ({"xtc_probability": 1.0, "xtc_threshold": 0.05}, {"xtc_probability": 0.3}),
+)
 PENALTIES: tuple[dict[str, Any], ...] = (
     {"repeat_penalty": 1.5},
     {"frequency_penalty": 1.5},
@@ -106,6 +114,12 @@ async def test_a_parameter_changes_the_answer_and_stays_reproducible(
     for changes, text in zip(EFFECTS, texts, strict=True):
         assert text != plain, changes
     assert runs[1] == runs[0]
+
+
+async def test_each_number_of_a_sampler_makes_a_difference(small: LlamaEngine) -> None:
+    for sampler, number in NUMBERS:
+        usual, other = sampler | {"max_tokens": 24}, sampler | number | {"max_tokens": 24}
+        assert await _text(small, **usual) != await _text(small, **other), number
 
 
 async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEngine) -> None:
@@ -156,6 +170,25 @@ async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
     assert "red red red" in await _text(engine, **loop)
     for changes in PENALTIES:
         assert "red red red" not in await _text(engine, **loop, **changes), changes
+
+
+async def test_a_penalty_reaches_as_far_back_as_it_was_told(engine: LlamaEngine) -> None:
+    colours: dict[str, Any] = {
+        "prompt": "red green blue white black, " * 4 + "red green",
+        "temperature": 0.0,
+        "max_tokens": 8,
+    }
+    plain = await _text(engine, **colours)
+    assert plain.startswith(" blue white black, red")
+    for changes in PENALTIES:
+        assert await _text(engine, **colours, **changes) != plain, changes
+        near: dict[str, Any] = {"repeat_last_n": 1, "dry_penalty_last_n": 2}
+        assert await _text(engine, **colours, **changes, **near) == plain, changes
+    weak: dict[str, Any] = {"dry_multiplier": 0.5, "dry_base": 1.0}
+    strong = weak | {"dry_base": 9.0}
+    assert await _text(engine, **colours, **weak) != await _text(engine, **colours, **strong)
+    long: dict[str, Any] = {"dry_multiplier": 5.0, "dry_allowed_length": 30}
+    assert await _text(engine, **colours, **long) == plain
 
 
 async def test_a_bias_forces_and_bans_tokens(small: LlamaEngine) -> None:

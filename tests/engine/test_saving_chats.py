@@ -44,7 +44,10 @@ async def test_nothing_is_written_while_an_answer_runs(chats: Chats, small_path:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
-async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, small_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
+async def test_a_death_while_saving_leaves_the_state_before(
+    chats: Chats, small_path: Path, number: signal.Signals
+) -> None:
     engine = await chats.start(small_path)
     first, _ = await answer(engine, COUNT)
     (whole,) = await chats.saved()
@@ -55,7 +58,7 @@ async def test_a_death_while_saving_leaves_the_state_before(chats: Chats, small_
     os.mkfifo(pipe)
     await answer(engine, f"{COUNT}{first} and so on")
     reader = await asyncio.to_thread(os.open, pipe, os.O_RDONLY)  # returns once it writes
-    os.kill(engine.pid, signal.SIGKILL)
+    os.kill(engine.pid, number)
     await chats.died.wait()
     os.close(reader)
     engine = await chats.start(small_path)
