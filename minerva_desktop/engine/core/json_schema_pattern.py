@@ -16,18 +16,20 @@ from minerva_desktop.engine.core.json_schema_text import character_class, litera
 MAX_PATTERN = 1_000  # characters
 MAX_GROUPS = 20  # nested
 
-_EVERYTHING: Ranges = ((0x20, 0x10FFFF),)
+_LINES = [(0x2028, 0x2029)]  # which end one, as few know
+_EVERYTHING = matched_ranges([(0, 0x1F), *_LINES], negated=True)
 _SETS: dict[str, Ranges] = {
     "d": ((0x30, 0x39),),
     "w": ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)),
     "s": ((0x20, 0x20),),
 }
 _SPACES = [(0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A)]
-_MORE_SPACES = [(0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)]
+_MORE_SPACES = [*_LINES, (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)]
+_ALL_SPACES: Ranges = (*_SPACES, *_MORE_SPACES, (0xFEFF, 0xFEFF))
 _NOT_IN: dict[str, Ranges] = {
     "D": matched_ranges(list(_SETS["d"]), negated=True),
     "W": matched_ranges(list(_SETS["w"]), negated=True),
-    "S": matched_ranges([*_SPACES, *_MORE_SPACES, (0xFEFF, 0xFEFF)], negated=True),
+    "S": matched_ranges(list(_ALL_SPACES), negated=True),
 }
 _PUNCTUATION = frozenset("^$\\.*+?()[]{}|/-\"'#&,:;<=>@_`~!% ")
 
@@ -148,7 +150,8 @@ class Pattern:
                 if len(high) != 1 or high[0][0] < low[0][0]:
                     raise PatternError("a character class has a range without order")
                 low = ((low[0][0], high[0][1]),)
-            ranges.extend(low)
+            # Of white space only the blank is written, and none where it may not be.
+            ranges.extend(_ALL_SPACES if negated and low is _SETS["s"] else low)
         self._at += 1
         return matched_ranges(ranges, negated=negated)
 

@@ -21,6 +21,7 @@ Schema: TypeAlias = dict[str, Any]
 
 MAX_CHOICES = 500  # of an enum, and properties of an object
 MAX_KEY = 200  # characters
+MAX_DEPTH = 32  # schemas within schemas
 
 _NUMBER_KEYWORDS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"}
@@ -98,6 +99,13 @@ class Inexpressible(InvalidRequest):
         self.where = where
 
 
+class Unsatisfiable(InvalidRequest):
+    """No value satisfies all that the schema says at the JSON pointer ``where``."""
+
+    def __init__(self, where: str, sentence: str) -> None:
+        super().__init__(f"JSON schema, {where}: {sentence}", param="response_format")
+
+
 def refused(where: str, sentence: str, detail: str = "") -> InvalidRequest:
     """The refusal of a schema at the JSON pointer ``where``."""
     message = f"JSON schema, {where}: {sentence}"
@@ -149,10 +157,12 @@ def schema_list(schemas: object, where: str) -> list[object]:
 
 def distinct(schemas: list[object], where: str) -> list[tuple[int, object]]:
     """The schemas of a choice with their numbers, each once: what is there twice could be read in
-    two ways."""
+    two ways. False is none."""
     try:
         found = {
-            json.dumps(each): (index, each) for index, each in reversed(list(enumerate(schemas)))
+            json.dumps(each): (index, each)
+            for index, each in reversed(list(enumerate(schemas)))
+            if each is not False
         }
     except (RecursionError, ValueError, TypeError) as error:
         raise refused(where, "the schemas cannot be written as JSON") from error
