@@ -35,8 +35,8 @@ LOOSE: list[tuple[Any, Any, list[str]]] = [
     ({"type": "integer", "multipleOf": 7}, {"type": "integer"}, ["#/multipleOf"]),
     ({"type": "string", "pattern": r"^\p{L}+$"}, {"type": "string"}, ["#/pattern"]),
     (
-        {"type": "string", "pattern": "^[a-z]+$", "maxLength": 9},
-        {"type": "string", "pattern": "^[a-z]+$"},
+        {"type": "string", "pattern": "^[a-z]+-[a-z]+$", "maxLength": 9},
+        {"type": "string", "pattern": "^[a-z]+-[a-z]+$"},
         ["#/maxLength"],
     ),
     ({**A, "if": {"required": ["a"]}, "then": {}}, A, ["#/if", "#/then"]),
@@ -46,6 +46,8 @@ LOOSE: list[tuple[Any, Any, list[str]]] = [
         ["#/anyOf/1/not"],
     ),
     ({**A, "propertyNames": {"pattern": "^a"}}, A, ["#/propertyNames"]),
+    ({**A, "patternProperties": {"^x": {}}}, A, ["#/patternProperties"]),
+    ({"type": "object", "minProperties": 2}, {"type": "object"}, ["#/minProperties"]),
     ({"not": {"type": "string"}}, {}, ["#/not"]),
     (
         {"oneOf": [{"type": "integer"}, {"type": "number"}]},
@@ -54,9 +56,9 @@ LOOSE: list[tuple[Any, Any, list[str]]] = [
     ),
     ({"type": "number", "exclusiveMinimum": 1e12}, {"type": "number"}, ["#/exclusiveMinimum"]),
     (
-        {"allOf": [A, {"properties": {"b": {}}, "minProperties": 1}]},
+        {"allOf": [A, {"properties": {"b": {}}, "dependentRequired": {}}]},
         {"allOf": [A, {"properties": {"b": {}}}]},
-        ["#/allOf/1/minProperties"],
+        ["#/allOf/1/dependentRequired"],
     ),
     (
         {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"properties": {"c": {"not": {}}}}}},

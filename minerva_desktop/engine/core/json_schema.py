@@ -11,12 +11,20 @@ are noted by their pointers. What is wrong in a schema, or too large, is refused
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from minerva_desktop.engine.core.grammar import check_grammar, check_plain
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS
 from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
 from minerva_desktop.engine.core.json_schema_choices import Around, ChoiceRules
+from minerva_desktop.engine.core.json_schema_maps import (
+    NamePattern,
+    declared_counts,
+    free_counts,
+    name_pattern,
+    with_names,
+)
 from minerva_desktop.engine.core.json_schema_merge import CHOICES, merged, says_no_more, spread
 from minerva_desktop.engine.core.json_schema_notation import JSON, Notation
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
@@ -332,11 +340,37 @@ class SchemaRules:
         self.left_out[where] = None
 
     def _object(self, schema: Schema, where: str) -> str:
+        schema = with_names(schema, where, partial(self._followed, where=where))
+        pattern = name_pattern(schema, where, is_written=bool(self._objects.opening))
         properties, required = members(schema, where)
         keyword, others = additional(schema)
-        other = "" if others is False else self.visit(others, pointer(where, keyword))
+        if pattern or not properties:
+            at = pointer(where, keyword)
+            return self._map(schema, where, pattern, NamePattern({}, where, others, at))
+        is_closed = others is False
+        n = declared_counts(schema, where, properties, required, is_closed=is_closed)
+        other = "" if is_closed or n else self.visit(others, pointer(where, keyword))
         values = {
             key: self.visit(value, pointer(where, "properties", key))
             for key, value in properties.items()
         }
-        return "" if self._is_draft else self._objects.expression(values, required, other)
+        if self._is_draft:
+            return ""
+        if n:
+            return self._objects.counted(values, required, *n)
+        return self._objects.expression(values, required, other)
+
+    def _map(
+        self, schema: Schema, where: str, pattern: NamePattern | None, free: NamePattern
+    ) -> str:
+        """An object none of whose properties is declared: their names match the ``pattern``, or
+        are ``free``."""
+        least, most = free_counts(schema, where)
+        found = pattern or free
+        if found.value is False:
+            if least:
+                raise refused(pointer(where, "minProperties"), "no property may be there")
+            return '"{" ws "}"'
+        name = self.visit(found.name, found.name_at) if pattern else ""
+        value = self.visit(found.value, found.value_at)
+        return "" if self._is_draft else self._objects.map(name, value, least, most)

@@ -32,12 +32,17 @@ from minerva_desktop.engine.core.json_schema_values import (
 CHOICES = ("anyOf", "oneOf")
 _BOUNDS = MappingProxyType(
     {
-        **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems"), max),
-        **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), min),
+        **dict.fromkeys(
+            ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max
+        ),
+        **dict.fromkeys(
+            ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min
+        ),
     }
 )
 _UNEVALUATED, _OTHERS = "unevaluatedProperties", "additionalProperties"
 _OBJECT = ("properties", "required", _OTHERS)
+_PATTERNS = ("patternProperties",)  # of which an `additionalProperties` elsewhere knows nothing
 _VALUES = ("const", "enum")
 _ARRAY = ("items", "prefixItems", "additionalItems")
 _KNOWN = {"type", *_VALUES, *CHOICES}.union(*TYPE_KEYWORDS.values())
@@ -163,6 +168,8 @@ def _both(whole: Schema, key: str, value: Any, where: str) -> object:
         return known
     if key == "uniqueItems":
         return True
+    if key == "propertyNames":
+        return _all_of(known, value)
     if key in _BOUNDS or key == "multipleOf":
         if not is_type(known, "number") or not is_type(value, "number"):
             raise refused(at, "there should be a number")
@@ -188,6 +195,10 @@ def _types(known: object, value: object, where: str) -> list[str]:
 
 
 def _add_members(whole: Schema, part: Schema, where: str) -> None:
+    for one, other in ((whole, part), (part, whole)):
+        if one.keys() & {*_PATTERNS} and other.keys() & {*_PATTERNS, _OTHERS}:
+            at = pointer(where, next(key for key in (*_PATTERNS, _OTHERS) if key in part))
+            raise Inexpressible(at, "it cannot be combined with what else is said of properties")
     if not part.keys() & {*_OBJECT}:
         return
     mine, theirs = properties_of(whole, where), properties_of(part, where)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from minerva_desktop.engine.core.grammar_parser import MAX_REPETITION
 from minerva_desktop.engine.core.json_schema_counts import UNREACHABLE, repeated
 from minerva_desktop.engine.core.json_schema_formats import FORMATS, Format
-from minerva_desktop.engine.core.json_schema_pattern import Pattern, PatternError
+from minerva_desktop.engine.core.json_schema_pattern import LengthError, Pattern, PatternError
 from minerva_desktop.errors import InvalidRequest
 
 Schema: TypeAlias = dict[str, Any]
@@ -28,8 +28,9 @@ _NUMBER_KEYWORDS = frozenset(
 )
 # What is unevaluated is, without combinations of schemas, what is additional.
 OBJECT_KEYWORDS = ("properties", "required", "additionalProperties", "unevaluatedProperties")
+_MAP_KEYWORDS = ("minProperties", "maxProperties", "propertyNames", "patternProperties")
 TYPE_KEYWORDS = {
-    "object": frozenset(OBJECT_KEYWORDS),
+    "object": frozenset({*OBJECT_KEYWORDS, *_MAP_KEYWORDS}),
     "array": frozenset(
         {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}
     ),
@@ -40,7 +41,13 @@ TYPE_KEYWORDS = {
     "null": frozenset[str](),
 }
 # The bounds of how long something is.
-COUNTS = MappingProxyType({"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")})
+COUNTS = MappingProxyType(
+    {
+        "string": ("minLength", "maxLength"),
+        "array": ("minItems", "maxItems"),
+        "object": ("minProperties", "maxProperties"),
+    }
+)
 
 _CLOSING = ("additionalProperties", "unevaluatedProperties")
 
@@ -205,14 +212,14 @@ def string_expression(schema: Schema, where: str) -> str:
     a format only tells what a text is, and zod gives both, of which the pattern says more."""
     found = None if "pattern" in schema else _format(schema, where)
     if "pattern" in schema:
+        least, most = counts(schema, where, "minLength", "maxLength", is_counted=False)
         try:
-            text = f'"\\"" {Pattern(str(schema["pattern"])).gbnf()} "\\""'
+            return f'"\\"" {Pattern(str(schema["pattern"])).gbnf(least, most)} "\\""'
+        except LengthError as error:
+            beside = min(schema.keys() & {"minLength", "maxLength"})
+            raise Inexpressible(pointer(where, beside), f"of “pattern”, {error}") from error
         except PatternError as error:
             raise Inexpressible(pointer(where, "pattern"), str(error)) from error
-        if beside := schema.keys() & {"minLength", "maxLength"}:
-            sentence = "it cannot be combined with “pattern”"
-            raise Inexpressible(pointer(where, min(beside)), sentence)
-        return text
     # The longest URI that is asked for is longer than what can be counted, and need not be.
     least, most = counts(schema, where, "minLength", "maxLength", is_counted=found is None)
     if found is not None:
