@@ -214,6 +214,13 @@ def test_a_schema_that_writes_too_much_is_told_so() -> None:
     assert caught.value.message.startswith("JSON schema, #: it is too large: the grammar has 3")
 
 
+def test_names_that_write_too_much_are_refused_before_all_is_written() -> None:
+    """It would be 29 million characters, and 16 s of a processor."""
+    long_names = {f"{number:03}" * 60: {} for number in range(500)}
+    with pytest.raises(InvalidRequest, match="more than 200,000 characters"):
+        schema_to_grammar({"properties": long_names, "additionalProperties": True})
+
+
 def test_a_list_of_items_is_what_older_schemas_call_prefix_items() -> None:
     parts: list[Any] = [{"const": 1}, {"type": "string"}]
     for rest in (True, False, {"type": "null"}):

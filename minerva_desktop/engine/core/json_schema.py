@@ -1,11 +1,13 @@
 """A JSON schema as a GBNF grammar, so that an answer can only be what the schema allows.
 
 Called in the engine child (a desk thread) for `response_format`; pure, needs no model. Every text
-of the grammar satisfies the schema. Not every valid text is in it (properties come in declared
-order, no extra ones where `additionalProperties` is not named), but no keyword is ignored: what
-cannot be honoured raises InvalidRequest(param="response_format") with its JSON pointer. Only who
-says that the schema is not strict gets a grammar without the keywords that none can express; these
-are noted by their pointers. What is wrong in a schema, or too large, is refused either way.
+of the grammar satisfies the schema. Not every valid text is in it: properties come in declared
+order, no extra ones where `additionalProperties` is not named, and no items beyond `prefixItems`
+where `items` is not; without a `type`, what is said of one is said of all values. But no keyword is
+ignored: what cannot be honoured raises InvalidRequest(param="response_format") with its JSON
+pointer. Only who says that the schema is not strict gets a grammar without the keywords that none
+can express; these are noted by their pointers. What is wrong in a schema, or too large, is refused
+either way.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 
 from minerva_desktop.engine.core.grammar import check_grammar, check_plain
+from minerva_desktop.engine.core.grammar_parser import MAX_TEXT
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS
 from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
@@ -113,7 +116,7 @@ class SchemaRules:
         self._notation = notation
         around = Around(self.visit, self._reference, self._followed, self._types, self._left_out)
         self._choices = ChoiceRules(around, self._ways)
-        self._n_counted = self._schemas = self._depth = self._parts = 0
+        self._n_counted = self._schemas = self._depth = self._parts = self._written = 0
 
     @property
     def is_plain(self) -> bool:
@@ -133,8 +136,15 @@ class SchemaRules:
     def new_rule(self, body: str) -> str:
         """Add a rule; its name."""
         name = f"{self.prefix}r{len(self.rules)}"
-        self.rules.append(f"{name} ::= {body}")
+        self._add(name, body)
         return name
+
+    def _add(self, name: str, body: str) -> None:
+        self._written += len(body)
+        if self._written > MAX_TEXT:  # which could take seconds, and be refused all the same
+            sentence = f"it is too large: its grammar has more than {MAX_TEXT:,} characters"
+            raise refused("#", sentence)
+        self.rules.append(f"{name} ::= {body}")
 
     def visit(self, schema: object, where: str) -> str:
         """The expression of ``schema``, which stands at the JSON pointer ``where``; raises
@@ -294,7 +304,7 @@ class SchemaRules:
         name = self._references[known] = f"{self.prefix}ref{len(self._references)}"
         schema = with_tag(schema, tag) if tag else schema
         expression = self._ways.of(known, lambda: self.visit(schema, target))
-        self.rules.append(f"{name} ::= {expression}")
+        self._add(name, expression)
         return name
 
     def _constants(self, schema: Schema, where: str) -> str:
@@ -347,9 +357,8 @@ class SchemaRules:
         if pattern or not properties:
             at = pointer(where, keyword)
             return self._map(schema, where, pattern, NamePattern({}, where, others, at))
-        is_closed = others is False
-        n = declared_counts(schema, where, properties, required, is_closed=is_closed)
-        other = "" if is_closed or n else self.visit(others, pointer(where, keyword))
+        n = declared_counts(schema, where, properties, required, others)
+        other = "" if others is False or n else self.visit(others, pointer(where, keyword))
         values = {
             key: self.visit(value, pointer(where, "properties", key))
             for key, value in properties.items()

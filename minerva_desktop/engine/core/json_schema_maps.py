@@ -22,7 +22,7 @@ from minerva_desktop.engine.core.json_schema_values import (
     required_of,
 )
 
-MAX_COUNTED_NAMES = 40  # each with a rule for each number of them
+MAX_COUNTED_NAMES = 24  # each with a rule for each number of them
 _PATTERNS, _NAMES = "patternProperties", "propertyNames"
 
 
@@ -110,14 +110,17 @@ def free_counts(schema: Schema, where: str) -> tuple[int, int | None]:
 
 
 def declared_counts(
-    schema: Schema, where: str, properties: Schema, required: set[str], *, is_closed: bool
+    schema: Schema, where: str, properties: Schema, required: set[str], others: object
 ) -> tuple[int, int] | None:
-    """The same of those that are declared, beside which none can come where it ``is_closed``; None
-    where any number of these is allowed. Where it is not None no others may come."""
+    """The same of those that are declared; None where any number of these is allowed, and of
+    ``others``, whose schema that is. Where it is not None no others may come."""
     least, most = counts(schema, where, "minProperties", "maxProperties")
     all_of = len(properties)
-    if least <= len(required) and (most is None or (most >= all_of and is_closed)):
+    if least <= len(required) and (most is None or (most >= all_of and others is False)):
         return None
+    if others is not False and schema.keys() & {"additionalProperties", "unevaluatedProperties"}:
+        at = pointer(where, "minProperties" if least > len(required) else "maxProperties")
+        raise Inexpressible(at, "declared properties and others cannot be counted together")
     most = all_of if most is None else min(most, all_of)
     if len(required) > most:
         at = pointer(where, "maxProperties")

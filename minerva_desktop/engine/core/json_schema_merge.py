@@ -203,14 +203,14 @@ def _add_members(whole: Schema, part: Schema, where: str) -> None:
         return
     mine, theirs = properties_of(whole, where), properties_of(part, where)
     rest, more = whole.get(_OTHERS), part.get(_OTHERS)
-    others = _all_of(rest, more)
-    properties = {
-        key: _all_of(mine.get(key, rest), theirs.get(key, more)) for key in {**mine, **theirs}
-    }
-    if "properties" in whole or "properties" in part:
-        whole["properties"] = properties
-    if others is not None:
-        whole[_OTHERS] = others
+    if not mine and rest is None:
+        whole.update({key: part[key] for key in ("properties", _OTHERS) if key in part})
+    elif theirs or more is not None:
+        whole["properties"] = {
+            key: _all_of(mine.get(key, rest), theirs.get(key, more)) for key in {**mine, **theirs}
+        }
+        if (others := _all_of(rest, more)) is not None:
+            whole[_OTHERS] = others
     if "required" in part:
         whole["required"] = [*required_of(whole, where), *required_of(part, where)]
 
@@ -247,6 +247,8 @@ def _all_of(one: object, other: object) -> object:
         return one if other is None else other
     if other is None or other is True or one is False or _same(one, other):
         return one
+    if isinstance(one, dict) and one.keys() == {"allOf"} and isinstance(one["allOf"], list):
+        return {"allOf": [*one["allOf"], other]}
     return {"allOf": [one, other]}
 
 
