@@ -55,6 +55,7 @@ ACCEPTED: list[Any] = [
     {"type": "string", "format": "date-time"},
     {"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {}},
     {"type": "object", "required": ["x"]},
+    {"type": "object", "patternProperties": {}},
     {"type": "integer", "format": "uint32"},
     {"type": "string", "format": "phone", "maxLength": 2000},
     {"type": "string", "maxLength": 10**11},
@@ -74,9 +75,6 @@ REFUSED: list[tuple[Any, str]] = [
     ([], "#"),
     ({"not": {}}, "#/not"),
     ({"if": {}, "then": {}}, "#/"),
-    ({"type": "object", "patternProperties": {}}, "#/patternProperties"),
-    ({"type": "object", "minProperties": 1}, "#/minProperties"),
-    ({"type": "object", "propertyNames": {"enum": ["a"]}}, "#/propertyNames"),
     ({"type": "object", "dependentRequired": {}}, "#/dependentRequired"),
     ({"type": "object", "required": ["x"], "additionalProperties": False}, "#/required"),
     ({"type": "integer", "multipleOf": 7}, "#/multipleOf"),
@@ -106,8 +104,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"type": "string", "minimum": 3}, "#/minimum"),
     ({"type": "string", "additionalProperties": {}}, "#/additionalProperties"),
     ({"enum": ["a", {}], "additionalProperties": False}, "#/additionalProperties"),
-    ({"anyOf": [{}, {"type": "null"}], "additionalProperties": False}, "#/anyOf"),
-    ({"$ref": "#", "additionalProperties": False}, "#/additionalProperties"),
+    ({"$ref": "#", "additionalProperties": False}, "#: schemas are nested more than"),
     ({"$ref": "https://example.com/schema"}, "#/$ref"),
     ({"$ref": "#/$defs/none"}, "#/$ref"),
     ({"prefixItems": [{"$ref": "#/prefixItems/1"}]}, "#/prefixItems/0/$ref"),
@@ -215,6 +212,13 @@ def test_a_schema_that_writes_too_much_is_told_so() -> None:
     with pytest.raises(InvalidRequest) as caught:
         schema_to_grammar({"anyOf": texts})
     assert caught.value.message.startswith("JSON schema, #: it is too large: the grammar has 3")
+
+
+def test_names_that_write_too_much_are_refused_before_all_is_written() -> None:
+    """It would be 29 million characters, and 16 s of a processor."""
+    long_names = {f"{number:03}" * 60: {} for number in range(500)}
+    with pytest.raises(InvalidRequest, match="more than 200,000 characters"):
+        schema_to_grammar({"properties": long_names, "additionalProperties": True})
 
 
 def test_a_list_of_items_is_what_older_schemas_call_prefix_items() -> None:

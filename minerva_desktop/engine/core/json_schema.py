@@ -1,11 +1,13 @@
 """A JSON schema as a GBNF grammar, so that an answer can only be what the schema allows.
 
 Called in the engine child (a desk thread) for `response_format`; pure, needs no model. Every text
-of the grammar satisfies the schema. Not every valid text is in it (properties come in declared
-order, no extra ones where `additionalProperties` is not named), but no keyword is ignored: what
-cannot be honoured raises InvalidRequest(param="response_format") with its JSON pointer. Only who
-says that the schema is not strict gets a grammar without the keywords that none can express; these
-are noted by their pointers. What is wrong in a schema, or too large, is refused either way.
+of the grammar satisfies the schema. Not every valid text is in it: properties come in declared
+order, no extra ones where `additionalProperties` is not named, and no items beyond `prefixItems`
+where `items` is not; without a `type`, what is said of one is said of all values. But no keyword is
+ignored: what cannot be honoured raises InvalidRequest(param="response_format") with its JSON
+pointer. Only who says that the schema is not strict gets a grammar without the keywords that none
+can express; these are noted by their pointers. What is wrong in a schema, or too large, is refused
+either way.
 """
 
 from __future__ import annotations
@@ -14,36 +16,42 @@ from contextlib import suppress
 from functools import partial
 
 from minerva_desktop.engine.core.grammar import check_grammar, check_plain
+from minerva_desktop.engine.core.grammar_parser import MAX_TEXT
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS
 from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
+from minerva_desktop.engine.core.json_schema_choices import Around, ChoiceRules
+from minerva_desktop.engine.core.json_schema_maps import (
+    NamePattern,
+    declared_counts,
+    free_counts,
+    name_pattern,
+    with_names,
+)
+from minerva_desktop.engine.core.json_schema_merge import CHOICES, merged, says_no_more, spread
 from minerva_desktop.engine.core.json_schema_notation import JSON, Notation
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
 from minerva_desktop.engine.core.json_schema_objects import additional, members
-from minerva_desktop.engine.core.json_schema_one_of import tag_of, with_tag
+from minerva_desktop.engine.core.json_schema_one_of import with_tag
 from minerva_desktop.engine.core.json_schema_references import followed, resolved
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of
 from minerva_desktop.engine.core.json_schema_values import (
     COUNTS,
     MAX_CHOICES,
+    MAX_DEPTH,
     TYPE_KEYWORDS,
     Inexpressible,
     Schema,
     counts,
-    distinct,
     is_type,
     keywords,
     pointer,
-    properties_of,
     refused,
-    required_of,
-    schema_list,
     takes_null,
 )
-from minerva_desktop.engine.core.json_schema_ways import Option, Ways, shortest
+from minerva_desktop.engine.core.json_schema_ways import Ways
 from minerva_desktop.errors import InvalidRequest
 
-MAX_DEPTH = 32  # schemas within schemas
 MAX_SCHEMAS = 2_000
 _LONG = frozenset({"format", "minLength", "maxLength"})
 MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
@@ -106,7 +114,9 @@ class SchemaRules:
         self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
         self._objects = notation.objects(self.new_rule)
         self._notation = notation
-        self._n_counted = self._schemas = self._depth = 0
+        around = Around(self.visit, self._reference, self._followed, self._types, self._left_out)
+        self._choices = ChoiceRules(around, self._ways)
+        self._n_counted = self._schemas = self._depth = self._parts = self._written = 0
 
     @property
     def is_plain(self) -> bool:
@@ -126,8 +136,15 @@ class SchemaRules:
     def new_rule(self, body: str) -> str:
         """Add a rule; its name."""
         name = f"{self.prefix}r{len(self.rules)}"
-        self.rules.append(f"{name} ::= {body}")
+        self._add(name, body)
         return name
+
+    def _add(self, name: str, body: str) -> None:
+        self._written += len(body)
+        if self._written > MAX_TEXT:  # which could take seconds, and be refused all the same
+            sentence = f"it is too large: its grammar has more than {MAX_TEXT:,} characters"
+            raise refused("#", sentence)
+        self.rules.append(f"{name} ::= {body}")
 
     def visit(self, schema: object, where: str) -> str:
         """The expression of ``schema``, which stands at the JSON pointer ``where``; raises
@@ -168,20 +185,38 @@ class SchemaRules:
         return self._by_keyword(schema, where)
 
     def _by_keyword(self, schema: Schema, where: str) -> str:
-        if "$ref" in schema:
-            self._only(schema, where, {"$ref"})
+        said = keywords(schema)
+        if "$ref" in schema and said == {"$ref"}:
             return self._reference(schema["$ref"], pointer(where, "$ref"))
+        if keyword := next((word for word in CHOICES if word in schema), ""):
+            if said != {keyword}:  # which hold for each of them
+                schemas = spread(self._root, schema, keyword, where, self._part)
+                schema = {**schema, keyword: schemas}
+            at = pointer(where, keyword)
+            return self._choice(self._choices.expressions(schema, keyword, at))
+        if "$ref" in schema or "allOf" in schema:
+            return self._joined(schema, where)
         if "const" in schema or "enum" in schema:
             return self._constants(schema, where)
-        if keyword := next((word for word in ("anyOf", "oneOf") if word in schema), ""):
-            if keywords(schema) - {keyword, "type"}:  # which say more than the choice does
-                rest = self._only(schema, where, keywords(schema) - {keyword})
-                return self._by_keyword(rest, where)
-            self._only(schema, where, {keyword})
-            return self._choices(schema, keyword, pointer(where, keyword))
-        if "allOf" in schema:
-            return self.visit(self._merged(schema, where), where)
         return self._of_types(schema, where)
+
+    def _joined(self, schema: Schema, where: str) -> str:
+        """What holds together with a reference, or because of an `allOf`."""
+        parts = schema.get("allOf")
+        if isinstance(parts, list) and len(parts) == 1 and keywords(schema) == {"allOf"}:
+            return self.visit(parts[0], pointer(where, "allOf", 0))
+        whole = merged(self._root, schema, where, self._part)
+        reference = {"$ref": schema.get("$ref")}
+        if "$ref" in schema and says_no_more(self._root, whole, reference, where, self._part):
+            return self._reference(schema["$ref"], pointer(where, "$ref"))
+        return self.visit(whole, where)
+
+    def _part(self, schema: Schema, where: str, allowed: set[str]) -> Schema:
+        """`_only` for one of the schemas that hold together, which may be met over and over."""
+        self._parts += 1
+        if self._parts > MAX_SCHEMAS:
+            raise refused(where, f"more than {MAX_SCHEMAS:,} schemas hold together with others")
+        return self._only(schema, where, allowed)
 
     def _nullable(self, schema: Schema, where: str) -> str:
         """OpenAPI's word for what may be null, too."""
@@ -258,16 +293,18 @@ class SchemaRules:
             raise Inexpressible(at, f"all bounds together are over {MAX_COUNTED:,}")
         self._n_counted += bound
 
-    def _reference(self, target: object, where: str) -> str:
+    def _reference(self, target: object, where: str, tag: str = "") -> str:
+        """The name of the rule of what stands there, with a property ``tag`` if that is named."""
         target = str(target)
-        if known := self._references.get(target):
-            self._ways.again(target)
-            return known
+        known = f"{target} {tag}" if tag else target
+        if name := self._references.get(known):
+            self._ways.again(known)
+            return name
         schema = resolved(self._root, target, where)
-        name = f"{self.prefix}ref{len(self._references)}"
-        self._references[target] = name
-        expression = self._ways.of(target, lambda: self.visit(schema, target))
-        self.rules.append(f"{name} ::= {expression}")
+        name = self._references[known] = f"{self.prefix}ref{len(self._references)}"
+        schema = with_tag(schema, tag) if tag else schema
+        expression = self._ways.of(known, lambda: self.visit(schema, target))
+        self._add(name, expression)
         return name
 
     def _constants(self, schema: Schema, where: str) -> str:
@@ -304,97 +341,45 @@ class SchemaRules:
             return self._constant_texts(items, where)
         return ["true", "false"] if items.get("type") == "boolean" else []
 
-    def _one_of_these(self, schemas: list[object], where: str) -> str:
-        options = [
-            Option(
-                partial(self.visit, each, pointer(where, index)),
-                self._firsts(each, where),
-                shortest(self._followed(each, pointer(where, index, "$ref"))),
-            )
-            for index, each in distinct(schemas, where)
-        ]
-        return self._choice(self._ways.choice(options))
-
-    def _choices(self, schema: Schema, keyword: str, where: str) -> str:
-        """Those of `oneOf` are of different types, or objects that a property tells apart."""
-        schemas = schema_list(schema[keyword], where)
-        if keyword == "anyOf":
-            return self._one_of_these(schemas, where)
-        found = [self._followed(each, where) for each in schemas]
-        if tag := tag_of(schema, found, lambda each: self._followed(each, where)):
-            return self._one_of_these([with_tag(each, tag) for each in found], where)
-        try:
-            self._check_apart(schemas, where)
-        except Inexpressible:
-            if self.strict:
-                raise
-            self.left_out[where] = None  # a value may satisfy several, as of `anyOf`
-        return self._one_of_these(schemas, where)
-
-    def _check_apart(self, schemas: list[object], where: str) -> None:
-        kinds = [self._kinds(each, where) for each in schemas]
-        if sum(len(kind) for kind in kinds) != len(frozenset[str]().union(*kinds)):
-            raise Inexpressible(where, "the schemas may overlap; use “anyOf”")
-
     def _followed(self, schema: object, where: str) -> object:
         return followed(self._root, schema, where)
 
-    def _firsts(self, schema: object, where: str) -> frozenset[str] | None:
-        """What the first character of its values tells; None where that is not clear."""
-        try:
-            return frozenset(name.partition(" ")[0] for name in self._kinds(schema, where))
-        except InvalidRequest:
-            return None
-
-    def _kinds(self, schema: object, where: str) -> frozenset[str]:
-        """Names of which two schemas that no value satisfies both have none in common."""
-        schema = self._followed(schema, where)
-        if isinstance(schema, dict) and ("const" in schema or "enum" in schema):
-            values = [schema["const"]] if "const" in schema else schema["enum"]
-            if isinstance(values, list) and all(isinstance(value, str) for value in values):
-                return frozenset(f"string {value}" for value in values)
-        elif isinstance(schema, dict) and schema.keys() & {"type", "anyOf", "oneOf"} == {"type"}:
-            types = self._types(schema, where)
-            types += ["null"] if schema.get("nullable") is True else []
-            return frozenset("number" if name == "integer" else name for name in types)
-        raise Inexpressible(where, "“oneOf” needs schemas of different types or string constants")
-
-    def _merged(self, schema: Schema, where: str) -> Schema:
-        """The schema and all of its `allOf`, which have to be objects, as one."""
-        parts, all_of = schema["allOf"], pointer(where, "allOf")
-        if not isinstance(parts, list) or not 0 < len(parts) <= MAX_CHOICES:
-            raise refused(all_of, "there should be a list of schemas")
-        if len(parts) == 1 and keywords(schema) == {"allOf"}:
-            return {"anyOf": parts}
-        properties: Schema = {}
-        required: list[object] = []
-        own = {key: value for key, value in schema.items() if key != "allOf"}
-        for index, part in enumerate([own, *parts]):
-            at = where if not index else pointer(all_of, index - 1)
-            found = part
-            if isinstance(found, dict) and "$ref" in found:
-                self._only(found, at, {"$ref"})
-                found = resolved(self._root, found["$ref"], at)
-            if not isinstance(found, dict):
-                raise Inexpressible(all_of, "only objects can be merged")
-            allowed = {"type", "properties", "required"}
-            if not index and found.get("unevaluatedProperties") is False:
-                allowed.add("unevaluatedProperties")  # there are none
-            found = self._only(found, at, allowed)
-            if found.get("type", "object") != "object":
-                raise Inexpressible(all_of, "only objects can be merged")
-            for key, value in properties_of(found, at).items():
-                if properties.setdefault(key, value) != value:
-                    raise Inexpressible(all_of, f"“{key}” is in two of the merged schemas")
-            required.extend(required_of(found, at))
-        return {"type": "object", "properties": properties, "required": required}
+    def _left_out(self, where: str, error: Inexpressible) -> None:
+        if self.strict:
+            raise error
+        self.left_out[where] = None
 
     def _object(self, schema: Schema, where: str) -> str:
+        schema = with_names(schema, where, partial(self._followed, where=where))
+        pattern = name_pattern(schema, where, is_written=bool(self._objects.opening))
         properties, required = members(schema, where)
         keyword, others = additional(schema)
-        other = "" if others is False else self.visit(others, pointer(where, keyword))
+        if pattern or not properties:
+            at = pointer(where, keyword)
+            return self._map(schema, where, pattern, NamePattern({}, where, others, at))
+        n = declared_counts(schema, where, properties, required, others)
+        other = "" if others is False or n else self.visit(others, pointer(where, keyword))
         values = {
             key: self.visit(value, pointer(where, "properties", key))
             for key, value in properties.items()
         }
-        return "" if self._is_draft else self._objects.expression(values, required, other)
+        if self._is_draft:
+            return ""
+        if n:
+            return self._objects.counted(values, required, *n)
+        return self._objects.expression(values, required, other)
+
+    def _map(
+        self, schema: Schema, where: str, pattern: NamePattern | None, free: NamePattern
+    ) -> str:
+        """An object none of whose properties is declared: their names match the ``pattern``, or
+        are ``free``."""
+        least, most = free_counts(schema, where)
+        found = pattern or free
+        if found.value is False:
+            if least:
+                raise refused(pointer(where, "minProperties"), "no property may be there")
+            return '"{" ws "}"'
+        name = self.visit(found.name, found.name_at) if pattern else ""
+        value = self.visit(found.value, found.value_at)
+        return "" if self._is_draft else self._objects.map(name, value, least, most)

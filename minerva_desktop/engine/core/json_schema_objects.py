@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from minerva_desktop.engine.core.json_schema_maps import (
+    CountedMember,
+    CountedMembers,
+    counted_members,
+)
 from minerva_desktop.engine.core.json_schema_text import one_of, other_key
 from minerva_desktop.engine.core.json_schema_values import (
     OBJECT_KEYWORDS,
@@ -47,13 +52,10 @@ class ObjectRules:
         self.new_rule = new_rule
 
     def expression(self, values: Mapping[str, str], required: set[str], other: str) -> str:
-        """That of an object with properties of these ``values``, in their order, and behind them
-        with any others whose value is ``other``, "" where there may be none."""
+        """That of an object with properties of these ``values``, one or more, in their order, and
+        behind them with any others whose value is ``other``, "" where there may be none."""
         keys = [self.spelled(key) for key in values]
         extra = self.extra(keys, other) if other else ""
-        if extra and not values:
-            tail = f'("," ws {self.opening}{extra})*'
-            return self.new_rule(f'"{{" ws ({self.opening}{extra} {tail} ws)? "}}"')
         more = self.new_rule(f'("," ws {self.opening}{extra})*') if extra else ""
         # From the last property to the first: what may come after it, and the keys to choose from.
         options: list[tuple[str, str]] = []
@@ -67,9 +69,21 @@ class ObjectRules:
             extras = f"{extra} {more}" if optional and extra else ""
             head = self._next_member(options, extras)
             tail = self.new_rule(f'("," ws {head}){"?" if optional else ""}') if index else ""
-        if not values:
-            return '"{" ws "}"'
         return self.new_rule(f'"{{" ws ({head} ws){"?" if optional else ""} "}}"')
+
+    def map(self, name: str, value: str, least: int, most: int | None) -> str:
+        """That of an object with ``least`` to ``most`` properties of this ``value``, whose names
+        are strings of the expression ``name``; any where that is empty."""
+        member = f'{name} ":" ws {value}' if name else f"{self.opening}{self.extra([], value)}"
+        return counted_members(member, least, most, self.new_rule)
+
+    def counted(self, values: Mapping[str, str], required: set[str], least: int, most: int) -> str:
+        """That of an object with ``least`` to ``most`` of these properties, in their order."""
+        found = [
+            CountedMember(self.spelled(key), self.new_rule(f'":" ws {value}'), key in required)
+            for key, value in values.items()
+        ]
+        return CountedMembers(found, self.opening, self.new_rule).expression(least, most)
 
     def spelled(self, key: str) -> str:
         """``key`` behind its opening."""

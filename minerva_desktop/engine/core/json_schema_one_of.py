@@ -6,9 +6,11 @@ Schemas come with their references followed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
-from minerva_desktop.engine.core.json_schema_values import Schema
+from minerva_desktop.engine.core.json_schema_values import Schema, is_type
+
+_TYPES = ("string", "number", "boolean", "null", "array", "object")
 
 
 def tag_of(schema: Schema, found: list[object], follow: Callable[[object], object]) -> str:
@@ -34,6 +36,39 @@ def with_tag(schema: object, tag: str) -> object:
     if not isinstance(required, list) or tag in required:
         return schema
     return {**schema, "required": [*required, tag]}
+
+
+def constant_kinds(schema: Schema) -> frozenset[str]:
+    """The type and the text of each value of `const` or `enum`; none of what is wrong."""
+    values = [schema["const"]] if "const" in schema else schema["enum"]
+    try:
+        return frozenset(map(_kind, values)) if isinstance(values, list) else frozenset()
+    except (RecursionError, ValueError, TypeError):
+        return frozenset()
+
+
+def are_apart(schemas: Sequence[Collection[str]]) -> bool:
+    """Whether no two have a type or a value in common."""
+    types: set[str] = set()
+    values: set[str] = set()
+    of_values: set[str] = set()  # the types of these
+    for kinds in schemas:
+        new_types = {kind for kind in kinds if " " not in kind}
+        new_values = {*kinds} - new_types
+        of_new = {kind.partition(" ")[0] for kind in new_values}
+        if new_types & (types | of_values) or of_new & types or new_values & values:
+            return False
+        types |= new_types
+        values |= new_values
+        of_values |= of_new
+    return True
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    name = next(each for each in _TYPES if is_type(value, each))
+    return f"{name} {json.dumps(value, sort_keys=True)}"
 
 
 def _constants(properties: object, key: str, follow: Callable[[object], object]) -> set[str]:

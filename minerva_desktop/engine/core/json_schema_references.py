@@ -15,6 +15,10 @@ def resolved(root: object, target: object, where: str) -> object:
     start, *steps = str(target).split("/")
     if start != "#":
         raise refused(where, f"“{target}” is not in this schema (#/…)")
+    if _is_elsewhere(root, where):
+        raise refused(
+            where, "it stands in a schema with an “$id” of its own, and starts from there"
+        )
     found = root
     for step in steps:
         key = step.replace("~1", "/").replace("~0", "~")
@@ -27,6 +31,23 @@ def resolved(root: object, target: object, where: str) -> object:
         else:
             raise refused(where, f"“{target}” does not exist")
     return found
+
+
+def _is_elsewhere(root: object, where: str) -> bool:
+    """Whether what stands at the JSON pointer ``where`` is part of a schema within ``root`` that
+    has an address, from which references start."""
+    found = root
+    for step in where.split("/")[1:-1]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list):
+            is_place = key.isdecimal() and len(key) < 10 and int(key) < len(found)
+            found = found[int(key)] if is_place else None
+        else:
+            found = found.get(key) if isinstance(found, dict) else None
+        address = found.get("$id") if isinstance(found, dict) else None
+        if isinstance(address, str) and not address.startswith("#"):
+            return True
+    return False
 
 
 def followed(root: object, schema: object, where: str) -> object:

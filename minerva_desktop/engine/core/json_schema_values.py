@@ -14,21 +14,23 @@ from typing import Any, TypeAlias
 from minerva_desktop.engine.core.grammar_parser import MAX_REPETITION
 from minerva_desktop.engine.core.json_schema_counts import UNREACHABLE, repeated
 from minerva_desktop.engine.core.json_schema_formats import FORMATS, Format
-from minerva_desktop.engine.core.json_schema_pattern import Pattern, PatternError
+from minerva_desktop.engine.core.json_schema_pattern import LengthError, Pattern, PatternError
 from minerva_desktop.errors import InvalidRequest
 
 Schema: TypeAlias = dict[str, Any]
 
 MAX_CHOICES = 500  # of an enum, and properties of an object
 MAX_KEY = 200  # characters
+MAX_DEPTH = 32  # schemas within schemas
 
 _NUMBER_KEYWORDS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"}
 )
 # What is unevaluated is, without combinations of schemas, what is additional.
 OBJECT_KEYWORDS = ("properties", "required", "additionalProperties", "unevaluatedProperties")
+_MAP_KEYWORDS = ("minProperties", "maxProperties", "propertyNames", "patternProperties")
 TYPE_KEYWORDS = {
-    "object": frozenset(OBJECT_KEYWORDS),
+    "object": frozenset({*OBJECT_KEYWORDS, *_MAP_KEYWORDS}),
     "array": frozenset(
         {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"}
     ),
@@ -39,7 +41,13 @@ TYPE_KEYWORDS = {
     "null": frozenset[str](),
 }
 # The bounds of how long something is.
-COUNTS = MappingProxyType({"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")})
+COUNTS = MappingProxyType(
+    {
+        "string": ("minLength", "maxLength"),
+        "array": ("minItems", "maxItems"),
+        "object": ("minProperties", "maxProperties"),
+    }
+)
 
 _CLOSING = ("additionalProperties", "unevaluatedProperties")
 
@@ -98,6 +106,13 @@ class Inexpressible(InvalidRequest):
         self.where = where
 
 
+class Unsatisfiable(InvalidRequest):
+    """No value satisfies all that the schema says at the JSON pointer ``where``."""
+
+    def __init__(self, where: str, sentence: str) -> None:
+        super().__init__(f"JSON schema, {where}: {sentence}", param="response_format")
+
+
 def refused(where: str, sentence: str, detail: str = "") -> InvalidRequest:
     """The refusal of a schema at the JSON pointer ``where``."""
     message = f"JSON schema, {where}: {sentence}"
@@ -149,10 +164,12 @@ def schema_list(schemas: object, where: str) -> list[object]:
 
 def distinct(schemas: list[object], where: str) -> list[tuple[int, object]]:
     """The schemas of a choice with their numbers, each once: what is there twice could be read in
-    two ways."""
+    two ways. False is none."""
     try:
         found = {
-            json.dumps(each): (index, each) for index, each in reversed(list(enumerate(schemas)))
+            json.dumps(each): (index, each)
+            for index, each in reversed(list(enumerate(schemas)))
+            if each is not False
         }
     except (RecursionError, ValueError, TypeError) as error:
         raise refused(where, "the schemas cannot be written as JSON") from error
@@ -195,14 +212,14 @@ def string_expression(schema: Schema, where: str) -> str:
     a format only tells what a text is, and zod gives both, of which the pattern says more."""
     found = None if "pattern" in schema else _format(schema, where)
     if "pattern" in schema:
+        least, most = counts(schema, where, "minLength", "maxLength", is_counted=False)
         try:
-            text = f'"\\"" {Pattern(str(schema["pattern"])).gbnf()} "\\""'
+            return f'"\\"" {Pattern(str(schema["pattern"])).gbnf(least, most)} "\\""'
+        except LengthError as error:
+            beside = min(schema.keys() & {"minLength", "maxLength"})
+            raise Inexpressible(pointer(where, beside), f"of “pattern”, {error}") from error
         except PatternError as error:
             raise Inexpressible(pointer(where, "pattern"), str(error)) from error
-        if beside := schema.keys() & {"minLength", "maxLength"}:
-            sentence = "it cannot be combined with “pattern”"
-            raise Inexpressible(pointer(where, min(beside)), sentence)
-        return text
     # The longest URI that is asked for is longer than what can be counted, and need not be.
     least, most = counts(schema, where, "minLength", "maxLength", is_counted=found is None)
     if found is not None:

@@ -42,8 +42,10 @@ class ToolSchema(SchemaRules):
             if not isinstance(found, dict) or len(waiting) > MAX_SCHEMAS:
                 raise refused("#", "only objects can be arguments")
             choices = found.get("anyOf", found.get("oneOf", found.get("allOf")))
-            if isinstance(choices, list) and found.get("type", "object") == "object":
+            if found.get("type") in ("object", ["object"]):
+                continue
+            if isinstance(choices, list) and "type" not in found:
                 waiting.extend(choices)
-            elif found.get("type") != "object" and "properties" not in found:
+            elif "type" in found or "properties" not in found:
                 raise refused("#", "only objects can be arguments")
         return schema

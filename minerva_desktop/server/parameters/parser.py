@@ -132,7 +132,9 @@ def schema_path(schema: object, keyword: str, where: str) -> str:
     for step in keyword.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, list):
-            where, found = f"{where}[{key}]", found[int(key)]
+            # Of schemas that hold together, a keyword may stand elsewhere than in the whole.
+            is_place = key.isdecimal() and int(key) < len(found)
+            where, found = f"{where}[{key}]", found[int(key)] if is_place else None
         else:
             where, found = f"{where}.{key}", found.get(key) if isinstance(found, dict) else None
     return where

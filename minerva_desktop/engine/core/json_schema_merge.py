@@ -1,0 +1,295 @@
+"""Schemas that have to hold together, written as one: an `allOf`, and what stands beside a `$ref`
+or a choice. Called by json_schema.py on any thread; pure.
+
+A value satisfies the one exactly where it satisfies all of the others. What they say of the same
+property or item, and their second choice, is put into an `allOf` further down.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+from typing import Any
+
+from minerva_desktop.engine.core.json_schema_references import resolved
+from minerva_desktop.engine.core.json_schema_values import (
+    MAX_DEPTH,
+    TYPE_KEYWORDS,
+    Inexpressible,
+    Schema,
+    Unsatisfiable,
+    is_type,
+    keywords,
+    pointer,
+    properties_of,
+    refused,
+    required_of,
+    schema_list,
+)
+
+CHOICES = ("anyOf", "oneOf")
+_BOUNDS = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max
+        ),
+        **dict.fromkeys(
+            ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min
+        ),
+    }
+)
+_UNEVALUATED, _OTHERS = "unevaluatedProperties", "additionalProperties"
+_OBJECT = ("properties", "required", _OTHERS)
+_PATTERNS = ("patternProperties",)  # of which an `additionalProperties` elsewhere knows nothing
+_VALUES = ("const", "enum")
+_ARRAY = ("items", "prefixItems", "additionalItems")
+_KNOWN = {"type", *_VALUES, *CHOICES}.union(*TYPE_KEYWORDS.values())
+_NOTHING = "nothing satisfies all that is said here"
+
+Only = Callable[[Schema, str, set[str]], Schema]
+
+
+def merged(
+    root: object, schema: Schema, where: str, only: Only, beside: tuple[str, object] | None = None
+) -> Schema:
+    """``schema`` with its `allOf`, with what its `$ref` leads to in ``root``, and with a schema
+    ``beside`` it and its place. ``only`` gives a schema without all but some keywords, or refuses
+    it. Raises InvalidRequest, `Unsatisfiable` where there can be no value."""
+    whole: Schema = {}
+    closing: object = True
+    parts = [*_parts(root, schema, where), *(_part(root, *beside) if beside else ())]
+    for index, (at, part) in enumerate(parts):
+        found = only(_with_null(part), at, _KNOWN)
+        found = {key: found[key] for key in found if key in keywords(found)}
+        if not index:
+            closing = found.pop(_UNEVALUATED, True)
+        elif _UNEVALUATED in found:
+            found.setdefault(_OTHERS, found.pop(_UNEVALUATED))
+        _add(whole, found, at)
+    if closing is not True and _OTHERS not in whole:
+        # Each of a choice has properties of its own, which are not among those that it closes.
+        whole[_UNEVALUATED if whole.keys() & {*CHOICES} else _OTHERS] = closing
+    return _of_its_types(_without_impossible(whole, where))
+
+
+def spread(root: object, schema: Schema, keyword: str, where: str, only: Only) -> list[object]:
+    """The schemas of the choice ``keyword``, each with all that stands beside it; False for one
+    with which that cannot be. Arguments and errors as those of `merged`."""
+    rest = {key: value for key, value in schema.items() if key != keyword}
+    at = pointer(where, keyword)
+    found: list[object] = []
+    for index, each in enumerate(schema_list(schema[keyword], at)):
+        try:
+            both = merged(root, rest, where, only, (pointer(at, index), each))
+        except Unsatisfiable:
+            found.append(False)
+            continue
+        word = next((word for word in CHOICES if word in both), "")
+        if word and both.keys() != {word} and not any(spread(root, both, word, where, only)):
+            found.append(False)
+        else:
+            found.append(each if says_no_more(root, both, each, where, only) else both)
+    return found
+
+
+def says_no_more(root: object, whole: Schema, part: object, where: str, only: Only) -> bool:
+    """Whether ``whole`` is what the reference ``part`` leads to, which then has one rule wherever
+    it is, and may lead back to itself."""
+    if not isinstance(part, dict) or keywords(part) != {"$ref"}:
+        return False
+    return _same(whole, merged(root, {"$ref": part["$ref"]}, where, only))
+
+
+def _parts(
+    root: object, schema: Schema, where: str, depth: int = 0
+) -> Iterator[tuple[str, Schema]]:
+    """What ``schema`` says itself, then what its `$ref` and its `allOf` do, each with its place."""
+    if depth == MAX_DEPTH:
+        raise refused(where, f"schemas are nested more than {MAX_DEPTH} deep")
+    looks = schema.get(_UNEVALUATED, True) is not True
+    if depth and looks and schema.keys() & {"$ref", "allOf", *CHOICES}:
+        at = pointer(where, _UNEVALUATED)
+        raise Inexpressible(at, "it is not supported in an “allOf”, beside what it looks at")
+    yield where, {key: schema[key] for key in schema if key not in ("allOf", "$ref")}
+    if "$ref" in schema:
+        target = resolved(root, schema["$ref"], pointer(where, "$ref"))
+        yield from _part(root, str(schema["$ref"]), target, depth)
+    if "allOf" in schema:
+        at = pointer(where, "allOf")
+        for index, each in enumerate(schema_list(schema["allOf"], at)):
+            yield from _part(root, pointer(at, index), each, depth)
+
+
+def _part(root: object, where: str, part: object, depth: int = 0) -> Iterator[tuple[str, Schema]]:
+    if part is False:
+        raise Unsatisfiable(where, _NOTHING)
+    if part is not True:
+        if not isinstance(part, dict):
+            raise refused(where, "a schema should stand here")
+        yield from _parts(root, part, where, depth + 1)
+
+
+def _with_null(part: Schema) -> Schema:
+    """``part`` with OpenAPI's `nullable` in the words of JSON Schema, where that is plain."""
+    if part.get("nullable") is not True or "type" not in part or part.keys() & {"const", *CHOICES}:
+        return part
+    found = {key: value for key, value in part.items() if key != "nullable"}
+    types = found["type"] if isinstance(found["type"], list) else [found["type"]]
+    found["type"] = types if "null" in types else [*types, "null"]
+    values = found.get("enum")
+    if isinstance(values, list) and None not in values:
+        found["enum"] = [*values, None]
+    return found
+
+
+def _add(whole: Schema, part: Schema, where: str) -> None:
+    """Have ``whole`` say what ``part`` does, too."""
+    _add_members(whole, part, where)
+    _add_items(whole, part, where)
+    _add_values(whole, part, where)
+    for key, value in part.items():
+        if key in _OBJECT or key in _ARRAY or key in _VALUES:
+            continue
+        if key not in whole:
+            whole[key] = value
+        elif not _same(whole[key], value):
+            whole[key] = _both(whole, key, value, where)
+
+
+def _both(whole: Schema, key: str, value: Any, where: str) -> object:
+    """What a keyword says that stands in ``whole``, too."""
+    known, at = whole[key], pointer(where, key)
+    if key == "type":
+        return _types(known, value, at)
+    if key in CHOICES:
+        whole.setdefault("allOf", []).append({key: value})
+        return known
+    if key == "uniqueItems":
+        return True
+    if key == "propertyNames":
+        return _all_of(known, value)
+    if key in _BOUNDS or key == "multipleOf":
+        if not is_type(known, "number") or not is_type(value, "number"):
+            raise refused(at, "there should be a number")
+        if key in _BOUNDS:
+            return _BOUNDS[key](known, value)
+        if is_type(known, "integer") and is_type(value, "integer") and known > 0:
+            return math.lcm(int(known), int(value))
+    raise Inexpressible(at, f"there is another “{key}”, with which it cannot be combined")
+
+
+def _types(known: object, value: object, where: str) -> list[str]:
+    one, other = (each if isinstance(each, list) else [each] for each in (known, value))
+    if not all(isinstance(name, str) and name in TYPE_KEYWORDS for name in (*one, *other)):
+        raise refused(where, "there should be a type or a list of types")
+    found = [
+        name
+        for name in dict.fromkeys([*one, *other])
+        if all(name in each or (name == "integer" and "number" in each) for each in (one, other))
+    ]
+    if not found:
+        raise Unsatisfiable(where, _NOTHING)
+    return found
+
+
+def _add_members(whole: Schema, part: Schema, where: str) -> None:
+    for one, other in ((whole, part), (part, whole)):
+        if one.keys() & {*_PATTERNS} and other.keys() & {*_PATTERNS, _OTHERS}:
+            at = pointer(where, next(key for key in (*_PATTERNS, _OTHERS) if key in part))
+            raise Inexpressible(at, "it cannot be combined with what else is said of properties")
+    if not part.keys() & {*_OBJECT}:
+        return
+    mine, theirs = properties_of(whole, where), properties_of(part, where)
+    rest, more = whole.get(_OTHERS), part.get(_OTHERS)
+    if not mine and rest is None:
+        whole.update({key: part[key] for key in ("properties", _OTHERS) if key in part})
+    elif theirs or more is not None:
+        whole["properties"] = {
+            key: _all_of(mine.get(key, rest), theirs.get(key, more)) for key in {**mine, **theirs}
+        }
+        if (others := _all_of(rest, more)) is not None:
+            whole[_OTHERS] = others
+    if "required" in part:
+        whole["required"] = [*required_of(whole, where), *required_of(part, where)]
+
+
+def _add_items(whole: Schema, part: Schema, where: str) -> None:
+    mine, theirs = ({key: each[key] for key in _ARRAY if key in each} for each in (whole, part))
+    if not mine or not theirs or _same(mine, theirs):
+        whole.update(theirs)
+    elif mine.keys() | theirs.keys() == {"items"} and not isinstance(mine["items"], list):
+        whole["items"] = _all_of(mine["items"], theirs["items"])
+    else:
+        at = pointer(where, next(iter(theirs)))
+        raise Inexpressible(at, "it cannot be combined with what else is said of the items")
+
+
+def _add_values(whole: Schema, part: Schema, where: str) -> None:
+    for key in _VALUES:
+        if key not in part:
+            continue
+        values = part[key] if key == "enum" else [part[key]]
+        if not isinstance(values, list):
+            raise refused(pointer(where, key), "there should be a list of values")
+        if "enum" in whole:
+            texts = {_text(value) for value in values}
+            values = [value for value in whole["enum"] if _text(value) in texts]
+        if not values:
+            raise Unsatisfiable(pointer(where, key), _NOTHING)
+        whole["enum"] = values
+
+
+def _all_of(one: object, other: object) -> object:
+    """The schema that demands both; None is one that is not there."""
+    if one is None or one is True or other is False:
+        return one if other is None else other
+    if other is None or other is True or one is False or _same(one, other):
+        return one
+    if isinstance(one, dict) and one.keys() == {"allOf"} and isinstance(one["allOf"], list):
+        return {"allOf": [*one["allOf"], other]}
+    return {"allOf": [one, other]}
+
+
+def _without_impossible(whole: Schema, where: str) -> Schema:
+    """``whole`` less the properties that may not be there, where no others may; raises
+    `Unsatisfiable` where one of these has to be there."""
+    is_closed = whole.get(_OTHERS) is False
+    properties = properties_of(whole, where)
+    never = {key for key, value in properties.items() if value is False}
+    for key in required_of(whole, where):
+        if key in never or (is_closed and key not in properties):
+            at = pointer(where, "required")
+            raise Unsatisfiable(at, f"“{key}” is required but not among the properties")
+    if never and whole.get(_OTHERS) in (None, False):
+        whole["properties"] = {key: properties[key] for key in properties if key not in never}
+    return whole
+
+
+def _of_its_types(whole: Schema) -> Schema:
+    """``whole`` without what says nothing of values of its types."""
+    types = whole.get("type")
+    names = types if isinstance(types, list) else [types]
+    known = [
+        TYPE_KEYWORDS[name] for name in names if isinstance(name, str) and name in TYPE_KEYWORDS
+    ]
+    if not known or len(known) < len(names):
+        return whole
+    said = frozenset[str]().union(*known)
+    others = frozenset[str]().union(*TYPE_KEYWORDS.values()) - said
+    return {key: value for key, value in whole.items() if key not in others}
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other or _text(one) == _text(other)
+
+
+def _text(value: object) -> str:
+    """One for all spellings of a value."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (RecursionError, ValueError, TypeError) as error:
+        raise refused("#", "the schemas cannot be written as JSON") from error
