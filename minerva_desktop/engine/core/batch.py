@@ -27,7 +27,7 @@ class Batch(msgspec.Struct):
             and all(
                 chunk.count == 1
                 and chunk.n_outputs == 1
-                and not (chunk.has_company or (chunk.is_steady and is_steady))
+                and not (chunk.is_steady and is_steady)  # nor has it company, then
                 for chunk in self.groups[0]
             )
         )
