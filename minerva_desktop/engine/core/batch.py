@@ -37,8 +37,8 @@ class Batch(msgspec.Struct):
         since others run, of ``n_running`` in all, or one has guesses or more to be computed.
 
         Nearly all steps are such. Between two decodes Python's calls take ten times as long as in a
-        loop of their own, since each decode empties the processor's caches: 65 of them, with what
-        they call, took 0.21 ms of a step, and the 37 that are left with this 0.15 (**measured**,
+        loop of their own, since each decode empties the processor's caches: 66 of them, with what
+        they call, took 0.21 ms of a step, and the 34 that are left with this 0.15 (**measured**,
         SmolLM2, one answer).
         """
         chunks = self.groups[0]
