@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.engine.core.cells import CellMap
 
@@ -52,3 +54,14 @@ def test_much_emptiness_before_the_head_is_looked_through_first() -> None:
     cells.let_go(range(60))
     cells.look_from_start()
     assert cells.next_free == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.sets(st.integers(0, 29)))))
+def test_a_row_gets_the_cells_that_any_tokens_get(steps: list[tuple[int, set[int]]]) -> None:
+    usual, row = CellMap(30), CellMap(30)
+    for count, gone in steps:
+        if count <= usual.n_free:
+            assert list(row.take_row(count)) == usual.take(count)
+        for cells in (usual, row):
+            cells.let_go([cell for cell in gone if cells.n_users(cell)])
+        assert (row.n_used, row.n_spanned) == (usual.n_used, usual.n_spanned)

@@ -92,6 +92,28 @@ async def test_weights_may_be_read_instead_of_mapped(
     assert mapped == read == locked
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(
+    ("options", "is_mapped", "is_locked"),
+    [
+        (LoadOptions(), True, False),
+        (LoadOptions(use_mmap=False), False, False),
+        (LoadOptions(use_mlock=True), True, True),
+    ],
+)
+async def test_weights_lie_where_they_were_asked_for(
+    small_path: Path, options: LoadOptions, is_mapped: bool, is_locked: bool
+) -> None:
+    engine = LlamaEngine(small_path)
+    info = await engine.load(256, options=options)
+    files = {each.path for each in psutil.Process(engine.pid).memory_maps()}
+    status = Path(f"/proc/{engine.pid}/status").read_text()
+    await engine.unload()
+    assert (str(small_path) in files) == is_mapped
+    if not info.warnings:  # root may lock what others may not
+        assert ("VmLck:\t       0 kB" not in status) == is_locked
+
+
 async def test_rope_options_change_what_the_model_sees(
     small_path: Path, plain: tuple[ContextInfo, str]
 ) -> None:

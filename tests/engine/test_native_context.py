@@ -6,6 +6,7 @@ All of it in processes of their own.
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from tests.engine.models import write_recurrent
 from tests.engine.native_script import said_by
 
 SCRIPT = r"""
-import heapq, json, math, sys
+import heapq, json, math, sys, time
 from pathlib import Path
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.context_params import generation_params
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core import logits as rows
 from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import MinervaError
@@ -61,7 +63,10 @@ context.state_size = lambda slot: 1 << 50
 states = [context.take_out(0) is None]
 del context.state_size
 states += [len(context.take_out(0)) > 1000, context.state_size(0) < 1000]
+rows.llama.llama_sampler_apply = lambda *_: time.sleep(0.01)  # others have the processor
+foretold = rows.Candidates(model.n_vocab).foretell(None)
 found = {"pairs": pairs, "tops": tops, "order": order[:5], "failure": failure, "states": states}
+found["foretold"] = foretold
 print("\n" + json.dumps(found))
 """
 
@@ -77,6 +82,12 @@ def test_log_probabilities_are_those_that_python_works_out(found: dict[str, Any]
     for ours, exact in found["pairs"]:
         assert ours == pytest.approx(exact, abs=1e-5)
     assert found["tops"] == found["order"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such clock")
+def test_a_grammar_is_not_slow_because_other_processes_are_busy(found: dict[str, Any]) -> None:
+    """Foretold for all tokens from a few of them, it would be 7.7 s."""
+    assert found["foretold"] < 0.5
 
 
 def test_what_there_is_no_memory_for_stays_in_the_cache(found: dict[str, Any]) -> None:

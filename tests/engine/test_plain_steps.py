@@ -29,7 +29,7 @@ class _Drive:
         slots = SlotTable(n_slots=6, n_cells=160, append_only=with_window, window=window)
         self.scheduler = Scheduler(
             slots,
-            n_batch=24,
+            n_batch=4 if on_gpu else 24,  # a prompt beside three that write has one row
             max_running=4,
             n_outputs=24,
             prompts_apart=not on_gpu,
@@ -51,6 +51,8 @@ class _Drive:
         computed: list[object] = [[slot.index for slot in batch.evicted], batch.variant]
         for group in batch.groups:
             computed.append([(c.sequence.request_id, c.start, c.count, c.tokens) for c in group])
+            if group is scheduler.plain:
+                assert {(c.count, c.n_outputs, c.has_company) for c in group} == {(1, 1, False)}
             if self._random.random() < 0.03:
                 self._fail(group)
                 break

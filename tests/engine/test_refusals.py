@@ -95,6 +95,12 @@ async def test_a_prompt_of_several_kinds_is_refused(engine: LlamaEngine, prompt:
     assert caught.value.param == "prompt"
 
 
+async def test_a_suffix_goes_with_no_messages(engine: LlamaEngine) -> None:
+    with pytest.raises(InvalidRequest, match="with a text, not with messages") as caught:
+        await engine.generate(HELLO, 4, suffix="the end").text()
+    assert caught.value.param == "suffix"
+
+
 @pytest.mark.parametrize(
     ("prompt", "field"),
     [

@@ -95,14 +95,16 @@ class PromptBuilder:
     def build(self, request: Generate) -> Prompt:
         """The prompt of a request.
 
-        Raises `InvalidRequest` (empty, an overflow that needs more, chat options without messages),
-        `ContextLimitExceeded`, or `InferenceError` from a broken chat template.
+        Raises `InvalidRequest` (empty, an overflow that needs more, chat options without messages,
+        a suffix with them), `ContextLimitExceeded`, or `InferenceError` from a broken template.
         """
         overflow = request.limits.overflow
         if overflow is Overflow.SHIFT and request.sampling.max_tokens is None:
             raise InvalidRequest(
                 "overflow “shift” needs max_tokens: the answer might never end", param="overflow"
             )
+        if request.messages is not None and request.suffix is not None:
+            raise InvalidRequest("A suffix goes with a text, not with messages", param="suffix")
         if request.messages is None:
             if request.chat != ChatOptions():
                 raise InvalidRequest("Tools and template variables need messages", param="tools")
