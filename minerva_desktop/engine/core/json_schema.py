@@ -357,7 +357,8 @@ class SchemaRules:
             at = pointer(where, keyword)
             return self._map(schema, where, pattern, NamePattern({}, where, others, at))
         n = declared_counts(schema, where, properties, required, others)
-        other = "" if others is False or n else self.visit(others, pointer(where, keyword))
+        is_open = n[2] if n else others is not False
+        other = self.visit(others, pointer(where, keyword)) if is_open else ""
         values = {
             key: self.visit(value, pointer(where, "properties", key))
             for key, value in properties.items()
@@ -365,7 +366,7 @@ class SchemaRules:
         if self._is_draft:
             return ""
         if n:
-            return self._objects.counted(values, required, *n)
+            return self._objects.counted(values, required, other, n[0], n[1])
         return self._objects.expression(values, required, other)
 
     def _map(
