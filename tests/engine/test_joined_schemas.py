@@ -217,6 +217,20 @@ def test_a_union_that_holds_itself_is_taken_as_pydantic_writes_it() -> None:
     assert not allows(grammar, '{"value":1}')  # nobody could say which it is
 
 
+def test_a_reference_with_a_tag_is_not_another_whose_name_ends_alike() -> None:
+    def of(key: str) -> dict[str, Any]:
+        return {"properties": {"k": {"const": key}}}
+
+    references = [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]
+    schema = {
+        "$defs": {"a": of("a"), "b": of("b"), "a k": INTEGER},
+        "prefixItems": [{"oneOf": references}, {"$ref": "#/$defs/a k"}],
+    }
+    grammar = schema_to_grammar(schema)
+    assert allows(grammar, '[{"k":"a"},1]')
+    assert not allows(grammar, '[{"k":"a"},{"k":"a"}]')
+
+
 def test_what_is_left_out_of_schemas_that_hold_together_is_named_by_its_place() -> None:
     patterns = {"allOf": [STRING, {"pattern": "^a$"}, {"pattern": "^b$", "not": {}}]}
     assert inexpressible_keywords({"items": patterns}) == ("#/items/allOf/2/not", "#/items/allOf")

@@ -19,6 +19,7 @@ from tests.engine.grammar_texts import random_text
 SEEDS = range(40)
 INTEGER = {"type": "integer"}
 ABC = {"type": "object", "properties": dict.fromkeys("abc", INTEGER)}
+OPEN = {**ABC, "additionalProperties": INTEGER}
 TWO = "^[a-z]{2}$"
 
 # A schema, names that may be there together, each with the value 1, and names that may not.
@@ -30,11 +31,12 @@ NAMES: list[tuple[Any, list[str], list[str]]] = [
     ({**ABC, "minProperties": 2, "maxProperties": 2}, ["ab", "ac", "bc"], ["", "a", "abc", "ad"]),
     ({**ABC, "required": ["b"], "maxProperties": 2}, ["b", "ab", "bc"], ["", "a", "ac", "abc"]),
     ({**ABC, "required": ["b"], "minProperties": 1}, ["b", "abc"], ["", "a"]),
-    (
-        {**ABC, "additionalProperties": {}, "required": ["a"], "minProperties": 1},
-        ["a", "ad"],
-        ["d"],
-    ),
+    ({**OPEN, "maxProperties": 2}, ["", "a", "d", "bc", "cx", "xy"], ["abc", "abx", "xyz"]),
+    ({**OPEN, "minProperties": 1}, ["a", "d", "abcxyz", "xy"], [""]),
+    ({**OPEN, "minProperties": 2}, ["ab", "ax", "cxyz", "abc"], ["", "a", "d"]),
+    ({**OPEN, "minProperties": 4, "maxProperties": 4}, ["abcx"], ["abc", "abcxy"]),
+    ({**OPEN, "required": ["b"], "maxProperties": 2}, ["b", "ab", "bx"], ["a", "ax", "abx"]),
+    ({**OPEN, "required": ["a"], "minProperties": 1}, ["a", "ad"], ["d"]),
     ({**ABC, "maxProperties": 0}, [""], ["a"]),
     ({"propertyNames": {"enum": ["a", "b"]}, "required": ["b"]}, ["b", "ab"], ["", "a", "bc"]),
     ({**ABC, "propertyNames": {"enum": ["a", "d"]}}, ["", "a", "ad"], ["b"]),
@@ -74,8 +76,8 @@ def test_names_and_their_number_are_kept_to(schema: Any, good: list[str], bad: l
             {"properties": {f"p{n}": {} for n in range(25)}, "minProperties": 1},
             "#/minProperties",
         ),
-        ({**ABC, "additionalProperties": {}, "minProperties": 1}, "#/minProperties"),
-        ({**ABC, "additionalProperties": {}, "maxProperties": 3}, "#/maxProperties"),
+        ({**ABC, "additionalProperties": {}, "minProperties": 5}, "#/minProperties"),
+        ({**ABC, "additionalProperties": {}, "maxProperties": 101}, "#/maxProperties"),
         ({**ABC, "propertyNames": {"pattern": "^a"}}, "#/propertyNames"),
         ({"propertyNames": {"enum": ["a"], "minLength": 1}}, "#/propertyNames"),
         ({"propertyNames": {"enum": ["a"]}, "required": ["b"]}, "#/required"),

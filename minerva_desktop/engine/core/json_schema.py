@@ -108,7 +108,7 @@ class SchemaRules:
         self._root = schema
         self._patterns: dict[str, None] = {}  # expressions of such strings
         self._ways = Ways(notation.shortest_member)
-        self._references: dict[str, str] = {}  # names of rules
+        self._references: dict[tuple[str, str], str] = {}  # names of rules
         self._texts: dict[str, str] = {}  # names of rules
         self._is_draft = is_draft
         self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
@@ -296,14 +296,13 @@ class SchemaRules:
     def _reference(self, target: object, where: str, tag: str = "") -> str:
         """The name of the rule of what stands there, with a property ``tag`` if that is named."""
         target = str(target)
-        known = f"{target} {tag}" if tag else target
-        if name := self._references.get(known):
-            self._ways.again(known)
+        if name := self._references.get((target, tag)):
+            self._ways.again(name)
             return name
         schema = resolved(self._root, target, where)
-        name = self._references[known] = f"{self.prefix}ref{len(self._references)}"
+        name = self._references[target, tag] = f"{self.prefix}ref{len(self._references)}"
         schema = with_tag(schema, tag) if tag else schema
-        expression = self._ways.of(known, lambda: self.visit(schema, target))
+        expression = self._ways.of(name, lambda: self.visit(schema, target))
         self._add(name, expression)
         return name
 
@@ -358,7 +357,8 @@ class SchemaRules:
             at = pointer(where, keyword)
             return self._map(schema, where, pattern, NamePattern({}, where, others, at))
         n = declared_counts(schema, where, properties, required, others)
-        other = "" if others is False or n else self.visit(others, pointer(where, keyword))
+        is_open = n[2] if n else others is not False
+        other = self.visit(others, pointer(where, keyword)) if is_open else ""
         values = {
             key: self.visit(value, pointer(where, "properties", key))
             for key, value in properties.items()
@@ -366,7 +366,7 @@ class SchemaRules:
         if self._is_draft:
             return ""
         if n:
-            return self._objects.counted(values, required, *n)
+            return self._objects.counted(values, required, other, n[0], n[1])
         return self._objects.expression(values, required, other)
 
     def _map(

@@ -1,7 +1,7 @@
 """JSON schemas of objects that say something of all their names, or how many there are. Pure.
 
-The grammar has no memory of the names that were written: at most one can be demanded of those that
-are free, and those that are declared are counted in their order.
+The grammar has no memory of the names that were written, so that a free one may come twice: at most
+one of these can be demanded. Those that are declared are counted in their order, before the others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from minerva_desktop.engine.core.json_schema_values import (
     required_of,
 )
 
+MAX_OTHERS = 100  # properties in all, where declared ones and others are counted together
 MAX_COUNTED_NAMES = 24  # each with a rule for each number of them
 _PATTERNS, _NAMES = "patternProperties", "propertyNames"
 
@@ -111,27 +112,28 @@ def free_counts(schema: Schema, where: str) -> tuple[int, int | None]:
 
 def declared_counts(
     schema: Schema, where: str, properties: Schema, required: set[str], others: object
-) -> tuple[int, int] | None:
-    """The same of those that are declared; None where any number of these is allowed, and of
-    ``others``, whose schema that is. Where it is not None no others may come."""
+) -> tuple[int, int | None, bool] | None:
+    """The same of those that are declared, and whether ``others``, whose schema that is, may come
+    behind them; None where any number may come of all."""
     least, most = counts(schema, where, "minProperties", "maxProperties")
-    all_of = len(properties)
-    if least <= len(required) and (most is None or (most >= all_of and others is False)):
+    n = len(properties)
+    if least <= len(required) and (most is None or (most >= n and others is False)):
         return None
-    if others is not False and schema.keys() & {"additionalProperties", "unevaluatedProperties"}:
-        at = pointer(where, "minProperties" if least > len(required) else "maxProperties")
-        raise Inexpressible(at, "declared properties and others cannot be counted together")
-    most = all_of if most is None else min(most, all_of)
-    if len(required) > most:
-        at = pointer(where, "maxProperties")
-        raise refused(at, f"it is less than the {len(required)} that are required")
-    if least > all_of:
-        at = pointer(where, "minProperties")
-        raise Inexpressible(at, f"there are only {all_of} declared properties")
-    if all_of > MAX_COUNTED_NAMES:
-        at = pointer(where, "minProperties" if least > len(required) else "maxProperties")
-        raise Inexpressible(at, f"only up to {MAX_COUNTED_NAMES} properties are counted")
-    return least, most
+    is_open = bool(schema.keys() & {"additionalProperties", "unevaluatedProperties"})
+    is_open = is_open and others is not False
+    if not is_open:
+        most = n if most is None else min(most, n)
+    low, high = pointer(where, "minProperties"), pointer(where, "maxProperties")
+    if most is not None and len(required) > most:
+        raise refused(high, f"it is less than the {len(required)} that are required")
+    if least > n + is_open:
+        raise Inexpressible(low, f"only up to {n + is_open} properties can be demanded here")
+    if n > MAX_COUNTED_NAMES:
+        at = low if least > len(required) else high
+        raise Inexpressible(at, f"only up to {MAX_COUNTED_NAMES} declared properties are counted")
+    if most is not None and most > MAX_OTHERS:
+        raise Inexpressible(high, f"with others, only up to {MAX_OTHERS} properties are counted")
+    return least, most, is_open
 
 
 def counted_members(
@@ -154,20 +156,23 @@ class CountedMember(msgspec.Struct, frozen=True):
 
 
 class CountedMembers:
-    """The members of an object in their order, so many of them."""
+    """The members of an object in their order, and behind them others, so many of all. A bound that
+    is None is none."""
 
     def __init__(
-        self, members: list[CountedMember], opening: str, new_rule: Callable[[str], str]
+        self, members: list[CountedMember], other: str, opening: str, new_rule: Callable[[str], str]
     ) -> None:
-        """``opening`` stands before each key."""
+        """``opening`` stands before each key, ``other`` is another member behind that, or ""."""
         self._members = members
+        self._other = other
+        self._more_others = new_rule(f'"," ws {opening}{other}') if other else ""
         self._opening = opening
         self._new_rule = new_rule
-        self._known: dict[tuple[int, int, int], str] = {}
+        self._known: dict[tuple[int, int, int | None], str] = {}
 
-    def expression(self, least: int, most: int) -> str:
+    def expression(self, least: int, most: int | None) -> str:
         """That of an object. There have to be enough of them, and not too many required."""
-        if not most:
+        if most == 0:
             return '"{" ws "}"'
         least = max(least, self._n_required(0))
         some = self._some(0, least, most)
@@ -176,22 +181,44 @@ class CountedMembers:
     def _n_required(self, first: int) -> int:
         return sum(each.is_required for each in self._members[first:])
 
-    def _some(self, first: int, least: int, most: int) -> str:
+    def _some(self, first: int, least: int, most: int | None) -> str:
         """One member or more from number ``first`` on."""
-        key = (first, least, min(most, len(self._members) - first))
+        left = len(self._members) - first
+        if not self._other:
+            most = left if most is None else min(most, left)
+        key = (first, least, most)
         if key not in self._known:
-            options = []
-            for index, each in enumerate(self._members[first:], first):
-                needed = max(least - 1, self._n_required(index + 1))
-                if needed <= min(most - 1, len(self._members) - index - 1):
-                    more = self._more(index + 1, needed, most - 1)
-                    options.append((each.key, f"{each.entry} {more}"))
-                if each.is_required:
-                    break
-            self._known[key] = self._new_rule(f"{self._opening}{one_of(options)}")
+            options = self._options(first, least, most)
+            found = one_of(options) if options else ""
+            if self._other and least <= 1 and not self._n_required(first):
+                other = f"{self._other} {self._others(0, _less(most))}"
+                found = f"({found} | {other})" if found else other
+            self._known[key] = self._new_rule(f"{self._opening}{found}")
         return self._known[key]
 
-    def _more(self, first: int, least: int, most: int) -> str:
-        if not most or first == len(self._members):
+    def _options(self, first: int, least: int, most: int | None) -> list[tuple[str, str]]:
+        """The declared members that may be the next one, and what is behind their keys."""
+        options = []
+        for index, each in enumerate(self._members[first:], first):
+            needed = max(least - 1, self._n_required(index + 1))
+            can_come = len(self._members) - index - 1 + bool(self._other)
+            if needed <= (can_come if most is None else min(most - 1, can_come)):
+                more = self._more(index + 1, needed, _less(most))
+                options.append((each.key, f"{each.entry} {more}"))
+            if each.is_required:
+                break
+        return options
+
+    def _more(self, first: int, least: int, most: int | None) -> str:
+        if most == 0:
             return ""
+        if first == len(self._members):
+            return self._others(least, most)
         return f'("," ws {self._some(first, least, most)}){"" if least else "?"}'
+
+    def _others(self, least: int, most: int | None) -> str:
+        return repeated(self._more_others, least, most) if self._other and most != 0 else ""
+
+
+def _less(most: int | None) -> int | None:
+    return None if most is None else most - 1

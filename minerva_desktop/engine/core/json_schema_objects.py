@@ -77,13 +77,22 @@ class ObjectRules:
         member = f'{name} ":" ws {value}' if name else f"{self.opening}{self.extra([], value)}"
         return counted_members(member, least, most, self.new_rule)
 
-    def counted(self, values: Mapping[str, str], required: set[str], least: int, most: int) -> str:
-        """That of an object with ``least`` to ``most`` of these properties, in their order."""
+    def counted(
+        self,
+        values: Mapping[str, str],
+        required: set[str],
+        other: str,
+        least: int,
+        most: int | None,
+    ) -> str:
+        """`expression`, with ``least`` to ``most`` properties."""
         found = [
             CountedMember(self.spelled(key), self.new_rule(f'":" ws {value}'), key in required)
             for key, value in values.items()
         ]
-        return CountedMembers(found, self.opening, self.new_rule).expression(least, most)
+        extra = self.extra([each.key for each in found], other) if other else ""
+        members = CountedMembers(found, extra, self.opening, self.new_rule)
+        return members.expression(least, most)
 
     def spelled(self, key: str) -> str:
         """``key`` behind its opening."""

@@ -89,14 +89,14 @@ class Ways:
                 self._shortest = min(self._shortest, *lengths)
         return written
 
-    def of(self, target: str, write: Callable[[], str]) -> str:
-        """The expression of what a reference leads to, for the first time."""
-        self._of_references[target] = 0  # not known yet
+    def of(self, name: str, write: Callable[[], str]) -> str:
+        """The expression of what a reference leads to, for the first time; ``name`` is its rule."""
+        self._of_references[name] = 0  # not known yet
         with self._apart():
             self._here = 1
             expression = write()
-            self._of_references[target] = self._here
-        self.again(target)
+            self._of_references[name] = self._here
+        self.again(name)
         return expression
 
     @contextmanager
@@ -109,9 +109,9 @@ class Ways:
         finally:
             self._here = outside
 
-    def again(self, target: str) -> None:
+    def again(self, name: str) -> None:
         """A reference that was met before leads there, perhaps from within."""
-        ways = self._of_references[target]
+        ways = self._of_references[name]
         self._is_recursive = self._is_recursive or not ways
         self._here = max(self._here, ways)
 
