@@ -329,7 +329,7 @@ class EngineConnection:
             stream.push_prompt(output.prompt_logprobs)
         self.n_generated += output.n_tokens
         if output.n_tokens or output.delta:
-            stream.push_token(output.delta, output.logprob, n_tokens=output.n_tokens)
+            stream.push_token(output.delta, *output.logprobs, n_tokens=output.n_tokens)
             if output.n_tokens:
                 self._deadlines.note(request_id, Wait.QUEUE, Wait.FIRST_TOKEN)
         if output.error is not None:

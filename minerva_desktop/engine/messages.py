@@ -271,9 +271,10 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     ``delta`` may be empty though a token was sampled (half a UTF-8 character, a possible stop
     string). ``prefill_done``/``prefill_total`` (tokens) tell how far prefill is, and how much of
     it was in the cache (``prefill_cached``); they also come with the first token. ``started``: it
-    waits no longer; told of requests whose time in the queue is limited. ``prompt_logprobs``: of
-    the next tokens of a prompt whose scores were asked for. ``dropped_turns``: the oldest ones,
-    which were left out of the prompt; told once, where `Generate.tell_accepted` is set.
+    waits no longer; told of requests whose time in the queue is limited. ``logprobs``: of the
+    tokens whose text is in ``delta``, also earlier ones. ``prompt_logprobs``: of the next tokens of
+    a prompt whose scores were asked for. ``dropped_turns``: the oldest ones, which were left out of
+    the prompt; told once, where `Generate.tell_accepted` is set.
     """
 
     request_id: int
@@ -284,7 +285,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     prefill_cached: int = 0
     dropped_turns: int = 0
     started: bool = False
-    logprob: TokenLogprob | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
     prompt_logprobs: tuple[PromptToken, ...] = ()
     completion: Completion | None = None
     error: ErrorInfo | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
@@ -22,7 +23,7 @@ class TokenStream:
     def __init__(self, on_cancel: Callable[[], None] | None = None) -> None:
         self._lock = threading.Lock()
         self._tokens: list[str] = []
-        self._logprobs: list[TokenLogprob] = []
+        self._logprobs: list[tuple[TokenLogprob, ...]] = []  # as many as `_tokens`
         self._prompt: list[PromptToken] = []
         self._position = 0
         self._n_sampled = 0
@@ -36,18 +37,16 @@ class TokenStream:
 
     # -- producer --------------------------------------------------------------------------
 
-    def push_token(
-        self, text: str, logprob: TokenLogprob | None = None, *, n_tokens: int = 1
-    ) -> None:
-        """Add one token's text, and its probability where that was asked for; ``n_tokens`` is 0
-        for text that was held back and comes with no token of its own."""
+    def push_token(self, text: str, *logprobs: TokenLogprob, n_tokens: int = 1) -> None:
+        """Add one token's text, and where that was asked for the probabilities of the tokens that
+        it is made of; ``n_tokens`` is 0 for text that was held back and comes with no token of its
+        own."""
         with self._lock:
             if self._ended():
                 return
             self._tokens.append(text)
             self._n_sampled += n_tokens
-            if logprob is not None:
-                self._logprobs.append(logprob)
+            self._logprobs.append(logprobs)
             self._wake()
 
     def report_prefill(self, done: int, total: int, n_cached: int = 0) -> None:
@@ -143,14 +142,15 @@ class TokenStream:
 
     @property
     def logprobs(self) -> tuple[TokenLogprob, ...]:
-        """Of the tokens so far, in order; empty unless the request asked for them."""
+        """Of the tokens whose text came so far, in order; empty unless the request asked for
+        them."""
         with self._lock:
-            return tuple(self._logprobs)
+            return tuple(itertools.chain.from_iterable(self._logprobs))
 
-    def logprobs_from(self, start: int) -> tuple[TokenLogprob, ...]:
-        """`logprobs` without the first ``start``."""
+    def logprobs_between(self, start: int, end: int) -> list[tuple[TokenLogprob, ...]]:
+        """Those that came with each item, from number ``start`` on up to ``end``."""
         with self._lock:
-            return tuple(self._logprobs[start:])
+            return self._logprobs[start:end]
 
     def prompt_from(self, start: int) -> tuple[PromptToken, ...]:
         """The prompt's tokens whose scores are known, without the first ``start``; none unless the

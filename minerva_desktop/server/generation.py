@@ -225,7 +225,7 @@ class _Choice:
         self._began = time.perf_counter()
         self._first: float | None = None
         self._n_tokens = 0
-        self._n_logprobs = 0
+        self._n_items = 0  # of the stream
         self._n_scored = 0
         self._n_reasoning = 0
         self._reasons = False
@@ -278,11 +278,12 @@ class _Choice:
             yield PromptScored(self._index, tokens)
 
     def _said(self, batch: list[str]) -> Iterator[Said]:
-        logprobs = self._stream.logprobs_from(self._n_logprobs)[: len(batch)]
-        self._n_logprobs += len(logprobs)
-        if logprobs:
-            for at, token in enumerate(batch):
-                yield self._read([token], logprobs[at : at + 1])
+        start = self._n_items
+        self._n_items += len(batch)
+        logprobs = self._stream.logprobs_between(start, self._n_items)
+        if any(logprobs):
+            for token, of_token in zip(batch, logprobs, strict=True):
+                yield self._read([token], of_token)
         elif batch:
             yield self._read(batch, ())
 

@@ -37,7 +37,8 @@ class PromptScored(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``."""
+    """What came of the next ``n_tokens`` of a choice; of one, where there are ``logprobs``: of all
+    tokens that its text is made of."""
 
     choice: int
     parts: tuple[AnswerPart, ...]

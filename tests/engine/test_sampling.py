@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -241,6 +242,28 @@ async def test_log_probabilities_are_the_models_own(small: LlamaEngine) -> None:
         assert likeliest == sorted(likeliest, reverse=True)
         assert (entry.token, entry.logprob) == (entry.top[0].token, entry.top[0].logprob)
         assert sum(math.exp(value) for value in likeliest) <= 1.0
+
+
+async def test_log_probabilities_are_those_of_the_text_and_not_of_what_ends_it(
+    small: LlamaEngine,
+) -> None:
+    sampling = msgspec.structs.replace(PLAIN, temperature=0.0, top_logprobs=0, max_tokens=8)
+    whole = small.generate(PROMPT, sampling=sampling)
+    text = await whole.text()
+    pieces = [entry.piece for entry in whole.logprobs]
+    ends = list(itertools.accumulate(map(len, pieces)))
+    cases = (
+        (text[ends[2] : ends[5]], 3),  # all of three tokens
+        (text[ends[2] - 1 : ends[4] + 1], 3),  # of the third, all but the last character is shown
+        (text[ends[5] :] + "more", 8),  # it might have been one
+    )
+    for stop, n_shown in cases:
+        stopping = msgspec.structs.replace(sampling, stop=(stop,))
+        stream = small.generate(PROMPT, sampling=stopping)
+        shown = await stream.text()
+        assert shown == text.partition(stop)[0]
+        assert [entry.piece for entry in stream.logprobs] == pieces[:n_shown], stop
+        assert sum(map(len, pieces[: n_shown - 1])) < len(shown)
 
 
 async def test_the_last_token_counts_once_where_held_text_follows(engine: LlamaEngine) -> None:

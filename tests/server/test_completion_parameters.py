@@ -130,6 +130,7 @@ def test_a_wrong_value_of_a_completion_is_refused_by_name(
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"prompt_logprobs": 1}, "prompt_logprobs"),
         ({"n_probs": 3}, "n_probs"),
+        ({"n_cmpl": 2}, "n_cmpl"),
         ({"input_suffix": "x"}, "input_suffix"),
     ],
 )

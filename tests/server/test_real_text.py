@@ -103,9 +103,11 @@ async def test_choices_logprobs_and_stops(served: Served, model_path: Path) -> N
         assert max(top, key=lambda name: top[name]) == token
         assert top[token] == value
     third = found.tokens[2]
-    stopped = await create(**asked, temperature=0, stop=third)
+    stopped = await create(**asked, temperature=0, stop=third, logprobs=0)
     assert stopped.choices[0].text == choice.text[: choice.text.index(third)]
     assert stopped.choices[0].finish_reason == "stop"
+    assert stopped.choices[0].logprobs is not None
+    assert stopped.choices[0].logprobs.tokens == found.tokens[:2]
 
 
 async def test_tokens_that_end_inside_a_character_are_echoed_whole(

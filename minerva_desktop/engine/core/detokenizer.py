@@ -14,7 +14,8 @@ from collections.abc import Sequence
 class IncrementalDetokenizer:
     """Text of one generation. After `stopped`, all further input is dropped.
 
-    ``stop_string`` is the stop string that was found, the first in the text.
+    ``stop_string`` is the stop string that was found, the first in the text. ``n_withheld``: bytes
+    at the end of what was pushed that are not shown, for they begin a stop string or are one.
     """
 
     def __init__(self, stop: Sequence[str] = (), opening: str = "", begun: bytes = b"") -> None:
@@ -25,6 +26,7 @@ class IncrementalDetokenizer:
         self._begun = begun
         self._held = ""
         self.stop_string: str | None = None
+        self.n_withheld = 0
 
     @property
     def stopped(self) -> bool:
@@ -41,7 +43,7 @@ class IncrementalDetokenizer:
         start = len(piece) - n_call
         text = self._release(self._decoded(piece[:start]))
         if n_call and not self.stopped:
-            held, self._held = self._held, ""
+            held, self._held, self.n_withheld = self._held, "", 0
             text += held + self._decoded(piece[start:])
         return self._opened(text) if self._opening else text
 
@@ -69,11 +71,16 @@ class IncrementalDetokenizer:
         if found:
             end, self.stop_string = min(found, key=lambda each: each[0])
             self._held = ""
+            self._note_withheld(text[end:])
             return text[:end]
         keep = max((_overlap(text, stop) for stop in self._stop), default=0)
         cut = len(text) - keep
         self._held = text[cut:]
+        self._note_withheld(self._held)
         return text[:cut]
+
+    def _note_withheld(self, text: str) -> None:
+        self.n_withheld = len(text.encode()) + len(self._begun) if text else 0
 
 
 def begun_character(text: bytes) -> bytes:

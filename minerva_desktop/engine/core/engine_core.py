@@ -344,14 +344,16 @@ class EngineCore:
             logprob = self._logprobs.of(self._context, row, token, request.top_logprobs)
         sequence.tokens.append(token)
         request.mark_token()
-        delta = request.detokenizer.push(request.spell(token), n_call)
+        piece = request.spell(token)
+        delta = request.detokenizer.push(piece, n_call)
+        told = () if logprob is None else request.told(logprob, len(piece))
         output = SequenceOutput(
-            request_id=sequence.request_id, delta=delta, n_tokens=1, logprob=logprob
+            request_id=sequence.request_id, delta=delta, n_tokens=1, logprobs=told
         )
         n_sampled = sequence.n_sampled
         if n_sampled == 1:
             read = prefilled(sequence, sequence.n_prompt, sequence.n_prompt)
-            output = msgspec.structs.replace(read, delta=delta, n_tokens=1, logprob=logprob)
+            output = msgspec.structs.replace(read, delta=delta, n_tokens=1, logprobs=told)
         if request.detokenizer.stop_string is not None:
             return self._finish(request, FinishReason.STOP, output)
         if n_sampled == sequence.max_tokens:
@@ -368,16 +370,15 @@ class EngineCore:
     ) -> SequenceOutput:
         """``last``: what the final token brought, if it is to be shown."""
         completion = request.completion(reason, self._computed_by)
-        rest = request.detokenizer.flush()
+        last = request.with_rest(last)
         self._release(request)
-        last = last or SequenceOutput(request_id=request.sequence.request_id)
-        return msgspec.structs.replace(last, delta=last.delta + rest, completion=completion)
+        return msgspec.structs.replace(last, completion=completion)
 
     def _fail(self, request_id: int, error: MinervaError) -> SequenceOutput:
         request = self._requests[request_id]
-        rest = request.detokenizer.flush()
+        last = request.with_rest()
         self._release(request)
-        return SequenceOutput(request_id=request_id, delta=rest, error=ErrorInfo.of(error))
+        return msgspec.structs.replace(last, error=ErrorInfo.of(error))
 
     def _release(self, request: RunningRequest) -> None:
         sequence = request.sequence

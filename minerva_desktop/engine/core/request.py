@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from minerva_desktop.chat.completion import Completion, FinishReason, Timings
+import msgspec
+
+from minerva_desktop.chat.completion import Completion, FinishReason, Timings, TokenLogprob
 from minerva_desktop.chat.limits import Overflow, Wait, timed_out
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.desk import PreparedGeneration
@@ -61,6 +63,7 @@ class RunningRequest:
         self.n_drafted = 0
         self.n_accepted = 0
         self.n_restored = 0
+        self._untold: list[tuple[TokenLogprob, int]] = []
         self._limits = request.limits
         self._n_dropped_turns = prepared.prompt.n_dropped_turns
         self._added = prepared.arrived
@@ -81,6 +84,27 @@ class RunningRequest:
         self._last_token = time.perf_counter()
         if self._first_token is None:
             self._first_token = self._last_token
+
+    def told(self, logprob: TokenLogprob, n_bytes: int) -> tuple[TokenLogprob, ...]:
+        """The log-probabilities that may be told now that a token's text, of so many bytes, was
+        pushed. What may turn out to be a stop string is none of the answer's text, nor are its
+        tokens: those of which nothing is shown wait."""
+        self._untold.append((logprob, n_bytes))
+        n_told, n_left = len(self._untold), self.detokenizer.n_withheld
+        while n_left > 0 and n_told and self._untold[n_told - 1][1] <= n_left:
+            n_told -= 1
+            n_left -= self._untold[n_told][1]
+        told, self._untold = self._untold[:n_told], self._untold[n_told:]
+        return tuple(each for each, _ in told)
+
+    def with_rest(self, last: SequenceOutput | None = None) -> SequenceOutput:
+        """``last``, or an output without a token, with what is left to tell at the end: text, and
+        the log-probabilities of its tokens."""
+        last = last or SequenceOutput(request_id=self.sequence.request_id)
+        untold = () if self.detokenizer.stopped else tuple(each for each, _ in self._untold)
+        return msgspec.structs.replace(
+            last, delta=last.delta + self.detokenizer.flush(), logprobs=last.logprobs + untold
+        )
 
     def overdue(self, now: float) -> GenerationTimeout | None:
         """The error if a limit has passed at ``now`` (`time.perf_counter`)."""

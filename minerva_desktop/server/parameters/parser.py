@@ -41,7 +41,11 @@ _INSTEAD: Mapping[str, str] = MappingProxyType(
         "guided_grammar": _FORM,
         "guided_json": _SCHEMA,
         "guided_regex": _FORM,
+        "input_prefix": "prompt takes the text before the gap, and suffix that behind it",
+        "input_suffix": "suffix takes the text behind the gap",
         "keep_alive": _IDLE,
+        "n_cmpl": "n asks for several answers",
+        "n_probs": "logprobs asks for log-probabilities, in chats with top_logprobs",
         "num_ctx": "the context is chosen when a model is loaded, in its load options or by"
         " minerva serve --n-ctx",
         "reasoning_budget_tokens": _THINKS,

@@ -63,6 +63,7 @@ SAMPLING_NEUTRAL: NeutralValues = MappingProxyType(
         "keep_alive": (),
         "min_keep": (0,),
         "n_cache_reuse": (0,),
+        "n_cmpl": (1,),
         "n_discard": (0,),
         "n_indent": (0,),
         "n_keep": (0,),
