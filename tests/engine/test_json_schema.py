@@ -216,7 +216,7 @@ def test_a_schema_that_writes_too_much_is_told_so() -> None:
 
 def test_names_that_write_too_much_are_refused_before_all_is_written() -> None:
     """It would be 29 million characters, and 16 s of a processor."""
-    long_names = {f"{number:03}" * 60: {} for number in range(500)}
+    long_names: dict[str, Any] = {f"{number:03}" * 60: {} for number in range(500)}
     with pytest.raises(InvalidRequest, match="more than 200,000 characters"):
         schema_to_grammar({"properties": long_names, "additionalProperties": True})
 
