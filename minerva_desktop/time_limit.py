@@ -35,8 +35,12 @@ class _Limit:
         self._watcher = threading.Thread(target=self._watch, args=(seconds,), daemon=True)
 
     def begin(self) -> None:
-        """The time runs from now on; it may be up before this returns."""
-        self._watcher.start()  # whole: what is raised half-way upsets `threading` itself
+        """The time runs from now on; it may be up before this returns. Raises `MemoryError` where
+        the system gives no thread to watch it."""
+        try:
+            self._watcher.start()  # whole: what is raised half-way upsets `threading` itself
+        except RuntimeError as error:
+            raise MemoryError(str(error)) from error
         self._is_begun = True
         self._begun.release()
 
@@ -105,6 +109,7 @@ def time_limit(
     longer than ``seconds``: of a processor, on Linux, so that what is quick is not ended where the
     machine is busy, as it is while a model answers; at most `BUSY` times as long.
     Also soon after ``is_wanted``, which is called on a thread of its own, says no.
+    Raises `MemoryError`, before the block, where there is none for that thread.
 
     Works for pure Python code, on any thread and every platform: the interpreter can be asked to
     raise in another thread between two of its instructions. It is asked again as long as the block

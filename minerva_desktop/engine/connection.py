@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.limits import Wait
 from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
 from minerva_desktop.engine.deadlines import Deadlines
+from minerva_desktop.engine.death_words import death_sentence
 from minerva_desktop.engine.heartbeat import Heartbeat
 from minerva_desktop.engine.memory_messages import LimitParking, Trim
 from minerva_desktop.engine.messages import (
@@ -40,12 +40,7 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
-from minerva_desktop.engine.process import (
-    BUS_ERROR,
-    ILLEGAL_INSTRUCTION,
-    ChildProcess,
-    describe_exit,
-)
+from minerva_desktop.engine.process import ChildProcess
 from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.engine.request_faults import unsendable
 from minerva_desktop.engine.spare import SpareChild
@@ -69,11 +64,6 @@ GRACE_SECONDS = 0.25  # the same for one whose time is over; its text so far may
 # A decode that lasts longer never ends: a driver that hangs, a deadlock. Generous, for a batch of
 # 512 tokens takes a large model minutes on a slow processor.
 MAX_STEP_SECONDS = 300.0
-# ggml ends the process when it gets no memory amid a step (ggml-cuda.cu, ``ggml_cuda_error``;
-# with Vulkan an exception that nobody catches).
-_GPU_IS_FULL = re.compile(
-    r"(?:CUDA|ROCm) error: (?:out of memory|.*allocation failed)|ErrorOutOfDeviceMemory"
-)
 
 _Wanted = TypeVar("_Wanted", bound=Answer)
 
@@ -114,6 +104,7 @@ class EngineConnection:
             ping=lambda: self._send(Ping()),
             is_waiting=self._is_waiting,
             on_silence=self._end_silent_child,
+            has_begun=child.has_spoken,
         )
         self._deadlines = Deadlines(self._loop, self._abort_overdue)
         self._max_step_seconds = max_step_seconds
@@ -371,26 +362,9 @@ class EngineConnection:
         words = self._child.last_words()
         if code == OTHER_VERSION and not self._fault:
             return app_replaced(words, self._model_name)
-        return EngineDied(self._death_sentence(code, words), detail=words)
-
-    def _death_sentence(self, code: int, words: str) -> str:
-        name = self._model_name
-        if self._fault:
-            return f"The engine that ran {name} {self._fault} and was ended"
-        sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
-        if code == -9:
-            sentence += "; it was killed from outside, perhaps because memory ran out"
-        elif code == BUS_ERROR and self._is_mapped:
-            # What it read was mapped, and no longer in the file.
-            sentence += (
-                "; its file was changed or cut while in use: put the whole file back, then load "
-                "the model again"
-            )
-        elif code == ILLEGAL_INSTRUCTION:
-            sentence += "; this llama.cpp is built for processors that can do more than this one"
-        elif _GPU_IS_FULL.search(words):
-            sentence += (
-                "; the memory of the GPU ran out: close what else uses it, or load the model with "
-                "fewer layers there or a smaller context"
-            )
-        return sentence
+        sentence = (
+            f"The engine that ran {self._model_name} {self._fault} and was ended"
+            if self._fault
+            else death_sentence(self._model_name, code, words, is_mapped=self._is_mapped)
+        )
+        return EngineDied(sentence, detail=words)

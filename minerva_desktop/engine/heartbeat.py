@@ -28,13 +28,15 @@ class Heartbeat:
         ping: Callable[[], None],
         is_waiting: Callable[[], bool],
         on_silence: Callable[[], None],
+        has_begun: bool = False,
     ) -> None:
+        """``has_begun``: it has said something before, so its libraries are there."""
         self._loop = loop
         self._ping = ping
         self._is_waiting = is_waiting
         self._on_silence = on_silence
         self._missed = 0
-        self._limit = MAX_MISSED_AT_START
+        self._limit = MAX_MISSED if has_begun else MAX_MISSED_AT_START
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:

@@ -48,11 +48,12 @@ def _unheard(_event: Event) -> None:
 
 class ChildProcess(asyncio.SubprocessProtocol):
     """A running child. `start` it, then say who listens: a child says nothing before it is asked
-    for something."""
+    for something. ``has_spoken``: whether it ever said anything."""
 
     def __init__(self) -> None:
         """Called by asyncio; use `start`."""
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.has_spoken = False
         self._frames = EventFrames()
         self._on_event: Callable[[Event], None] = _unheard
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
@@ -147,6 +148,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if fd == _STDERR:
             self._keep_lines(data)
             return
+        self.has_spoken = True
         try:
             for event in self._frames.feed(data):
                 self._on_event(event)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from minerva_desktop.engine.messages import Ping
 from minerva_desktop.engine.process import ChildProcess, child_command
 
 _log = logging.getLogger(__name__)
@@ -40,13 +41,19 @@ class SpareChild:
         return await ChildProcess.start(self._command)
 
     async def prepare(self) -> None:
-        """Start one, if none waits; without it a load only takes a little longer."""
+        """Start one, if none waits; without it a load only takes a little longer.
+
+        It is asked for a sign of life: one that stands still later on, when it is to load a model,
+        is then not taken for one that is still starting.
+        """
         async with self._starting:
             if self._child is None:
                 try:
                     self._child = await ChildProcess.start(self._command)
                 except OSError as error:
                     _log.warning("No spare engine process could be started: %s", error)
+                else:
+                    self._child.send(Ping())
 
     async def put_back(self, child: ChildProcess) -> None:
         """Let ``child``, which has no model, wait again; it is ended if another one waits."""

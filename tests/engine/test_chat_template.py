@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from minerva_desktop.engine.core.chat_template import ChatTemplate, check_templa
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.frames import encode_frame
 from minerva_desktop.engine.messages import ErrorInfo, RequestFailed
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 
 TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]
 
@@ -266,6 +267,23 @@ def test_a_small_template_cannot_build_a_huge_value(
     with pytest.raises(MinervaError):
         _render(source)
     assert time.thread_time() - started < 10.0, "refused, not built"
+
+
+def test_a_template_is_not_blamed_where_its_time_cannot_be_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was called broken when the system had no memory for another thread."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    template = ChatTemplate("{{ messages | length }}", bos="", eos="")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(OutOfMemory, match=r"^Not enough memory to write the prompt") as caught:
+            template.render([])
+    assert caught.value.detail == "can't start new thread"
+    assert template.render([]) == "0"
 
 
 def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
-from minerva_desktop.errors import EngineDied, ModelLoadError
+from minerva_desktop.errors import EngineDied, ModelLoadError, OutOfMemory
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows locks mapped files")
 
@@ -125,3 +125,69 @@ async def test_a_gpu_that_is_full_is_named_as_the_reason(small_path: Path, words
     engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
     with pytest.raises(EngineDied, match=r"SIGABRT\); the memory of the GPU ran out: close what"):
         await engine.load(options=LoadOptions(n_ctx=512))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ggml_aligned_malloc: insufficient memory (attempted to allocate  41.96 MB)",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+    ],
+)
+async def test_memory_that_ran_out_is_named_as_the_reason(small_path: Path, words: str) -> None:
+    """As ggml and C++ end a process that gets none; measured with a limit of its address space."""
+    last = f"import sys; print({words!r}, file=sys.stderr); os.abort()"
+    child = BEFORE_THE_CONTEXT.format(before=last)
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
+    with pytest.raises(
+        EngineDied, match=r"SIGABRT\); it got no more memory from the system: close"
+    ):
+        await engine.load(options=LoadOptions(n_ctx=512))
+
+
+async def test_memory_that_was_short_before_is_not_taken_for_the_reason(small_path: Path) -> None:
+    early = "ggml_aligned_malloc: insufficient memory (attempted to allocate  41.96 MB)"
+    last = f"import sys; print({early!r}, *'12345', sep='\\n', file=sys.stderr); os.abort()"
+    child = BEFORE_THE_CONTEXT.format(before=last)
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
+    with pytest.raises(EngineDied, match=r"SIGABRT\)$"):
+        await engine.load(options=LoadOptions(n_ctx=512))
+
+
+# Nothing that starts later gets a thread, as where the system has no memory for its stack.
+NO_THREADS = """
+import threading
+    def refuse(thread): raise RuntimeError("can't start new thread")
+    threading.Thread.start = refuse"""
+
+
+@pytest.mark.parametrize("before", [NO_THREADS.strip(), "raise MemoryError"])
+async def test_a_load_for_which_python_has_no_memory_is_refused(
+    small_path: Path, before: str
+) -> None:
+    """The child died of it, with a traceback for its last words."""
+    child = BEFORE_THE_CONTEXT.format(before=before)
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
+    with pytest.raises(OutOfMemory) as caught:
+        await engine.load(options=LoadOptions(n_ctx=512))
+    assert caught.value.message == f"Not enough memory to load {small_path.name}"
+    assert "Traceback" not in caught.value.detail
+
+
+# What is there when llama.cpp's libraries are, and room for all but the model's file.
+LITTLE_ROOM = """
+import psutil, resource, runpy
+from minerva_desktop.engine.core import loop
+room = psutil.Process().memory_info().vms + 90_000_000
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+runpy.run_module("minerva_desktop.engine.child", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is none")
+async def test_a_file_that_cannot_be_mapped_is_too_large(model_path: Path) -> None:
+    engine = LlamaEngine(model_path, command=[sys.executable, "-c", LITTLE_ROOM])
+    with pytest.raises(OutOfMemory) as caught:
+        await engine.load(options=LoadOptions(n_ctx=512))
+    assert caught.value.message == f"Not enough memory to load {model_path.name}"
+    assert "mmap failed" in caught.value.detail

@@ -20,6 +20,7 @@ from minerva_desktop.engine import connection, heartbeat
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.queue_limit import QueueLimit
+from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import EngineDied, GenerationTimeout, QueueFull
 
 GREEDY = SamplingParameters(temperature=0.0)
@@ -85,6 +86,28 @@ async def test_a_child_that_stands_still_while_loading(model_path: Path) -> None
     with pytest.raises(EngineDied, match="did not answer any more and was ended"):
         await engine.load(1024, on_progress=lambda _: _stop(engine))
     assert not engine.is_loaded()
+
+
+@pytest.mark.timeout(60)
+async def test_one_that_stood_still_before_it_got_a_model_is_not_taken_for_one_that_starts(
+    small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load stood at 0 % for two minutes: as long as Python and its libraries may take."""
+    monkeypatch.setattr(heartbeat, "MAX_MISSED_AT_START", 100_000)
+    spare = SpareChild()
+    await spare.prepare()
+    child = await spare.take()
+    is_up = asyncio.Event()
+    child.listen(lambda _sign: is_up.set())
+    await is_up.wait()
+    await spare.put_back(child)
+    os.kill(child.pid, signal.SIGSTOP)
+    engine = LlamaEngine(small_path, spare=spare)
+    with pytest.raises(EngineDied, match="did not answer any more and was ended"):
+        await engine.load(512)
+    await engine.load(512)
+    assert await engine.generate("Hi", 1).text()
+    await engine.unload()
 
 
 @pytest.mark.parametrize(("prompt", "in_prefill"), [(LONG, True), ("Count: 1 2 3", False)])

@@ -29,7 +29,7 @@ from minerva_desktop.engine.core.template_messages import (
     with_system_text,
     without_system,
 )
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 
 # Nine letters and digits, which is what Mistral's templates want.
 _PROBE_CALL = ToolCall(id="probe0000", name="probe_called", arguments='{"probe_key": "value"}')
@@ -198,11 +198,14 @@ class ChatRenderer:
         return self._known
 
     def _probed(self, turns: Sequence[ChatTurn], style: MessageStyle) -> str:
-        """What comes of ``turns`` and a tool; "" where the template does not take them."""
+        """What comes of ``turns`` and a tool; "" where the template does not take them. Raises
+        `OutOfMemory`."""
         try:
             return self._tool_template.render(
                 template_messages(turns, style), variables=_told([_PROBE_TOOL], self._tools)
             )
+        except OutOfMemory:
+            raise  # which tells nothing about the template
         except MinervaError:
             return ""
 

@@ -22,7 +22,7 @@ from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.core.template_sandbox import sandbox, strftime_now
 from minerva_desktop.engine.load_options import CHATML_TEMPLATE
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 from minerva_desktop.time_limit import time_limit
 
 RENDER_SECONDS = 2.0
@@ -68,7 +68,7 @@ class ChatTemplate:
         ``messages`` are those of `template_messages`; ``variables`` are what the template sees
         beside them, none of `RESERVED_VARIABLES` but ``tools``. Raises `InvalidRequest` when the
         template refuses these messages (roles that must alternate, say), `InferenceError` when the
-        template itself is broken or runs away.
+        template itself is broken or runs away, `OutOfMemory`.
         """
         # Llama 3's templates ask for the day by the first name, and tell one of 2024 where it is
         # absent; Firefunction's needs the other. No time of day: it would make each prompt anew.
@@ -90,6 +90,11 @@ class ChatTemplate:
         except TemplateTimeout as error:
             raise InferenceError(
                 f"The model's chat template ran longer than {RENDER_SECONDS:.0f} s and was ended"
+            ) from error
+        except MemoryError as error:  # also: none for the thread that watches the time
+            raise OutOfMemory(
+                "Not enough memory to write the prompt with the model's chat template",
+                detail=str(error),
             ) from error
         except (jinja2.TemplateSyntaxError, SecurityError) as error:
             raise self._broken(error) from error

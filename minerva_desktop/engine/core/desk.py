@@ -59,7 +59,7 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError
+from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 
 LONG_CHARACTERS = 200_000  # of a request: about 0.1 s
 # Of a question, in each class of length but the last: what is typed, then what chats and files
@@ -121,11 +121,16 @@ class Desk:
         )
 
     def start(self, make_builder: Callable[[], PromptBuilder]) -> None:
-        """Begin work, once a model is there; each thread gets a builder of its own."""
+        """Begin work, once a model is there; each thread gets a builder of its own. Raises
+        `MemoryError` where the system has none for a thread."""
         for waiting in (self._light, self._costly, self._long, *self._questions):
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._serve, args=(waiting, make_builder()), daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise MemoryError(str(error)) from error
 
     # -- reader thread ---------------------------------------------------------------------
 
@@ -239,6 +244,8 @@ def _foreseen(error: Exception) -> MinervaError:
     """``error``, or what there is to say about one that nobody thought of."""
     if isinstance(error, MinervaError):
         return error
+    if isinstance(error, MemoryError):
+        return OutOfMemory("Not enough memory to prepare the request", detail=str(error))
     return InferenceError(
         "The request could not be prepared", detail="".join(traceback.format_exception(error))
     )

@@ -18,7 +18,10 @@ _KEPT_LINES = 20
 _ALLOCATION_FAILED = -2  # of llama_decode
 # What ggml says for all of its backends: whose buffer, and its size in bytes.
 _REFUSED_BUFFER = re.compile(r"failed to allocate (\S+) buffer of size (\d+)")
-_MEMORY_WORDS = ("out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed")
+_MEMORY_WORDS = (
+    "out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed",
+    "cannot allocate memory",  # the system, of a file that is to be mapped
+)  # fmt: skip
 
 
 class LlamaLog:

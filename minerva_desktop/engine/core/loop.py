@@ -50,7 +50,7 @@ from minerva_desktop.engine.messages import (
     SequenceOutput,
     StepOutputs,
 )
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError, OutOfMemory
 
 PROGRESS_SECONDS = 0.05  # between two LoadProgress events
 # At the end, for saving chats. The parent waits for a little longer before it kills.
@@ -198,15 +198,22 @@ class EngineLoop:
         except MinervaError as error:
             self._send(LoadFailed(ErrorInfo.of(error)))
             return
+        except MemoryError as error:
+            self._send(LoadFailed(ErrorInfo.of(_too_large(request, error))))
+            return
         self._log.stop_keeping()
         # What a load leaves stays as long as the process: 34,000 objects, through which each full
         # collection would go in the middle of an answer (10 ms).
         gc.freeze()
+        try:
+            self._desk.start(core.prompt_builder)
+        except MemoryError as error:
+            self._send(LoadFailed(ErrorInfo.of(_too_large(request, error))))
+            return
         self._core = core
         options = request.options
         if options.n_threads is None and options.n_threads_batch is None:
             self._balance = ThreadBalance(core.info.n_threads, core.use_threads)
-        self._desk.start(core.prompt_builder)
         self._send(Loaded(core.info))
 
     def _dry_run(self, request: DryRun) -> DryRunDone:
@@ -234,6 +241,12 @@ class EngineLoop:
             else:
                 failed = SequenceOutput(request_id=request_id, error=info)
                 self._send(StepOutputs((failed,)))
+
+
+def _too_large(request: Load, error: MemoryError) -> OutOfMemory:
+    """Python had no memory beside what llama.cpp took."""
+    name = Path(os.fsdecode(request.path)).name
+    return OutOfMemory(f"Not enough memory to load {name}", detail=str(error))
 
 
 def _trim(core: EngineCore | EmbeddingCore) -> int:

@@ -1,0 +1,49 @@
+"""How an engine child ended, in one sentence for whoever waits for it. Pure text; any thread."""
+
+from __future__ import annotations
+
+import re
+
+from minerva_desktop.engine.process import BUS_ERROR, ILLEGAL_INSTRUCTION, describe_exit
+
+KILLED = -9
+# ggml ends the process when it gets no memory amid a step (ggml-cuda.cu, ``ggml_cuda_error``;
+# with Vulkan an exception that nobody catches).
+_GPU_IS_FULL = re.compile(
+    r"(?:CUDA|ROCm) error: (?:out of memory|.*allocation failed)|ErrorOutOfDeviceMemory"
+)
+# The same of the system's memory: ggml's allocator, of C++, and of Python.
+_MEMORY_IS_FULL = re.compile(
+    r"ggml_aligned_malloc: insufficient memory|std::bad_alloc|^MemoryError\b"
+    r"|can't start new thread",
+    re.MULTILINE,
+)
+_LAST_LINES = 5  # what was refused earlier was done without
+
+
+def death_sentence(name: str, code: int, words: str, *, is_mapped: bool) -> str:
+    """What happened to the engine of model ``name``, and what helps, where that is known. ``code``
+    is that of `ChildProcess.wait`, ``words`` the end of its stderr; ``is_mapped``: its model's
+    file was mapped into its memory."""
+    sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
+    if code == KILLED:
+        sentence += "; it was killed from outside, perhaps because memory ran out"
+    elif code == BUS_ERROR and is_mapped:
+        # What it read was mapped, and no longer in the file.
+        sentence += (
+            "; its file was changed or cut while in use: put the whole file back, then load "
+            "the model again"
+        )
+    elif code == ILLEGAL_INSTRUCTION:
+        sentence += "; this llama.cpp is built for processors that can do more than this one"
+    elif _GPU_IS_FULL.search(words):
+        sentence += (
+            "; the memory of the GPU ran out: close what else uses it, or load the model with "
+            "fewer layers there or a smaller context"
+        )
+    elif _MEMORY_IS_FULL.search("\n".join(words.splitlines()[-_LAST_LINES:])):
+        sentence += (
+            "; it got no more memory from the system: close other programs, or load the model "
+            "with a smaller context"
+        )
+    return sentence
