@@ -104,3 +104,16 @@ def test_stop_strings_do_not_count_in_calls() -> None:
     shown = [detokenizer.push(b"x<"), detokenizer.push(b"a!", 2), detokenizer.push(b"b!", 1)]
     assert shown == ["x", "<a!", "b!"]
     assert [detokenizer.push(b"b!c"), detokenizer.stop_string] == ["b", "!"]
+
+
+def test_half_a_character_is_withheld_with_the_stop_string_that_it_may_begin() -> None:
+    piece = "é".encode()
+    detokenizer = IncrementalDetokenizer(("éN",))
+    assert [detokenizer.push(b"a" + piece[:1]), detokenizer.n_withheld] == ["a", 1]
+    assert [detokenizer.push(piece[1:]), detokenizer.n_withheld] == ["", 2]
+    assert [detokenizer.push(b"N"), detokenizer.n_withheld] == ["", 3]
+
+
+def test_no_half_of_a_character_is_withheld_for_what_only_opens_the_text() -> None:
+    detokenizer = IncrementalDetokenizer(opening="<think>")
+    assert [detokenizer.push(b"\xc3"), detokenizer.n_withheld] == ["<think>", 0]

@@ -15,7 +15,8 @@ class IncrementalDetokenizer:
     """Text of one generation. After `stopped`, all further input is dropped.
 
     ``stop_string`` is the stop string that was found, the first in the text. ``n_withheld``: bytes
-    at the end of what was pushed that are not shown, for they begin a stop string or are one.
+    at the end of what was pushed that are not shown, for they begin a stop string, or may with
+    what follows, or are one.
     """
 
     def __init__(self, stop: Sequence[str] = (), opening: str = "", begun: bytes = b"") -> None:
@@ -80,7 +81,8 @@ class IncrementalDetokenizer:
         return text[:cut]
 
     def _note_withheld(self, text: str) -> None:
-        self.n_withheld = len(text.encode()) + len(self._begun) if text else 0
+        # What begins a character may begin a stop string with it.
+        self.n_withheld = len(text.encode()) + len(self._begun) if self._stop else 0
 
 
 def begun_character(text: bytes) -> bytes:
