@@ -248,3 +248,37 @@ def test_schemas_that_double_at_each_reference_are_refused_in_a_moment() -> None
     schema = {"$ref": "#/$defs/d0", "$defs": {**doubled, "d13": STRING}}
     with pytest.raises(InvalidRequest, match="more than 2,000 schemas hold together"):
         schema_to_grammar(schema)
+
+
+@pytest.mark.parametrize("null", [{"type": ["object", "null"]}, {"nullable": True}], ids=str)
+def test_null_is_of_one_of_the_schemas_alone(null: dict[str, Any]) -> None:
+    one, other = ({"properties": {"k": {"const": key}}, "type": "object"} for key in "ab")
+    grammar = schema_to_grammar({"oneOf": [{**one, **null}, other]})
+    assert allows(grammar, "null")
+    with pytest.raises(InvalidRequest, match="overlap"):
+        schema_to_grammar({"oneOf": [{**one, **null}, {**other, **null}]})
+
+
+def test_null_beside_a_reference_is_of_one_schema_alone() -> None:
+    nullable = {"$ref": "#/$defs/a", "nullable": True}
+    with pytest.raises(InvalidRequest, match="overlap"):
+        schema_to_grammar({"oneOf": [nullable, NULL], "$defs": {"a": STRING}})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_large_schemas_to_which_many_references_lead_are_refused(strict: bool) -> None:
+    many = {"enum": [f"v{number}" for number in range(100_000)]}
+    schema = {"$defs": {"a": many}, "allOf": [{"$ref": "#/$defs/a"}] * 400}
+    with pytest.raises(InvalidRequest, match="at most 500 values"):
+        schema_to_grammar(schema, strict=strict)
+    wide = [{"properties": {"a": {"const": text * 100_000}}} for text in "xy"]
+    schema = {"$defs": {"a": wide[0], "b": wide[1]}, "allOf": []}
+    schema["allOf"] = [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}] * 200
+    with pytest.raises(InvalidRequest, match="4,000,000 characters"):
+        schema_to_grammar(schema, strict=strict)
+
+
+def test_a_common_multiple_that_is_beyond_all_numbers_is_refused() -> None:
+    parts = [{"multipleOf": 10**300 + number} for number in range(40)]
+    with pytest.raises(InvalidRequest, match="multipleOf"):
+        schema_to_grammar({"type": "integer", "allOf": parts})

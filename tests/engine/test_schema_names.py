@@ -54,6 +54,34 @@ NAMES: list[tuple[Any, list[str], list[str]]] = [
 ]
 
 
+LISTED = {"enum": ["a", "bb"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"propertyNames": LISTED, "patternProperties": {"^c": {}}, "additionalProperties": False},
+        {"propertyNames": {**LISTED, "const": "c"}},
+        {"propertyNames": {**LISTED, "type": "integer"}},
+        {"propertyNames": {"$ref": "#/$defs/x", "maxLength": 1}, "$defs": {"x": LISTED}},
+        {
+            "propertyNames": {"$ref": "#/$defs/y"},
+            "$defs": {"x": LISTED, "y": {"$ref": "#/$defs/x", "maxLength": 1}},
+        },
+    ],
+    ids=str,
+)
+def test_nothing_beside_a_list_of_names_is_ignored(schema: Any) -> None:
+    with pytest.raises(InvalidRequest, match="#/propertyNames"):
+        schema_to_grammar(schema)
+
+
+def test_no_name_is_null() -> None:
+    grammar = schema_to_grammar({"propertyNames": {"minLength": 1, "nullable": True}})
+    assert allows(grammar, '{"a":1}')
+    assert not allows(grammar, "{null:1}")
+
+
 @pytest.mark.parametrize(("schema", "good", "bad"), NAMES, ids=str)
 def test_names_and_their_number_are_kept_to(schema: Any, good: list[str], bad: list[str]) -> None:
     grammar = check_grammar(schema_to_grammar(schema))

@@ -28,7 +28,13 @@ from minerva_desktop.engine.core.json_schema_maps import (
     name_pattern,
     with_names,
 )
-from minerva_desktop.engine.core.json_schema_merge import CHOICES, merged, says_no_more, spread
+from minerva_desktop.engine.core.json_schema_merge import (
+    CHOICES,
+    merged,
+    says_no_more,
+    size,
+    spread,
+)
 from minerva_desktop.engine.core.json_schema_notation import JSON, Notation
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
 from minerva_desktop.engine.core.json_schema_objects import additional, members
@@ -54,6 +60,7 @@ from minerva_desktop.errors import InvalidRequest
 
 MAX_SCHEMAS = 2_000
 _LONG = frozenset({"format", "minLength", "maxLength"})
+MAX_JOINED = 4_000_000  # characters of schemas that hold together, each time that they do
 MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
 
 
@@ -117,6 +124,7 @@ class SchemaRules:
         around = Around(self.visit, self._reference, self._followed, self._types, self._left_out)
         self._choices = ChoiceRules(around, self._ways)
         self._n_counted = self._schemas = self._depth = self._parts = self._written = 0
+        self._joined_size = 0  # characters
 
     @property
     def is_plain(self) -> bool:
@@ -214,8 +222,11 @@ class SchemaRules:
     def _part(self, schema: Schema, where: str, allowed: set[str]) -> Schema:
         """`_only` for one of the schemas that hold together, which may be met over and over."""
         self._parts += 1
+        self._joined_size += size(schema)
         if self._parts > MAX_SCHEMAS:
             raise refused(where, f"more than {MAX_SCHEMAS:,} schemas hold together with others")
+        if self._joined_size > MAX_JOINED:  # large ones to which many references lead
+            raise refused(where, f"what holds together has over {MAX_JOINED:,} characters in all")
         return self._only(schema, where, allowed)
 
     def _nullable(self, schema: Schema, where: str) -> str:
@@ -349,7 +360,7 @@ class SchemaRules:
         self.left_out[where] = None
 
     def _object(self, schema: Schema, where: str) -> str:
-        schema = with_names(schema, where, partial(self._followed, where=where))
+        schema = with_names(schema, where, partial(followed, self._root, where=where, alone=True))
         pattern = name_pattern(schema, where, is_written=bool(self._objects.opening))
         properties, required = members(schema, where)
         keyword, others = additional(schema)

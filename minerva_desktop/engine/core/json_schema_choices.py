@@ -59,7 +59,8 @@ class ChoiceRules:
         if keyword == "anyOf" or len(live) == 1:
             return self._any(schemas, where)
         found = [self._around.follow(each, where) for each in live]
-        if tag := tag_of(schema, found, lambda each: self._around.follow(each, where)):
+        tag = tag_of(schema, found, lambda each: self._around.follow(each, where))
+        if tag and are_apart([_beside_objects(*each) for each in zip(live, found, strict=True)]):
             return self._any(schemas, where, tag)
         try:
             if not are_apart([self._kinds(each, where) for each in live]):
@@ -94,9 +95,10 @@ class ChoiceRules:
 
     def _kinds(self, schema: object, where: str) -> frozenset[str]:
         """Names of its types, or with each a value of it, where there are no others."""
+        is_null = _is_nullable(schema)
         schema = self._around.follow(schema, where)
         if isinstance(schema, dict) and not schema.keys() & {"anyOf", "oneOf"}:
-            null = frozenset({"null"} if schema.get("nullable") is True else ())
+            null = frozenset({"null"} if is_null or _is_nullable(schema) else ())
             if schema.keys() & {"const", "enum"}:
                 if values := constant_kinds(schema):
                     return values | null
@@ -104,3 +106,17 @@ class ChoiceRules:
                 types = self._around.types(schema, where)
                 return null | {"number" if name == "integer" else name for name in types}
         raise Inexpressible(where, "“oneOf” needs schemas of different types, or constants")
+
+
+def _is_nullable(schema: object) -> bool:
+    return isinstance(schema, dict) and schema.get("nullable") is True
+
+
+def _beside_objects(schema: object, found: object) -> set[str]:
+    """The types that ``schema``, which leads to ``found``, has beside objects: of these no property
+    tells anything."""
+    types = found.get("type", []) if isinstance(found, dict) else []
+    names = {name for name in types if isinstance(name, str)} if isinstance(types, list) else set()
+    if _is_nullable(schema) or _is_nullable(found):
+        names.add("null")
+    return {"number" if name == "integer" else name for name in names - {"object"}}

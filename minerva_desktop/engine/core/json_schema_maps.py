@@ -16,6 +16,7 @@ from minerva_desktop.engine.core.json_schema_values import (
     Inexpressible,
     Schema,
     counts,
+    keywords,
     pointer,
     properties_of,
     refused,
@@ -38,13 +39,14 @@ class NamePattern(msgspec.Struct, frozen=True):
 
 def with_names(schema: Schema, where: str, follow: Callable[[object], object]) -> Schema:
     """``schema`` with the names of which a list is given as its properties. ``follow`` gives what a
-    schema refers to."""
+    schema refers to that says nothing else."""
     names = follow(schema.get(_NAMES))
     if not isinstance(names, dict) or not names.keys() & {"const", "enum"}:
         return schema
     values = [names["const"]] if "const" in names else names["enum"]
-    beside = names.keys() & {"allOf", "anyOf", "oneOf", "not", "pattern", "minLength", "maxLength"}
-    if beside or not isinstance(values, list):
+    types = names.get("type", "string")
+    is_alone = keywords(names) - {"type"} in ({"const"}, {"enum"}) and not schema.get(_PATTERNS)
+    if not is_alone or types not in ("string", ["string"]) or not isinstance(values, list):
         raise Inexpressible(pointer(where, _NAMES), "a list of names has to stand alone")
     declared = properties_of(schema, where)
     others = schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
@@ -98,7 +100,8 @@ def _text(names: object, where: str) -> Schema:
         return {"allOf": [{"type": "string"}, names]}
     if names.get("type", "string") != "string":
         raise refused(where, "all names are strings")
-    return {**names, "type": "string"}
+    rest = {key: value for key, value in names.items() if key != "nullable"}  # no name is null
+    return {**rest, "type": "string"}
 
 
 def free_counts(schema: Schema, where: str) -> tuple[int, int | None]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from minerva_desktop.engine.core.json_schema_references import resolved
 from minerva_desktop.engine.core.json_schema_values import (
+    MAX_CHOICES,
     MAX_DEPTH,
     TYPE_KEYWORDS,
     Inexpressible,
@@ -46,6 +47,7 @@ _PATTERNS = ("patternProperties",)  # of which an `additionalProperties` elsewhe
 _VALUES = ("const", "enum")
 _ARRAY = ("items", "prefixItems", "additionalItems")
 _KNOWN = {"type", *_VALUES, *CHOICES}.union(*TYPE_KEYWORDS.values())
+MAX_MULTIPLE = 10**18  # far beyond what is counted; unbounded, it could not even be written
 _NOTHING = "nothing satisfies all that is said here"
 
 Only = Callable[[Schema, str, set[str]], Schema]
@@ -175,8 +177,9 @@ def _both(whole: Schema, key: str, value: Any, where: str) -> object:
             raise refused(at, "there should be a number")
         if key in _BOUNDS:
             return _BOUNDS[key](known, value)
-        if is_type(known, "integer") and is_type(value, "integer") and known > 0:
-            return math.lcm(int(known), int(value))
+        whole_numbers = is_type(known, "integer") and is_type(value, "integer") and known > 0
+        if whole_numbers and (multiple := math.lcm(int(known), int(value))) <= MAX_MULTIPLE:
+            return multiple
     raise Inexpressible(at, f"there is another “{key}”, with which it cannot be combined")
 
 
@@ -231,8 +234,9 @@ def _add_values(whole: Schema, part: Schema, where: str) -> None:
         if key not in part:
             continue
         values = part[key] if key == "enum" else [part[key]]
-        if not isinstance(values, list):
-            raise refused(pointer(where, key), "there should be a list of values")
+        if not isinstance(values, list) or len(values) > MAX_CHOICES:
+            at = pointer(where, key)
+            raise refused(at, f"there should be a list of at most {MAX_CHOICES} values")
         if "enum" in whole:
             texts = {_text(value) for value in values}
             values = [value for value in whole["enum"] if _text(value) in texts]
@@ -281,8 +285,20 @@ def _of_its_types(whole: Schema) -> Schema:
     return {key: value for key, value in whole.items() if key not in others}
 
 
+def size(schema: Schema) -> int:
+    """How many characters there are to what ``schema`` says."""
+    return len(_text({key: schema[key] for key in keywords(schema)}))
+
+
 def _same(one: object, other: object) -> bool:
-    return one is other or _text(one) == _text(other)
+    if one is other:
+        return True
+    try:
+        if one != other:  # which a small one tells of a large one at once
+            return False
+    except RecursionError as error:
+        raise refused("#", "the schemas are nested too deep") from error
+    return _text(one) == _text(other)
 
 
 def _text(value: object) -> str:

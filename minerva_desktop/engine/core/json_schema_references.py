@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from minerva_desktop.engine.core.json_schema_values import refused
+from minerva_desktop.engine.core.json_schema_values import keywords, refused
 
 MAX_FOLLOWED = 32  # references that lead to references
 
@@ -50,9 +50,12 @@ def _is_elsewhere(root: object, where: str) -> bool:
     return False
 
 
-def followed(root: object, schema: object, where: str) -> object:
-    """``schema``, or what its reference leads to. Raises as `resolved`."""
+def followed(root: object, schema: object, where: str, *, alone: bool = False) -> object:
+    """``schema``, or what its reference leads to; ``alone``: only one that has nothing beside it.
+    Raises as `resolved`."""
     for _ in range(MAX_FOLLOWED):
-        if isinstance(schema, dict) and "$ref" in schema:
+        if not isinstance(schema, dict) or (alone and keywords(schema) != {"$ref"}):
+            break
+        if "$ref" in schema:
             schema = resolved(root, schema["$ref"], where)
     return schema
