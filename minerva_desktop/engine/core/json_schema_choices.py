@@ -48,6 +48,9 @@ class ChoiceRules:
     def __init__(self, around: Around, ways: Ways) -> None:
         self._around = around
         self._ways = ways
+        # By the identity of a schema of constants, which is kept with them: many references may
+        # lead to a large one.
+        self._constants: dict[int, tuple[Schema, frozenset[str]]] = {}
 
     def expressions(self, schema: Schema, keyword: str, where: str) -> list[str]:
         """Those of the schemas of a choice, which stand at ``where``; what is False is none. Those
@@ -100,12 +103,17 @@ class ChoiceRules:
         if isinstance(schema, dict) and not schema.keys() & {"anyOf", "oneOf"}:
             null = frozenset({"null"} if is_null or _is_nullable(schema) else ())
             if schema.keys() & {"const", "enum"}:
-                if values := constant_kinds(schema):
+                if values := self._constant_kinds(schema):
                     return values | null
             elif "type" in schema:
                 types = self._around.types(schema, where)
                 return null | {"number" if name == "integer" else name for name in types}
         raise Inexpressible(where, "“oneOf” needs schemas of different types, or constants")
+
+    def _constant_kinds(self, schema: Schema) -> frozenset[str]:
+        if id(schema) not in self._constants:
+            self._constants[id(schema)] = (schema, constant_kinds(schema))
+        return self._constants[id(schema)][1]
 
 
 def _is_nullable(schema: object) -> bool:
