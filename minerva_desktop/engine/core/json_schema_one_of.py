@@ -79,4 +79,4 @@ def _constants(properties: object, key: str, follow: Callable[[object], object])
     values = [found["const"]] if "const" in found else found["enum"]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         return set()
-    return {json.dumps(value) for value in values}
+    return set(values)
