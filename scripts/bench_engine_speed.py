@@ -35,6 +35,9 @@ from minerva_desktop.engine.load_options import LoadOptions
 N_DECODE = 128  # tokens, as llama-bench's own default
 PREFILLS = (512, 4096)  # tokens
 N_SETTLE = 192  # tokens; beside a neighbour the engine needs a second or two to notice it
+# With fixed threads there is nothing to settle, and where the system gives its slices of time in
+# turn each token may take 3 s: a thousand times a token one waits for the other's turn.
+N_HELD_UP = 16  # tokens
 DECODE, SEEDED = "decode", "decode with a seed"
 BESIDE_CHAT = f"decode beside {max(PREFILLS):,} tokens of another chat"
 PLAIN = SamplingParameters(ignore_eos=True)
@@ -102,9 +105,15 @@ async def _decode_freshly(
     return speed
 
 
-async def _decode(engine: LlamaEngine, sampling: SamplingParameters, skipped: int = 0) -> float:
+async def _decode(
+    engine: LlamaEngine,
+    sampling: SamplingParameters,
+    *,
+    skipped: int = 0,
+    n_timed: int = N_DECODE,
+) -> float:
     """Tokens per second from the first that is not ``skipped`` to the last, as they arrive."""
-    wanted = skipped + N_DECODE + 1
+    wanted = skipped + n_timed + 1
     stream = engine.generate(core.STORY, wanted, sampling=sampling, cache_prompt=False)
     first = last = 0.0
     n_first = n_tokens = 0
@@ -147,8 +156,8 @@ async def _measure_beside_neighbour(
     samples: tuple[list[float], list[float]] = ([], [])
     with _busy_neighbour():
         for _ in range(bench.runs):
-            for engine, speeds in zip((fixed, chosen), samples, strict=True):
-                speeds.append(await _decode(engine, PLAIN, N_SETTLE))
+            samples[0].append(await _decode(fixed, PLAIN, n_timed=N_HELD_UP))
+            samples[1].append(await _decode(chosen, PLAIN, skipped=N_SETTLE))
     await fixed.unload()
     await chosen.unload()
     return tuple(samples[0]), tuple(samples[1])
