@@ -2,6 +2,10 @@
 
 Pure Python: no ctypes, no clock, no I/O. For `Scheduler`.
 
+DESIGN 5 has prompts read oldest first. Here the shortest is first, with the oldest before it every
+second time that it was left out: a question of 20 tokens need not wait for the 4,000 before it, and
+these go on all the same (`BatchFiller._prompt_chunks`).
+
 On a CPU what a prompt is cut into depends on nothing but the prompt, unless its answer is a random
 one, and each chunk is computed by itself: llama.cpp's attention rounds 64 rows and more otherwise
 than fewer, so that an answer would depend on whose prompts happened to be in the same batch. (16
