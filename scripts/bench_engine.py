@@ -82,10 +82,10 @@ def _inside_figures(bench: Bench) -> list[Figure]:
         # A process for each sample: a step looks at the cells of earlier answers too.
         samples = [_run_inside(bench, "steps", n_streams) for _ in range(bench.runs)]
         name = "1 stream" if n_streams == 1 else f"{n_streams} streams"
-        rest = _column(samples, "step", "decode")
         figures += [
             Figure(f"decode step, {name}", "ms", _column(samples, "step")),
-            Figure("  all but llama_decode", "ms", rest, Target(target)),
+            Figure("  all but llama_decode", "ms", _column(samples, "rest"), Target(target)),
+            Figure("  of which our Python", "ms", _column(samples, "python"), Target(target)),
             Figure("  of which llama.cpp's sampler", "ms", _column(samples, "sampler")),
         ]
     return figures + _cancel_figures(_run_inside(bench, "cancel", bench.runs))
@@ -108,13 +108,9 @@ def _run_inside(bench: Bench, part: str, count: int) -> dict[str, list[float]]:
     return samples
 
 
-def _column(
-    samples: Sequence[Mapping[str, Sequence[float]]], whole: str, part: str | None = None
-) -> tuple[float, ...]:
-    """One number of each sample, less another."""
-    return tuple(
-        sample[whole][0] - (sample[part][0] if part is not None else 0.0) for sample in samples
-    )
+def _column(samples: Sequence[Mapping[str, Sequence[float]]], name: str) -> tuple[float, ...]:
+    """One number of each sample."""
+    return tuple(sample[name][0] for sample in samples)
 
 
 # -- memory ------------------------------------------------------------------------------------

@@ -137,29 +137,29 @@ class Bench:
         self._ids = iter(range(1, 1_000_000))
 
     def steps(self, n_streams: int) -> dict[str, float]:
-        """A decode step of so many streams: in all, in ``llama_decode``, in llama.cpp's
-        sampler."""
-        times: list[float] = []
-        n_seen = itertools.count(1)
+        """A decode step of so many streams: in all, but for ``llama_decode``, and of that
+        llama.cpp's sampler and our Python. Each is the median of all steps: what other processes
+        take of a few of them is no part of it."""
+        marks: list[tuple[float, ...]] = []
 
         def note() -> None:
-            if next(n_seen) < N_STARTING:
-                return
-            if not times:
-                self._decode.reset()
-                self._sample.reset()
-                self._child.own_seconds = 0.0
-            times.append(time.perf_counter())
+            own = self._child.own_seconds
+            marks.append((time.perf_counter() - own, self._decode.seconds, self._sample.seconds))
 
         self._child.on_output = note
         self._child.generate(*(self._request(STORY, N_STEPS) for _ in range(n_streams)))
-        n_steps = len(times) - 1
+        # The last one ends all answers.
+        steps = [
+            [later - before for before, later in zip(*pair, strict=True)]
+            for pair in itertools.pairwise(marks[N_STARTING - 1 : -1])
+        ]
         parts = {
-            "step": times[-1] - times[0] - self._child.own_seconds,
-            "decode": self._decode.seconds,
-            "sampler": self._sample.seconds,
+            "step": [whole for whole, _, _ in steps],
+            "rest": [whole - decode for whole, decode, _ in steps],
+            "sampler": [sampler for _, _, sampler in steps],
+            "python": [whole - decode - sampler for whole, decode, sampler in steps],
         }
-        return {name: seconds * 1000.0 / n_steps for name, seconds in parts.items()}
+        return {name: statistics.median(seconds) * 1000.0 for name, seconds in parts.items()}
 
     def cancel(self, prompt: str, after_outputs: int, step_ms: float) -> float:
         """From the moment an abort arrives, anywhere inside a step, to the sequence's end."""
