@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.store.chat_store import ChatStore
+from minerva_desktop.store.database import Database
 from tests.app.desk import Desk
+
+# Tests that have the disk refuse something lock the file, and nothing else does.
+REFUSED_AFTER_MS = 250
 
 
 @pytest.fixture
@@ -20,6 +24,8 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 async def desk(database: Path, tmp_path: Path) -> AsyncIterator[Desk]:
     """Chats on a disk of their own."""
-    desk = Desk(await ChatStore.open(database), tmp_path / "snapshots")
+    store = ChatStore(Database(database, busy_timeout_ms=REFUSED_AFTER_MS))
+    await store.start()
+    desk = Desk(store, tmp_path / "snapshots")
     yield desk
     await desk.library.close()

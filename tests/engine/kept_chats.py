@@ -62,6 +62,14 @@ class Chats:
                 await asyncio.sleep(0.05)
         return self.files()
 
+    async def ended(self) -> list[Path]:
+        """End the engine, which saves what is not saved yet, a second earlier than one that waits
+        for more to do; the chats on disk."""
+        assert self.engine is not None
+        await self.engine.unload()
+        self.engine = None
+        return self.files()
+
 
 async def answer(
     engine: LlamaEngine, prompt: str | list[int], chat: str | None = "chat-1"

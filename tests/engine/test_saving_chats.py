@@ -50,7 +50,7 @@ async def test_a_death_while_saving_leaves_the_state_before(
 ) -> None:
     engine = await chats.start(small_path)
     first, _ = await answer(engine, COUNT)
-    (whole,) = await chats.saved()
+    (whole,) = await chats.ended()
     engine = await chats.start(small_path)
     assert engine.pid is not None
     # The child opens what it writes to, and waits there for a reader.
