@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.errors import InvalidRequest
 
 MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
@@ -189,7 +190,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             self.speculation.check()
         if len(self.lora) > MAX_ADAPTERS:
             raise InvalidRequest(
-                f"lora takes at most {MAX_ADAPTERS} adapters, not {len(self.lora)}", param="lora"
+                f"A model takes up to {MAX_ADAPTERS} LoRA adapters, not {len(self.lora)}",
+                param="lora",
             )
         for adapter in self.lora:
             check_lora_scale(adapter.scale)
@@ -197,7 +199,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             _within("tensor_split", share, 0.0, 1e6)
         if self.flash_attention is FlashAttention.OFF and self.kv_type_v.is_quantised:
             raise InvalidRequest(
-                f"kv_type_v “{self.kv_type_v}” needs flash attention, which is off",
+                f"A KV cache in {self.kv_type_v} needs flash attention, which is off: let it be"
+                " automatic, or keep the cache (its values at least) in f16",
                 param="flash_attention",
             )
 
@@ -227,5 +230,6 @@ def _within(name: str, value: float | None, low: float, high: float) -> None:
         return
     if math.isnan(value) or not low <= value <= high:
         raise InvalidRequest(
-            f"{name} must be between {low:,} and {high:,}, not {value:,}", param=name
+            f"{option_words(name)} must be between {low:,} and {high:,}, not {value:,}",
+            param=name,
         )

@@ -131,7 +131,10 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
         (("--seed", "0x"), "argument --seed: “0x” is no whole number"),
         (("--temperature", "warm"), "argument --temperature: “warm” is no number"),
         (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
-        (("--n-ctx", "99999999"), "n_ctx must be between 16 and 16,777,216, not 99,999,999"),
+        (
+            ("--n-ctx", "99999999"),
+            "The context size in tokens must be between 16 and 16,777,216, not 99,999,999",
+        ),
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
         refused = run("chat", *wrong, "--prompt", "x")

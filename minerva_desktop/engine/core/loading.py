@@ -89,8 +89,8 @@ def _check_devices(options: LoadOptions) -> None:
     n_gpus = sum(device.kind != GpuDevice.CPU for device in list_devices())
     if len(options.tensor_split) > n_gpus:
         raise InvalidRequest(
-            f"tensor_split names {len(options.tensor_split)} GPUs, but llama.cpp finds {n_gpus} "
-            "that this build can use",
+            f"The model is to be split over {len(options.tensor_split)} GPUs, but llama.cpp finds"
+            f" {n_gpus} that this build can use",
             param="tensor_split",
         )
 
