@@ -29,7 +29,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--n-ctx", type=count, metavar="N", help=f"{N_CTX_HELP} (default: what fits well)")
     add("--parallel", type=count, metavar="N", help="requests computed together")
-    add("--n-batch", type=count, metavar="N", help="tokens of a prompt computed in one step")
+    add("--n-batch", type=count, metavar="N", help="tokens computed in one step")
     add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")
     add("--kv-type-v", choices=_KV_TYPES, help="of its values, where they shall differ")
     add(

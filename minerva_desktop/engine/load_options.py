@@ -142,7 +142,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     ``n_gpu_layers`` None: all that the build's GPU backend takes (none without one). ``n_threads``
     None: physical cores, or fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as
     many as ``n_threads``. Neither is more than there are cores for this process.
-    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
+    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens. ``n_batch``
+    tokens at most are computed in one step, of which each of them needs one.
     ``tensor_split``: each GPU's share.
     ``use_mlock`` keeps the weights from being swapped out. ``chat_template`` (Jinja) takes the
     place of all that the GGUF brings, also of the one that it has for tools; None: as it says.
@@ -183,6 +184,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("n_parallel", 1, MAX_PARALLEL),
         ):
             _within(name, getattr(self, name), low, high)
+        self._check_batch()
         self.rope.check()
         if self.chat_template is not None:
             check_template_text(self.chat_template)
@@ -202,6 +204,16 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
                 f"A KV cache in {self.kv_type_v} needs flash attention, which is off: let it be"
                 " automatic, or keep the cache (its values at least) in f16",
                 param="flash_attention",
+            )
+
+    def _check_batch(self) -> None:
+        """A step has a token of each request that writes."""
+        if self.n_batch < self.n_parallel:
+            raise InvalidRequest(
+                f"A batch of {self.n_batch:,} tokens is too small for {self.n_parallel:,} requests"
+                " computed together, which need one each: make it larger, or compute fewer"
+                " together",
+                param="n_batch",
             )
 
 

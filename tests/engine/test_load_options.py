@@ -249,6 +249,38 @@ async def test_a_cache_whose_blocks_do_not_divide_the_heads_is_refused(
         await engine.load(options=options)
 
 
+async def test_flash_attention_that_the_model_cannot_have_is_told(
+    generated: Callable[..., Path],
+) -> None:
+    grok = generated("grok", n_layers=1, width=64, n_heads=2, kv_heads=2, feed=64, head=32)
+    told = []
+    for flash_attention in (FlashAttention.ON, FlashAttention.AUTO):
+        engine = LlamaEngine(grok)
+        info = await engine.load(options=LoadOptions(n_ctx=256, flash_attention=flash_attention))
+        assert not info.flash_attention
+        told.append(info.warnings)
+        await engine.unload()
+    assert told == [
+        ("no flash attention: llama.cpp has none for models of this architecture",),
+        (),
+    ]
+
+
+async def test_a_quantised_cache_of_a_model_that_keeps_none_is_told(recurrent_path: Path) -> None:
+    engine = LlamaEngine(recurrent_path)
+    mixed = LoadOptions(n_ctx=256, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q4_0)
+    info = await engine.load(options=mixed)
+    await engine.unload()
+    assert info.warnings == ("no KV cache in q4_0 and q8_0: this model keeps none",)
+
+
+async def test_a_batch_that_is_as_large_as_its_requests_is_taken(
+    small_path: Path, plain: tuple[ContextInfo, str]
+) -> None:
+    info, text = await _try(small_path, n_batch=3, n_parallel=3)
+    assert (info.n_parallel, info.warnings, text) == (3, (), plain[1])
+
+
 async def test_a_split_model_is_loaded_by_its_first_part(
     small_path: Path, tmp_path: Path, plain: tuple[ContextInfo, str]
 ) -> None:
@@ -292,6 +324,8 @@ async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(
     ("options", "param"),
     [
         (LoadOptions(n_threads_batch=0), "n_threads_batch"),
+        (LoadOptions(n_batch=7, n_parallel=8), "n_batch"),
+        (LoadOptions(n_batch=3), "n_batch"),  # beside the usual four
         (LoadOptions(rope=RopeOptions(freq_scale=0.0)), "rope.freq_scale"),
         (LoadOptions(rope=RopeOptions(freq_base=float("nan"))), "rope.freq_base"),
         (LoadOptions(tensor_split=(-1.0,)), "tensor_split"),

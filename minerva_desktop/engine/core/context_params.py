@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.engine.core.cores import usable_cores
 from minerva_desktop.engine.core.llama import LlamaModel
-from minerva_desktop.engine.core.model_info import usable_cores
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
     EMBEDDING_N_CTX,
