@@ -226,7 +226,7 @@ class LoadChooser:
         gpus: Sequence[DeviceInfo] = (),
         alone: Mapping[str, int] | None = None,
     ) -> LoadChoice:
-        """As `choose_load`; ``alone``: the room if no other model held memory."""
+        """As `choose_load`, or raises `InvalidRequest`; ``alone``: as if no other held memory."""
         model, choice, chosen = await self.candidate(path, options, room, gpus)
         found = _load_choice(model, choice, chosen)
         if options.n_ctx is not None or alone is None or alone == room:
