@@ -44,7 +44,7 @@ from minerva_desktop.library.estimate_options import (
 )
 from minerva_desktop.library.fit import Choice, Free, choose_options, rounding
 from minerva_desktop.library.gguf import GgufHeader, read_header
-from minerva_desktop.library.layer_memory import is_recurrent
+from minerva_desktop.library.layer_memory import has_flash_attention, is_recurrent
 from minerva_desktop.library.measured_memory import MeasuredMemory, ModelReports
 from minerva_desktop.library.memory_estimate import (
     Companions,
@@ -226,7 +226,7 @@ class LoadChooser:
         gpus: Sequence[DeviceInfo] = (),
         alone: Mapping[str, int] | None = None,
     ) -> LoadChoice:
-        """As `choose_load`; ``alone``: the room if no other model held memory."""
+        """As `choose_load`, or raises `InvalidRequest`; ``alone``: as if no other held memory."""
         model, choice, chosen = await self.candidate(path, options, room, gpus)
         found = _load_choice(model, choice, chosen)
         if options.n_ctx is not None or alone is None or alone == room:
@@ -315,7 +315,8 @@ def estimate_options(
         n_draft=speculation.n_draft if speculation is not None else 0,
         kv_type_k=_KV_TYPES[options.kv_type_k],
         kv_type_v=_KV_TYPES[options.kv_type_v],
-        flash_attention=options.flash_attention is not FlashAttention.OFF,
+        flash_attention=options.flash_attention is not FlashAttention.OFF
+        and has_flash_attention(header),
         is_embedding=is_embedding,
         n_gpu_layers=options.n_gpu_layers,
         gpus=tuple(GpuShare(gpu.name, share, gpu.process_bytes) for gpu, share in shares),

@@ -224,7 +224,8 @@ class Runtime:
 
     async def fit_of(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
         """What loading a model would take, with which options, and what would go for it; see
-        `ModelPool.plan`. Raises `ModelNotFound`, `ModelLoadError` or `AppReplaced`."""
+        `ModelPool.plan`. Raises `ModelNotFound`, `ModelLoadError`, `AppReplaced` or
+        `InvalidRequest`."""
         return await self.pool.plan(path, options)
 
     async def devices(self) -> DeviceList:

@@ -102,6 +102,11 @@ def _load_facts(appraisal: Appraisal) -> dict[str, object]:
         "n_parallel": options.n_parallel,
         "n_batch": choice.options.batch_tokens,
         "flash_attention": choice.options.flash_attention,
+        "rope": {
+            name: value
+            for name, value in msgspec.structs.asdict(options.rope).items()
+            if value is not None
+        },
         "fit": choice.fit.value,
         "reasons": choice.reasons,
         "notes": choice.notes,

@@ -21,6 +21,7 @@ from minerva_desktop.commands.memory_arguments import (
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser, count, number, prompt, whole_number
+from minerva_desktop.commands.rope_arguments import add_rope_arguments, with_rope
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -51,8 +52,7 @@ def chat(arguments: list[str]) -> int:
     sampling = SamplingParameters(**named)
     try:
         sampling.check()
-        if given.n_ctx is not None:
-            LoadOptions(n_ctx=given.n_ctx).check()
+        with_rope(LoadOptions(n_ctx=given.n_ctx), given).check()
     except InvalidRequest as error:
         parser.error(error.message)
     paths = ready_paths()
@@ -80,6 +80,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--n-ctx", type=count, metavar="N", help=N_CTX_HELP)
     add_memory_arguments(parser, force="load the model")
+    add_rope_arguments(parser, of="of the model")
     return parser
 
 
@@ -93,7 +94,7 @@ async def _talk(
     # These chats are not kept, and neither are their states.
     usual = load_options(settings, paths.snapshots)
     own = own_options(settings, usual).get(model, usual)
-    options = msgspec.structs.replace(own, snapshots=None)
+    options = with_rope(msgspec.structs.replace(own, snapshots=None), given)
     if given.n_ctx is not None:
         options = msgspec.structs.replace(options, n_ctx=given.n_ctx)
     runtime = Runtime(

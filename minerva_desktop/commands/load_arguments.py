@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.commands.parser import count, whole_number
+from minerva_desktop.commands.rope_arguments import add_rope_arguments, with_rope
 from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
@@ -29,7 +30,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--n-ctx", type=count, metavar="N", help=f"{N_CTX_HELP} (default: what fits well)")
     add("--parallel", type=count, metavar="N", help="requests computed together")
-    add("--n-batch", type=count, metavar="N", help="tokens of a prompt computed in one step")
+    add("--n-batch", type=count, metavar="N", help="tokens computed in one step")
     add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")
     add("--kv-type-v", choices=_KV_TYPES, help="of its values, where they shall differ")
     add(
@@ -46,6 +47,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lora", type=_adapter, action="append", metavar="FILE[:SCALE]", help="can be repeated")
     add("--draft-model", type=Path, metavar="GGUF", help="a small model that guesses ahead")
     add("--draft-lookup", action="store_true", help="guess ahead from what was there before")
+    add_rope_arguments(parser, of="of the model")
 
 
 def load_options(given: argparse.Namespace, base: LoadOptions | None = None) -> LoadOptions:
@@ -76,7 +78,7 @@ def load_options(given: argparse.Namespace, base: LoadOptions | None = None) -> 
     elif given.draft_lookup:
         wanted["speculation"] = Speculation()
     named = {name: value for name, value in wanted.items() if value is not None}
-    options: LoadOptions = msgspec.structs.replace(base or LoadOptions(), **named)
+    options = with_rope(msgspec.structs.replace(base or LoadOptions(), **named), given)
     options.check()
     return options
 

@@ -29,6 +29,7 @@ from minerva_desktop.commands.memory_arguments import (
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser, count, seconds, whole_number
+from minerva_desktop.commands.rope_arguments import add_rope_arguments, with_rope
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -49,8 +50,7 @@ def serve(arguments: Sequence[str]) -> int:
     """Serve until a signal comes; the exit code. Raises what starting raises."""
     parser = argument_parser()
     given = parser.parse_args(arguments)
-    if given.force and not given.model:
-        parser.error("--force goes with --model")
+    _check_named(parser, given)
     paths = ready_paths()
     start_logging(paths.logs)
     settings = with_memory(SettingsFile(paths.settings).current, given)
@@ -74,6 +74,7 @@ def serve(arguments: Sequence[str]) -> int:
         parser.error(_flaw(error, host))
     catalog = open_catalog(paths)
     models = [model_path(catalog, wanted) for wanted in given.model]
+    own |= {path: with_rope(own.get(path, load), given) for path in models}
 
     def make_runtime() -> Runtime:
         return Runtime(
@@ -97,6 +98,16 @@ def serve(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _check_named(parser: CommandParser, given: argparse.Namespace) -> None:
+    """Without ``--model`` there is nothing that those arguments would be about."""
+    if given.model:
+        return
+    if given.force:
+        parser.error("--force goes with --model")
+    if with_rope(LoadOptions(), given) != LoadOptions():
+        parser.error("--rope-… and --yarn-… go with --model")
+
+
 def _request_seconds(given: float | None, settings: Settings) -> float | None:
     return settings.server_request_s if given is None else given or None
 
@@ -113,7 +124,7 @@ def _flaw(error: InvalidRequest, host: str) -> str:
     return error.message + KEY_HINT
 
 
-def argument_parser() -> argparse.ArgumentParser:
+def argument_parser() -> CommandParser:
     """What the command takes, with its help."""
     parser = CommandParser(prog="minerva serve", description="Serve models over HTTP.")
     parser.add_argument(
@@ -154,6 +165,7 @@ def argument_parser() -> argparse.ArgumentParser:
         help="what a request may take, with the load of its model, which goes on when the time is"
         " over; 0: any time (default: from the settings, else any time)",
     )
+    add_rope_arguments(parser, of="of what --model names")
     return parser
 
 
@@ -186,12 +198,12 @@ def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
-    """``load`` with what the command line says, which wins."""
+    """``load`` with what the command line says of all models, which wins."""
     if given.n_ctx is not None:
         load = msgspec.structs.replace(load, n_ctx=given.n_ctx)
     if given.parallel is not None:
         load = msgspec.structs.replace(load, n_parallel=given.parallel)
-    load.check()
+    with_rope(load, given).check()
     return load
 
 

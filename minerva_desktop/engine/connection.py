@@ -262,8 +262,8 @@ class EngineConnection:
         asked = self._streams or self._given_up or self._answers
         return not self._loading.done() or bool(asked)
 
-    def _end_silent_child(self) -> None:
-        self._end_child("did not answer any more")
+    def _end_silent_child(self, seconds: float) -> None:
+        self._end_child(f"did not answer for {seconds:.0f} s")
 
     def _end_child(self, fault: str) -> None:
         _log.warning("The engine of %s %s and is ended", self._model_name, fault)

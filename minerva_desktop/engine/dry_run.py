@@ -17,7 +17,7 @@ from minerva_desktop.engine.memory_messages import DryRun, SimulatedContext
 from minerva_desktop.engine.messages import DryRunDone
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
-from minerva_desktop.errors import AppReplaced
+from minerva_desktop.errors import AppReplaced, InvalidRequest
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ async def dry_run(
     """What contexts of these ``lengths`` (tokens) would take with ``options``; nothing, and a
     logged reason, when llama.cpp could not say within ``seconds``.
 
-    Raises `AppReplaced`: no estimate helps a load that cannot succeed, and no other model should
-    go for it.
+    Raises `AppReplaced`, and `InvalidRequest` for options that the model cannot honour: no estimate
+    helps a load that cannot succeed, and no other model should go for it.
     """
     request = DryRun(os.fsencode(path), options, tuple(lengths))
     try:
@@ -54,9 +54,12 @@ async def dry_run(
         await children.put_back(child)  # it is as it was, and the load is about to need one
     else:
         await child.close()  # it holds on to a GPU's memory, or is in doubt
-    if answer.error is not None:
-        return _unknown(path, answer.error.message)
-    return answer.contexts
+    if answer.error is None:
+        return answer.contexts
+    why = answer.error.to_error()
+    if isinstance(why, InvalidRequest):
+        raise why
+    return _unknown(path, why.message)
 
 
 def _unknown(path: Path, why: str) -> tuple[SimulatedContext, ...]:

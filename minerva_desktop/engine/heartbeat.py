@@ -27,15 +27,17 @@ class Heartbeat:
         *,
         ping: Callable[[], None],
         is_waiting: Callable[[], bool],
-        on_silence: Callable[[], None],
+        on_silence: Callable[[float], None],
         has_begun: bool = False,
     ) -> None:
-        """``has_begun``: it has said something before, so its libraries are there."""
+        """``on_silence`` gets the seconds since something was asked of the child in vain.
+        ``has_begun``: it has said something before, so its libraries are there."""
         self._loop = loop
         self._ping = ping
         self._is_waiting = is_waiting
         self._on_silence = on_silence
         self._missed = 0
+        self._asked_at = 0.0  # when the first of the beats that it missed was sent, by the loop
         self._limit = MAX_MISSED if has_begun else MAX_MISSED_AT_START
         self._timer: asyncio.TimerHandle | None = None
 
@@ -59,8 +61,10 @@ class Heartbeat:
         if not self._is_waiting() and not self._missed:
             return
         if self._missed >= self._limit:
-            self._on_silence()
+            self._on_silence(self._loop.time() - self._asked_at)
             return
+        if not self._missed:
+            self._asked_at = self._loop.time()
         self._missed += 1
         self._ping()
         self.watch()

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.errors import InvalidRequest
 
 MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
@@ -141,7 +142,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     ``n_gpu_layers`` None: all that the build's GPU backend takes (none without one). ``n_threads``
     None: physical cores, or fewer beside busy programs; ``n_threads_batch`` (for prompts) None: as
     many as ``n_threads``. Neither is more than there are cores for this process.
-    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens.
+    ``n_parallel`` requests are computed together; they share the ``n_ctx`` tokens. ``n_batch``
+    tokens at most are computed in one step, of which each of them needs one.
     ``tensor_split``: each GPU's share.
     ``use_mlock`` keeps the weights from being swapped out. ``chat_template`` (Jinja) takes the
     place of all that the GGUF brings, also of the one that it has for tools; None: as it says.
@@ -182,6 +184,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("n_parallel", 1, MAX_PARALLEL),
         ):
             _within(name, getattr(self, name), low, high)
+        self._check_batch()
         self.rope.check()
         if self.chat_template is not None:
             check_template_text(self.chat_template)
@@ -189,7 +192,8 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             self.speculation.check()
         if len(self.lora) > MAX_ADAPTERS:
             raise InvalidRequest(
-                f"lora takes at most {MAX_ADAPTERS} adapters, not {len(self.lora)}", param="lora"
+                f"A model takes up to {MAX_ADAPTERS} LoRA adapters, not {len(self.lora)}",
+                param="lora",
             )
         for adapter in self.lora:
             check_lora_scale(adapter.scale)
@@ -197,8 +201,19 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             _within("tensor_split", share, 0.0, 1e6)
         if self.flash_attention is FlashAttention.OFF and self.kv_type_v.is_quantised:
             raise InvalidRequest(
-                f"kv_type_v “{self.kv_type_v}” needs flash attention, which is off",
+                f"A KV cache in {self.kv_type_v} needs flash attention, which is off: let it be"
+                " automatic, or keep the cache (its values at least) in f16",
                 param="flash_attention",
+            )
+
+    def _check_batch(self) -> None:
+        """A step has a token of each request that writes."""
+        if self.n_batch < self.n_parallel:
+            raise InvalidRequest(
+                f"A batch of {self.n_batch:,} tokens is too small for {self.n_parallel:,} requests"
+                " computed together, which need one each: make it larger, or compute fewer"
+                " together",
+                param="n_batch",
             )
 
 
@@ -227,5 +242,6 @@ def _within(name: str, value: float | None, low: float, high: float) -> None:
         return
     if math.isnan(value) or not low <= value <= high:
         raise InvalidRequest(
-            f"{name} must be between {low:,} and {high:,}, not {value:,}", param=name
+            f"{option_words(name)} must be between {low:,} and {high:,}, not {value:,}",
+            param=name,
         )

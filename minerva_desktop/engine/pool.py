@@ -148,7 +148,7 @@ class ModelPool(PoolTimes[EngineT]):
 
     async def plan(self, path: Path, options: LoadOptions | None = None) -> LoadPlan:
         """What a lease of ``path`` would do now; with ``options``, what loading it with these would
-        take. Raises `ModelNotFound` or `ModelLoadError`."""
+        take. Raises `ModelNotFound`, `ModelLoadError` or `InvalidRequest`."""
         wanted = options or self.options_of(path)
         may_reload = await self._may_reload(path)
         entry = self._entries.known.get(path)

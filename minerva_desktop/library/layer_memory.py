@@ -79,6 +79,8 @@ HYBRID_UNKNOWN = frozenset({"deepseek4"})  # counted as plain attention
 FEED_FORWARD_APART = frozenset({"nemotron_h", "nemotron_h_moe"})
 # Besides its cache each layer has keys of one head for picking what to attend to.
 INDEXED = frozenset({"deepseek32", "glm-dsa", "hy_v4"})
+# llama.cpp turns it off for these, also where it is asked for (`llama_init_from_model`).
+WITHOUT_FLASH_ATTENTION = frozenset({"grok"})
 
 WITHOUT_CACHE = frozenset(
     {
@@ -122,6 +124,11 @@ def is_recurrent(header: GgufHeader) -> bool:
     model cannot take tokens back."""
     hybrid = HYBRID_BY_HEADS | HYBRID_BOTH | HYBRID_UNKNOWN | frozenset(HYBRID_BY_INTERVAL)
     return header.architecture in RECURRENT | hybrid
+
+
+def has_flash_attention(header: GgufHeader) -> bool:
+    """Whether llama.cpp can compute its attention in one fused step, where the device can."""
+    return header.architecture not in WITHOUT_FLASH_ATTENTION
 
 
 def attends_without_cache(header: GgufHeader) -> bool:

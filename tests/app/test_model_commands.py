@@ -197,6 +197,11 @@ def test_show_takes_the_options_of_a_load(
     load = other["load"]
     assert (load["flash_attention"], load["n_batch"], load["n_parallel"]) == (False, 128, 6)
     assert other["memory"][0]["compute_bytes"] != usual["memory"][0]["compute_bytes"]
+    assert load["rope"] == {}
+    yarn = ("--rope-scaling", "yarn", "--rope-scale", "4", "--yarn-orig-ctx", "8192")
+    long = _shown(run, str(model_path), "--n-ctx", "16384", "--memory-gb", "4", *yarn)["load"]
+    assert long["rope"] == {"scaling": "yarn", "freq_scale": 0.25, "yarn_orig_ctx": 8192}
+    assert long["warnings"] == []  # of a context that it was not trained for
     mixed = _shown(run, str(model_path), "--kv-type", "q8_0", "--kv-type-v", "q4_0")["load"]
     assert (mixed["kv_type"], mixed["kv_type_v"]) == ("q8_0", "q4_0")
     lora = tmp_path / "half:strong.gguf"

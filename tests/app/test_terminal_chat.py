@@ -65,6 +65,23 @@ def test_a_conversation_goes_line_by_line_and_remembers(small_path: Path) -> Non
     assert done.stderr == ""  # nobody sits there to press keys
 
 
+def test_positions_are_as_the_arguments_say(run: Run, small_path: Path) -> None:
+    asked = ("chat", str(small_path), "--prompt", STORY, "--max-tokens", "12", "--temperature", "0")
+    stretched = ("--rope-scaling", "linear", "--rope-scale", "4")
+    plain, scaled, same, other = (
+        run(*asked, *more)
+        for more in ((), stretched, ("--rope-freq-scale", "0.25"), ("--rope-freq-base", "100"))
+    )
+    assert [done.returncode for done in (plain, scaled, same, other)] == [0] * 4
+    assert scaled.stdout == same.stdout
+    assert len({plain.stdout, scaled.stdout, other.stdout}) == 3
+    refused = run(*asked, "--yarn-beta-fast", "9")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "minerva: YaRN's fast beta would have no effect: RoPE scaling is not “yarn”\n"
+    )
+
+
 def test_half_a_character_at_the_limit_is_left_out(run: Run) -> None:
     """Its bytes are spread over several tokens, of which the limit lets one through."""
     asked = ("--prompt", "Write 🫠🫠🫠🫠", "--temperature", "0")
@@ -131,7 +148,15 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
         (("--seed", "0x"), "argument --seed: “0x” is no whole number"),
         (("--temperature", "warm"), "argument --temperature: “warm” is no number"),
         (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
-        (("--n-ctx", "99999999"), "n_ctx must be between 16 and 16,777,216, not 99,999,999"),
+        (
+            ("--n-ctx", "99999999"),
+            "The context size in tokens must be between 16 and 16,777,216, not 99,999,999",
+        ),
+        (
+            ("--rope-freq-base", "0.5"),
+            "The base frequency of RoPE must be between 1.0 and 10,000,000,000.0, not 0.5",
+        ),
+        (("--rope-scale", "0"), "argument --rope-scale: “0” is no factor above 0"),
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
         refused = run("chat", *wrong, "--prompt", "x")
@@ -141,6 +166,8 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
     assert empty.stderr == (
         "minerva chat: argument --prompt: it is empty; there is nothing to answer\n"
     )
+    nobodys = run("serve", "--rope-scale", "2")
+    assert nobodys.stderr == "minerva serve: --rope-… and --yarn-… go with --model\n"
     open_to_all = run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
     assert open_to_all.stderr.endswith(

@@ -78,3 +78,12 @@ async def test_sixty_four_streams_at_once_and_no_more(small_path: Path) -> None:
             while (answer := await served.http.post(COMPLETIONS, json=body(PROMPTS[0]))).is_error:
                 assert answer.status_code == 503
         assert answer.json()["choices"][0]["text"] == alone[0]
+
+
+async def test_positions_of_the_models_that_are_named(small_path: Path) -> None:
+    texts = []
+    for given in ((), ("--rope-scaling", "linear", "--rope-scale", "4")):
+        async with serve("--model", str(small_path), "--n-ctx", "1024", *given) as served:
+            answer = await served.http.post(COMPLETIONS, json=body(PROMPTS[0], max_tokens=12))
+            texts.append(answer.json()["choices"][0]["text"])
+    assert texts[0] != texts[1]

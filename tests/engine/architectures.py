@@ -186,6 +186,11 @@ def _qwen3moe(shape: Shape, _index: int) -> Shapes:
     return _attention(shape, shape.kv_heads) | norms | _experts(shape)
 
 
+def _grok(shape: Shape, _index: int) -> Shapes:
+    norms = dict.fromkeys(("attn_output_norm.weight", "layer_output_norm.weight"), (shape.width,))
+    return _attention(shape, shape.kv_heads) | norms | _experts(shape)
+
+
 def _deepseek2(shape: Shape, index: int) -> Shapes:
     """Multi-head latent attention; all layers dense."""
     plain, heads = shape.head - ROTATED, shape.n_heads
@@ -296,6 +301,7 @@ ARCHITECTURES: Mapping[str, tuple[Keys_, Callable[[Shape, int], Shapes]]] = Mapp
         "llama": (_grouped, _llama),  # grouped queries
         "gemma2": (_windowed, _gemma2),  # every second layer looks through a window
         "qwen3moe": (_expert_keys, _qwen3moe),  # experts
+        "grok": (_expert_keys, _grok),  # for which llama.cpp has no flash attention
         "deepseek2": (_latent, _deepseek2),  # multi-head latent attention
         "jamba": (_hybrid, _jamba),  # states and attention
     }

@@ -14,11 +14,12 @@ import pytest
 from minerva_desktop.engine.device_query import list_devices
 from minerva_desktop.engine.dry_run import dry_run
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions
+from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions, RopeOptions
 from minerva_desktop.engine.memory_messages import DryRun
 from minerva_desktop.engine.messages import DryRunDone, Event, Load, Loaded
 from minerva_desktop.engine.process import ChildProcess, child_command
 from minerva_desktop.engine.spare import SpareChild
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.gguf import read_header
 
 PATIENCE = 60.0  # seconds, beside other programs
@@ -84,6 +85,17 @@ async def test_what_llama_cpp_refuses_is_said(
     assert await dry_run(spare, odd, q8, [512], PATIENCE) == ()
     assert "could not load a context of 512 tokens" in caplog.text
     assert spare.pid is None
+
+
+async def test_options_that_the_model_cannot_honour_are_refused_by_it(
+    small_path: Path, spare: SpareChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before others go for a load in vain; the load options in the window tell it, too."""
+    fast = LoadOptions(rope=RopeOptions(yarn_beta_fast=9.0))
+    with pytest.raises(InvalidRequest, match="YaRN's fast beta would have no effect"):
+        await dry_run(spare, small_path, fast, [512], PATIENCE)
+    assert caplog.text == ""
+    assert len(await dry_run(spare, small_path, LoadOptions(), [512], PATIENCE)) == 1
 
 
 async def test_who_does_not_answer_is_given_up(

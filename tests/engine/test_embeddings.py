@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
+from minerva_desktop.engine.load_options import KvType, LoadOptions, LoraAdapter
 from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest, ModelLoadError
 
 CAT = "A cat sleeps on the sofa."
+ITS_KIND = "a model that makes embeddings"
 KITTEN = "A kitten naps on the couch."
 TAXES = "The tax return is due in April."
 
@@ -165,3 +166,21 @@ async def test_a_context_that_it_cannot_have_is_told(embedding_model: Path) -> N
     assert info.n_ctx == 512
     assert "the model has positions for 512 tokens, not for 4,096" in info.warnings
     await engine.unload()
+
+
+async def test_what_has_no_effect_on_it_is_told(embedding_model: Path) -> None:
+    engine = LlamaEngine(embedding_model)
+    info = await engine.load(
+        options=LoadOptions(n_batch=64, n_parallel=8, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
+    )
+    assert info.warnings == (
+        "no KV cache in q8_0: this model keeps none",
+        f"a batch of 512 tokens instead of 64: {ITS_KIND} reads each text in one step",
+        f"up to 64 texts in one step instead of 8: {ITS_KIND} takes those of all requests together",
+    )
+    assert len((await engine.embed([CAT])).vectors) == 1
+    await engine.unload()
+
+
+async def test_what_is_as_usual_is_not_told(engine: LlamaEngine) -> None:
+    assert engine.get_context_info().warnings == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from minerva_desktop.engine.load_options import (
     Speculation,
 )
 from minerva_desktop.engine.messages import ContextInfo
+from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.engine.process import child_command
 from minerva_desktop.errors import InvalidRequest, ModelNotFound
 from tests.engine.models import split_model
@@ -143,26 +145,48 @@ async def test_each_number_of_yarn_changes_what_the_model_sees(small_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("model", "rope", "param"),
+    ("model", "rope", "param", "why"),
     [
-        ("recurrent_path", RopeOptions(freq_base=100.0), "freq_base"),
-        ("small_path", RopeOptions(scaling=RopeScaling.NONE, freq_scale=0.5), "freq_scale"),
-        ("small_path", RopeOptions(yarn_orig_ctx=4096), "yarn_orig_ctx"),
-        ("small_path", RopeOptions(yarn_ext_factor=0.0, yarn_beta_fast=9.0), "yarn_beta_fast"),
+        (
+            "recurrent_path",
+            RopeOptions(freq_base=100.0),
+            "freq_base",
+            "this model has no rotary positions",
+        ),
+        (
+            "small_path",
+            RopeOptions(scaling=RopeScaling.NONE, freq_scale=0.5),
+            "freq_scale",
+            "RoPE scaling is “none”",
+        ),
+        (
+            "small_path",
+            RopeOptions(yarn_orig_ctx=4096),
+            "yarn_orig_ctx",
+            "RoPE scaling is not “yarn”",
+        ),
+        (
+            "small_path",
+            RopeOptions(yarn_ext_factor=0.0, yarn_beta_fast=9.0),
+            "yarn_beta_fast",
+            "RoPE scaling is not “yarn”",
+        ),
         (
             "small_path",
             msgspec.structs.replace(YARN, yarn_attn_factor=3.0),
             "yarn_attn_factor",
+            "with YaRN llama.cpp works it out by itself",
         ),
     ],
 )
 async def test_a_rope_option_that_llama_cpp_would_leave_aside_is_refused(
-    model: str, rope: RopeOptions, param: str, request: pytest.FixtureRequest
+    model: str, rope: RopeOptions, param: str, why: str, request: pytest.FixtureRequest
 ) -> None:
     engine = LlamaEngine(request.getfixturevalue(model))
-    with pytest.raises(InvalidRequest, match=f"^rope.{param} would have no effect: ") as refused:
+    with pytest.raises(InvalidRequest) as refused:
         await engine.load(options=LoadOptions(n_ctx=256, rope=rope))
     assert refused.value.param == f"rope.{param}"
+    assert refused.value.message == f"{option_words(f'rope.{param}')} would have no effect: {why}"
 
 
 async def test_layers_for_a_gpu_that_is_not_there_are_told(
@@ -225,6 +249,38 @@ async def test_a_cache_whose_blocks_do_not_divide_the_heads_is_refused(
         await engine.load(options=options)
 
 
+async def test_flash_attention_that_the_model_cannot_have_is_told(
+    generated: Callable[..., Path],
+) -> None:
+    grok = generated("grok", n_layers=1, width=64, n_heads=2, kv_heads=2, feed=64, head=32)
+    told = []
+    for flash_attention in (FlashAttention.ON, FlashAttention.AUTO):
+        engine = LlamaEngine(grok)
+        info = await engine.load(options=LoadOptions(n_ctx=256, flash_attention=flash_attention))
+        assert not info.flash_attention
+        told.append(info.warnings)
+        await engine.unload()
+    assert told == [
+        ("no flash attention: llama.cpp has none for models of this architecture",),
+        (),
+    ]
+
+
+async def test_a_quantised_cache_of_a_model_that_keeps_none_is_told(recurrent_path: Path) -> None:
+    engine = LlamaEngine(recurrent_path)
+    mixed = LoadOptions(n_ctx=256, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q4_0)
+    info = await engine.load(options=mixed)
+    await engine.unload()
+    assert info.warnings == ("no KV cache in q4_0 and q8_0: this model keeps none",)
+
+
+async def test_a_batch_that_is_as_large_as_its_requests_is_taken(
+    small_path: Path, plain: tuple[ContextInfo, str]
+) -> None:
+    info, text = await _try(small_path, n_batch=3, n_parallel=3)
+    assert (info.n_parallel, info.warnings, text) == (3, (), plain[1])
+
+
 async def test_a_split_model_is_loaded_by_its_first_part(
     small_path: Path, tmp_path: Path, plain: tuple[ContextInfo, str]
 ) -> None:
@@ -259,7 +315,7 @@ async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(
     n_gpus = sum(device.kind != "cpu" for device in info.devices)
     engine = LlamaEngine(small_path)
     with pytest.raises(
-        InvalidRequest, match=f"names {n_gpus + 1} GPUs, but llama.cpp finds {n_gpus}"
+        InvalidRequest, match=f"split over {n_gpus + 1} GPUs, but llama.cpp finds {n_gpus}"
     ):
         await engine.load(options=LoadOptions(tensor_split=(1.0,) * (n_gpus + 1)))
 
@@ -268,6 +324,8 @@ async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(
     ("options", "param"),
     [
         (LoadOptions(n_threads_batch=0), "n_threads_batch"),
+        (LoadOptions(n_batch=7, n_parallel=8), "n_batch"),
+        (LoadOptions(n_batch=3), "n_batch"),  # beside the usual four
         (LoadOptions(rope=RopeOptions(freq_scale=0.0)), "rope.freq_scale"),
         (LoadOptions(rope=RopeOptions(freq_base=float("nan"))), "rope.freq_base"),
         (LoadOptions(tensor_split=(-1.0,)), "tensor_split"),
@@ -285,3 +343,5 @@ def test_what_makes_no_sense_is_refused_by_name(options: LoadOptions, param: str
     with pytest.raises(InvalidRequest) as caught:
         options.check()
     assert caught.value.param == param
+    # The window shows it, where nobody knows our fields' names.
+    assert not re.search(r"[a-z]_[a-z]|\b(rope|speculation)\.", caught.value.message)

@@ -59,6 +59,8 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
+# 8 beats of 0.1 s at least, and on a busy machine some more.
+SILENT = r" did not answer for [1-9]\d* s and was ended"
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,7 @@ def _stop(engine: LlamaEngine) -> None:
 
 async def test_a_child_that_stands_still_while_loading(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
-    with pytest.raises(EngineDied, match="did not answer any more and was ended"):
+    with pytest.raises(EngineDied, match=SILENT):
         await engine.load(1024, on_progress=lambda _: _stop(engine))
     assert not engine.is_loaded()
 
@@ -103,7 +105,7 @@ async def test_one_that_stood_still_before_it_got_a_model_is_not_taken_for_one_t
     await spare.put_back(child)
     os.kill(child.pid, signal.SIGSTOP)
     engine = LlamaEngine(small_path, spare=spare)
-    with pytest.raises(EngineDied, match="did not answer any more and was ended"):
+    with pytest.raises(EngineDied, match=SILENT):
         await engine.load(512)
     await engine.load(512)
     assert await engine.generate("Hi", 1).text()
@@ -122,7 +124,7 @@ async def test_a_child_that_stands_still_while_computing(
         if batch or in_prefill:
             break
     _stop(engine)
-    with pytest.raises(EngineDied, match="did not answer any more"):
+    with pytest.raises(EngineDied, match=SILENT):
         await stream.text()
     assert len(deaths) == 1
     assert not engine.is_loaded()

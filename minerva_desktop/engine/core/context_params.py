@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.engine.core.bindings import llama
+from minerva_desktop.engine.core.cores import usable_cores
 from minerva_desktop.engine.core.llama import LlamaModel
-from minerva_desktop.engine.core.model_info import usable_cores
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
     EMBEDDING_N_CTX,
@@ -19,6 +19,7 @@ from minerva_desktop.engine.load_options import (
     RopeOptions,
     RopeScaling,
 )
+from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.errors import InvalidRequest
 
 _N_CTX_STEP = 256  # GGML_PAD in llama-context.cpp
@@ -106,8 +107,8 @@ def _check_keys(model: LlamaModel, options: LoadOptions) -> None:
     is_off = options.flash_attention is FlashAttention.OFF
     if is_off and kind.is_quantised and model.head_size % _BLOCK:
         raise InvalidRequest(
-            f"kv_type_k “{kind}” needs attention heads of a multiple of {_BLOCK} numbers; those of"
-            f" this model have {model.head_size}",
+            f"A KV cache in {kind} needs attention heads of a multiple of {_BLOCK} numbers; those"
+            f" of this model have {model.head_size}. Keep the cache (its keys at least) in f16",
             param="kv_type_k",
         )
 
@@ -120,19 +121,19 @@ def _check_rope(model: LlamaModel, rope: RopeOptions) -> None:
     own = model.metadata(f"{model.metadata('general.architecture')}.rope.scaling.type")
     scaling = rope.scaling or own
     if scaling == RopeScaling.NONE and "freq_scale" in given:
-        raise _without_effect("freq_scale", "rope.scaling is “none”")
+        raise _without_effect("freq_scale", "RoPE scaling is “none”")
     strength = rope.yarn_ext_factor
     has_yarn = scaling == RopeScaling.YARN if strength is None else strength > 0.0
     if has_yarn and "yarn_attn_factor" in given:
         raise _without_effect("yarn_attn_factor", "with YaRN llama.cpp works it out by itself")
     for name in sorted(given & _ONLY_WITH_YARN):
         if not has_yarn:
-            raise _without_effect(name, "it is YaRN's, and rope.scaling is not “yarn”")
+            raise _without_effect(name, "RoPE scaling is not “yarn”")
 
 
 def _without_effect(name: str, why: str) -> InvalidRequest:
     name = f"rope.{name}"
-    return InvalidRequest(f"{name} would have no effect: {why}", param=name)
+    return InvalidRequest(f"{option_words(name)} would have no effect: {why}", param=name)
 
 
 def draft_options(options: LoadOptions) -> LoadOptions:

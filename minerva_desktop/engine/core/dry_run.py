@@ -24,6 +24,7 @@ from minerva_desktop.engine.core.context_params import (
     draft_options,
     draft_params,
 )
+from minerva_desktop.engine.core.cores import physical_cores
 from minerva_desktop.engine.core.draft_model import draft_path
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
@@ -33,7 +34,6 @@ from minerva_desktop.engine.core.load_log import (
     cache_bytes,
     has_flash_attention,
 )
-from minerva_desktop.engine.core.model_info import physical_cores
 from minerva_desktop.engine.core.own_memory import give_back_freed
 from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
 from minerva_desktop.engine.memory_messages import SimulatedContext

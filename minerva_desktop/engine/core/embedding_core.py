@@ -143,7 +143,11 @@ class EmbeddingCore:
         self._context.forget_all()
         decoded = self._context.decode()
         if decoded is Decoded.NO_ROOM:
-            raise InferenceError("llama.cpp found no room for the texts of one batch")
+            n_tokens = self._context.batch.n_rows
+            raise InferenceError(
+                f"llama.cpp found no room for the {len(batch):,} texts of one batch, with"
+                f" {n_tokens:,} tokens: its context holds {self._context.n_ctx:,}"
+            )
         for slot, (job, index) in enumerate(batch):
             if decoded is Decoded.DONE:
                 job.put(index, self._context.embedding(slot))

@@ -18,6 +18,7 @@ from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.chat_template import check_template, why_broken
 from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
+from minerva_desktop.engine.core.cores import physical_cores, usable_cores
 from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
@@ -32,7 +33,8 @@ from minerva_desktop.engine.core.load_log import (
     steady_rows,
     unused_bytes,
 )
-from minerva_desktop.engine.core.model_info import describe, physical_cores, usable_cores
+from minerva_desktop.engine.core.model_info import describe
+from minerva_desktop.engine.core.not_had import not_had_by_embeddings
 from minerva_desktop.engine.core.parking import Parking
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence_cache import MOST_MOVED_BYTES, SequenceCache
@@ -89,8 +91,8 @@ def _check_devices(options: LoadOptions) -> None:
     n_gpus = sum(device.kind != GpuDevice.CPU for device in list_devices())
     if len(options.tensor_split) > n_gpus:
         raise InvalidRequest(
-            f"tensor_split names {len(options.tensor_split)} GPUs, but llama.cpp finds {n_gpus} "
-            "that this build can use",
+            f"The model is to be split over {len(options.tensor_split)} GPUs, but llama.cpp finds"
+            f" {n_gpus} that this build can use",
             param="tensor_split",
         )
 
@@ -131,13 +133,10 @@ class _Loader(msgspec.Struct, frozen=True):
         plan = context_plan(self.model, self.options, self.n_threads)
         context = LlamaContext(self.model, plan.params, abort=self.abort, log=self.log)
         info = self._describe(context, started)
-        asked = self.options.n_ctx or 0
-        if asked > plan.n_ctx:
-            why = f"the model has positions for {plan.n_ctx:,} tokens, not for {asked:,}"
-            info = msgspec.structs.replace(info, warnings=(*info.warnings, why))
         info = msgspec.structs.replace(
             info,
             n_ctx=plan.n_ctx,
+            warnings=(*info.warnings, *not_had_by_embeddings(self.options, plan.n_ctx)),
             compute_bytes=info.compute_bytes + plan.late_output_bytes(self.model),
         )
         return EmbeddingCore(self.model, context, info, abort=self.abort)

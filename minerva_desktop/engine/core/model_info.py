@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
-
-import psutil
 
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.engine.answer_format import AnswerFormat, ReasoningFormat
@@ -18,10 +15,10 @@ from minerva_desktop.engine.core.load_log import (
     cache_bytes,
     gpu_shares,
     has_flash_attention,
-    is_locked,
     layer_placement,
     unused_bytes,
 )
+from minerva_desktop.engine.core.not_had import not_had
 from minerva_desktop.engine.core.prompts import Templates
 from minerva_desktop.engine.core.tool_calls import answer_format, knows_tools
 from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
@@ -74,7 +71,7 @@ def describe(
         placement=placement,
         shares=gpu_shares(text, [gpu.name for gpu in discrete_gpus(devices)]),
         devices=devices,
-        warnings=tuple(_not_had(options, text, on_gpu)),
+        warnings=tuple(not_had(options, text, on_gpu)),
         chat_template=model.chat_template() or "",
         can_infill=model.pooling is None and model.vocabulary.infill is not None,
         build=engine_build(),
@@ -126,34 +123,6 @@ def placement_text(placement: tuple[LayerPlacement, ...]) -> str:
     if len(placement) < 2:
         return placement[0].device if placement else CPU
     return ", ".join(f"{part.device} {part.n_layers} layers" for part in placement)
-
-
-def physical_cores() -> int:
-    """Cores that this process may use, without hyper-threads (ggml's threads gain nothing
-    from them)."""
-    return min(psutil.cpu_count(logical=False) or usable_cores(), usable_cores())
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, with hyper-threads."""
-    process = psutil.Process()
-    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else 0
-    return allowed or psutil.cpu_count() or 1
-
-
-def _not_had(options: LoadOptions, log: str, on_gpu: int) -> Iterator[str]:
-    """A sentence for each thing that was asked for, and could not be had. ``on_gpu``: layers."""
-    asked, most = max(options.n_threads or 0, options.n_threads_batch or 0), usable_cores()
-    if asked > most:
-        yield f"{most:,} threads instead of {asked:,}: there are no more cores for this process"
-    if options.n_gpu_layers and not on_gpu:
-        why = "llama.cpp finds no GPU that this build can use"
-        yield f"no layer on a GPU instead of {options.n_gpu_layers:,}: {why}"
-    if options.use_mlock and not is_locked(log):
-        yield (
-            "weights that are not locked in memory: the system lets this process lock less than"
-            " they take (its limit is that of “ulimit -l”)"
-        )
 
 
 def _uses_flash_attention(options: LoadOptions, log: str) -> bool:

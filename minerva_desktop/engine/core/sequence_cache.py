@@ -163,7 +163,12 @@ class SequenceCache:
     def _make_room(self) -> None:
         slot = self._scheduler.make_room()
         if slot is None:
-            raise InferenceError("llama.cpp found no room in its KV cache")
+            n_wanted, n_used = self._context.batch.n_rows, self._scheduler.cells.n_used
+            raise InferenceError(
+                f"llama.cpp found no room in its KV cache for {n_wanted:,} more tokens:"
+                f" {n_used:,} of its {self._context.n_ctx:,} cells are in use."
+                " A larger context has more of them"
+            )
         self._context.forget(slot.index)
 
     def _put_in_order(self, chunks: list[Chunk]) -> bool:

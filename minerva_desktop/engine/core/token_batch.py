@@ -41,6 +41,11 @@ class TokenBatch:
         self._outputs = memoryview(outputs).cast("B")
         self._n_rows = 0
 
+    @property
+    def n_rows(self) -> int:
+        """How many tokens it has."""
+        return self._n_rows
+
     def clear(self) -> None:
         """Start a new batch."""
         self._n_rows = self.struct.n_tokens = 0
