@@ -282,3 +282,57 @@ def test_a_common_multiple_that_is_beyond_all_numbers_is_refused() -> None:
     parts = [{"multipleOf": 10**300 + number} for number in range(40)]
     with pytest.raises(InvalidRequest, match="multipleOf"):
         schema_to_grammar({"type": "integer", "allOf": parts})
+
+
+class CountedText(str):
+    """A text that counts how often one is looked up or compared."""
+
+    n_looks = 0
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        type(self).n_looks += 1
+        return super().__hash__()
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other)
+
+
+@pytest.mark.parametrize(
+    ("n_keys", "n_branches", "n_values", "n_choices"),
+    [(10, 100, 5_000, 1), (20, 10, 400, 100)],
+)
+def test_what_tells_schemas_apart_is_not_looked_for_without_an_end(
+    n_keys: int, n_branches: int, n_values: int, n_choices: int
+) -> None:
+    """Hundreds of choices whose properties all refer to one long list: each value was compared for
+    each property of each schema of each choice, which took 7 s for a body of half a megabyte."""
+    names = [CountedText(f"v{number}") for number in range(n_values)]
+    properties = {f"k{number}": {"$ref": "#/$defs/names"} for number in range(n_keys)}
+    choice = {"oneOf": [{"$ref": "#/$defs/object"}] * n_branches}
+    schema = {
+        "$defs": {"names": {"enum": names}, "object": {"properties": properties}},
+        "properties": {f"p{number}": choice for number in range(n_choices)},
+    }
+    CountedText.n_looks = 0
+    inexpressible_keywords(schema)
+    assert 0 < CountedText.n_looks < 100_000
+
+
+def test_choices_that_take_too_long_to_tell_apart_are_refused() -> None:
+    lists = {f"l{branch}": {"enum": [f"{branch} {n}" for n in range(400)]} for branch in range(20)}
+    objects = {
+        f"o{branch}": {"properties": {f"k{n}": {"$ref": f"#/$defs/l{branch}"} for n in range(20)}}
+        for branch in range(20)
+    }
+    choice = [*objects, "o0"]  # all but the last are told apart by each of 20 properties
+    one_of = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in choice]}
+    schema = {"$defs": {**lists, **objects}, "properties": {f"p{n}": one_of for n in range(400)}}
+    with pytest.raises(InvalidRequest, match="takes too long; use “anyOf”"):
+        schema_to_grammar(schema, strict=False)
+
+
+def test_a_reference_is_not_followed_through_names_without_an_end() -> None:
+    name = "a" * 5_000
+    with pytest.raises(InvalidRequest, match="over 4,000 characters"):
+        schema_to_grammar({"$ref": f"#/$defs/{name}", "$defs": {name: STRING}})

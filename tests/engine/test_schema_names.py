@@ -18,6 +18,7 @@ from tests.engine.grammar_texts import random_text
 
 SEEDS = range(40)
 INTEGER = {"type": "integer"}
+LISTED = ["a", "bb"]
 ABC = {"type": "object", "properties": dict.fromkeys("abc", INTEGER)}
 OPEN = {**ABC, "additionalProperties": INTEGER}
 TWO = "^[a-z]{2}$"
@@ -51,23 +52,28 @@ NAMES: list[tuple[Any, list[str], list[str]]] = [
         ["b"],
         ["a"],
     ),
+    (
+        {"propertyNames": {"$ref": "#/$defs/x", "maxLength": 1}, "$defs": {"x": {"enum": LISTED}}},
+        ["", "a"],
+        ["b"],
+    ),
+    (
+        {
+            "propertyNames": {"$ref": "#/$defs/y"},
+            "$defs": {"x": {"enum": LISTED}, "y": {"$ref": "#/$defs/x", "maxLength": 1}},
+        },
+        ["", "a"],
+        ["b"],
+    ),
 ]
-
-
-LISTED = {"enum": ["a", "bb"]}
 
 
 @pytest.mark.parametrize(
     "schema",
     [
-        {"propertyNames": LISTED, "patternProperties": {"^c": {}}, "additionalProperties": False},
-        {"propertyNames": {**LISTED, "const": "c"}},
-        {"propertyNames": {**LISTED, "type": "integer"}},
-        {"propertyNames": {"$ref": "#/$defs/x", "maxLength": 1}, "$defs": {"x": LISTED}},
-        {
-            "propertyNames": {"$ref": "#/$defs/y"},
-            "$defs": {"x": LISTED, "y": {"$ref": "#/$defs/x", "maxLength": 1}},
-        },
+        {"propertyNames": {"enum": LISTED}, "patternProperties": {"^c": {}}},
+        {"propertyNames": {"enum": LISTED, "const": "c"}},
+        {"propertyNames": {"enum": LISTED, "type": "integer"}},
     ],
     ids=str,
 )

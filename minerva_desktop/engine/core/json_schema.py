@@ -20,6 +20,7 @@ from minerva_desktop.engine.core.grammar_parser import MAX_TEXT
 from minerva_desktop.engine.core.grammar_readings import MAX_READINGS
 from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
+from minerva_desktop.engine.core.json_schema_check import ValueCheck, constant_texts
 from minerva_desktop.engine.core.json_schema_choices import Around, ChoiceRules
 from minerva_desktop.engine.core.json_schema_maps import (
     NamePattern,
@@ -30,6 +31,7 @@ from minerva_desktop.engine.core.json_schema_maps import (
 )
 from minerva_desktop.engine.core.json_schema_merge import (
     CHOICES,
+    Given,
     merged,
     says_no_more,
     size,
@@ -43,13 +45,11 @@ from minerva_desktop.engine.core.json_schema_references import followed, resolve
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of
 from minerva_desktop.engine.core.json_schema_values import (
     COUNTS,
-    MAX_CHOICES,
     MAX_DEPTH,
     TYPE_KEYWORDS,
     Inexpressible,
     Schema,
     counts,
-    is_type,
     keywords,
     pointer,
     refused,
@@ -123,6 +123,8 @@ class SchemaRules:
         self._notation = notation
         around = Around(self.visit, self._reference, self._followed, self._types, self._left_out)
         self._choices = ChoiceRules(around, self._ways)
+        self._check = ValueCheck(self._followed)
+        self._given = Given(schema, self._part, self._check.narrowed)
         self._n_counted = self._schemas = self._depth = self._parts = self._written = 0
         self._joined_size = 0  # characters
 
@@ -198,7 +200,7 @@ class SchemaRules:
             return self._reference(schema["$ref"], pointer(where, "$ref"))
         if keyword := next((word for word in CHOICES if word in schema), ""):
             if said != {keyword}:  # which hold for each of them
-                schemas = spread(self._root, schema, keyword, where, self._part)
+                schemas = spread(self._given, schema, keyword, where)
                 schema = {**schema, keyword: schemas}
             at = pointer(where, keyword)
             return self._choice(self._choices.expressions(schema, keyword, at))
@@ -213,9 +215,9 @@ class SchemaRules:
         parts = schema.get("allOf")
         if isinstance(parts, list) and len(parts) == 1 and keywords(schema) == {"allOf"}:
             return self.visit(parts[0], pointer(where, "allOf", 0))
-        whole = merged(self._root, schema, where, self._part)
+        whole = merged(self._given, schema, where)
         reference = {"$ref": schema.get("$ref")}
-        if "$ref" in schema and says_no_more(self._root, whole, reference, where, self._part):
+        if "$ref" in schema and says_no_more(self._given, whole, reference, where):
             return self._reference(schema["$ref"], pointer(where, "$ref"))
         return self.visit(whole, where)
 
@@ -322,25 +324,8 @@ class SchemaRules:
         return "" if self._is_draft else one_of([(text, "") for text in texts])
 
     def _constant_texts(self, schema: Schema, where: str) -> list[str]:
-        """The values of `const` or `enum` as JSON, each once."""
-        keyword = "const" if "const" in schema else "enum"
-        schema = self._only(schema, where, {keyword, "type"})
-        values = [schema["const"]] if keyword == "const" else schema["enum"]
-        where = pointer(where, keyword)
-        if not isinstance(values, list) or not 0 < len(values) <= MAX_CHOICES:
-            raise refused(where, f"there should be a list of 1 to {MAX_CHOICES} values")
-        if "type" in schema:
-            types = self._types(schema, where)
-            values = [value for value in values if any(is_type(value, name) for name in types)]
-            if not values:
-                raise refused(where, "no value is of the type that the schema names")
-        try:
-            # 1 and 1.0 are one number.
-            plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
-            texts = [self._notation.constant(value) for value in plain]
-        except (ValueError, TypeError, RecursionError) as error:
-            raise refused(where, "a value cannot be written as JSON") from error
-        return list(dict.fromkeys(texts))
+        found = self._check.narrowed(schema, where)
+        return constant_texts(found, where, self._notation.constant)
 
     def _item_texts(self, schema: object, where: str) -> list[str]:
         """`_constant_texts` of what an item may be; none where that is no list of values."""

@@ -8,9 +8,9 @@ from functools import partial
 import msgspec
 
 from minerva_desktop.engine.core.json_schema_one_of import (
+    Tags,
     are_apart,
     constant_kinds,
-    tag_of,
     with_tag,
 )
 from minerva_desktop.engine.core.json_schema_values import (
@@ -48,6 +48,7 @@ class ChoiceRules:
     def __init__(self, around: Around, ways: Ways) -> None:
         self._around = around
         self._ways = ways
+        self._tags = Tags(around.follow)
         # By the identity of a schema of constants, which is kept with them: many references may
         # lead to a large one.
         self._constants: dict[int, tuple[Schema, frozenset[str]]] = {}
@@ -62,7 +63,7 @@ class ChoiceRules:
         if keyword == "anyOf" or len(live) == 1:
             return self._any(schemas, where)
         found = [self._around.follow(each, where) for each in live]
-        tag = tag_of(schema, found, lambda each: self._around.follow(each, where))
+        tag = self._tags.tag_of(schema, found, where)
         if tag and are_apart([_beside_objects(*each) for each in zip(live, found, strict=True)]):
             return self._any(schemas, where, tag)
         try:

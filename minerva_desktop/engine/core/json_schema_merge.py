@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from minerva_desktop.engine.core.json_schema_references import resolved
 from minerva_desktop.engine.core.json_schema_values import (
@@ -50,20 +53,30 @@ _KNOWN = {"type", *_VALUES, *CHOICES}.union(*TYPE_KEYWORDS.values())
 MAX_MULTIPLE = 10**18  # far beyond what is counted; unbounded, it could not even be written
 _NOTHING = "nothing satisfies all that is said here"
 
-Only = Callable[[Schema, str, set[str]], Schema]
+
+class Given(msgspec.Struct, frozen=True):
+    """What merging asks of the whole schema. Both callables raise InvalidRequest.
+
+    References lead into ``root``; ``only`` gives a schema at some place without all but some
+    keywords, or refuses it; ``narrowed`` one whose listed values satisfy what stands beside them,
+    instead of that; it raises `Unsatisfiable` where none does.
+    """
+
+    root: object
+    only: Callable[[Schema, str, set[str]], Schema]
+    narrowed: Callable[[Schema, str], Schema]
 
 
 def merged(
-    root: object, schema: Schema, where: str, only: Only, beside: tuple[str, object] | None = None
+    given: Given, schema: Schema, where: str, beside: tuple[str, object] | None = None
 ) -> Schema:
-    """``schema`` with its `allOf`, with what its `$ref` leads to in ``root``, and with a schema
-    ``beside`` it and its place. ``only`` gives a schema without all but some keywords, or refuses
-    it. Raises InvalidRequest, `Unsatisfiable` where there can be no value."""
+    """``schema`` with its `allOf`, with what its `$ref` leads to, and with a schema ``beside`` it
+    and its place. Raises InvalidRequest, `Unsatisfiable` where there can be no value."""
     whole: Schema = {}
     closing: object = True
-    parts = [*_parts(root, schema, where), *(_part(root, *beside) if beside else ())]
+    parts = [*_parts(given.root, schema, where), *(_part(given.root, *beside) if beside else ())]
     for index, (at, part) in enumerate(parts):
-        found = only(_with_null(part), at, _KNOWN)
+        found = given.only(_with_null(part), at, _KNOWN)
         found = {key: found[key] for key in found if key in keywords(found)}
         if not index:
             closing = found.pop(_UNEVALUATED, True)
@@ -73,10 +86,14 @@ def merged(
     if closing is not True and _OTHERS not in whole:
         # Each of a choice has properties of its own, which are not among those that it closes.
         whole[_UNEVALUATED if whole.keys() & {*CHOICES} else _OTHERS] = closing
-    return _of_its_types(_without_impossible(whole, where))
+    whole = _of_its_types(_without_impossible(whole, where))
+    if "enum" in whole:
+        with suppress(Inexpressible):  # which is told where it is written
+            return given.narrowed(whole, where)
+    return whole
 
 
-def spread(root: object, schema: Schema, keyword: str, where: str, only: Only) -> list[object]:
+def spread(given: Given, schema: Schema, keyword: str, where: str) -> list[object]:
     """The schemas of the choice ``keyword``, each with all that stands beside it; False for one
     with which that cannot be. Arguments and errors as those of `merged`."""
     rest = {key: value for key, value in schema.items() if key != keyword}
@@ -84,24 +101,24 @@ def spread(root: object, schema: Schema, keyword: str, where: str, only: Only) -
     found: list[object] = []
     for index, each in enumerate(schema_list(schema[keyword], at)):
         try:
-            both = merged(root, rest, where, only, (pointer(at, index), each))
+            both = merged(given, rest, where, (pointer(at, index), each))
         except Unsatisfiable:
             found.append(False)
             continue
         word = next((word for word in CHOICES if word in both), "")
-        if word and both.keys() != {word} and not any(spread(root, both, word, where, only)):
+        if word and both.keys() != {word} and not any(spread(given, both, word, where)):
             found.append(False)
         else:
-            found.append(each if says_no_more(root, both, each, where, only) else both)
+            found.append(each if says_no_more(given, both, each, where) else both)
     return found
 
 
-def says_no_more(root: object, whole: Schema, part: object, where: str, only: Only) -> bool:
+def says_no_more(given: Given, whole: Schema, part: object, where: str) -> bool:
     """Whether ``whole`` is what the reference ``part`` leads to, which then has one rule wherever
     it is, and may lead back to itself."""
     if not isinstance(part, dict) or keywords(part) != {"$ref"}:
         return False
-    return _same(whole, merged(root, {"$ref": part["$ref"]}, where, only))
+    return _same(whole, merged(given, {"$ref": part["$ref"]}, where))
 
 
 def _parts(

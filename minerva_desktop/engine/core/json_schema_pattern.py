@@ -109,6 +109,17 @@ class Pattern:
         found = [_of_length(*option, least, most) for option in options]
         return f"({' | '.join(_joined(pieces) for pieces in found)})"
 
+    def anywhere(self) -> str:
+        """An expression of the texts in which the pattern is found, of those that
+        `is_plain_text` names; raises PatternError."""
+        if len(self._text) > MAX_PATTERN:
+            raise PatternError(f"it has {len(self._text)} characters; {MAX_PATTERN} are allowed")
+        found = [
+            [*([] if starts else [_ANY_TEXT]), *pieces, *([] if ends else [_ANY_TEXT])]
+            for starts, pieces, ends in self._options()
+        ]
+        return f"({' | '.join(map(_joined, found))})"
+
     def _options(self) -> list[tuple[bool, list[_Piece], bool]]:
         """The alternatives, and whether each says where the text begins and where it ends."""
         options = []
@@ -259,6 +270,16 @@ class Pattern:
         if character == "\\":
             return self._escape()
         return ((ord(character), ord(character)),)
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether no character of ``text`` is one that a pattern matches and is never written for it:
+    these classes are narrower here than they are."""
+    spaces = [code for code in map(ord, text) if any(a <= code <= b for a, b in _ALL_SPACES)]
+    return all(code == 0x20 for code in spaces) and not any(
+        code < 0x20 or code == 0x7F or SURROGATES[0] <= code <= SURROGATES[1]
+        for code in map(ord, text)
+    )
 
 
 def _is_count(digits: str) -> bool:

@@ -6,13 +6,17 @@ from urllib.parse import unquote
 
 from minerva_desktop.engine.core.json_schema_values import keywords, refused
 
+MAX_REFERENCE = 4_000  # characters; chains of longer ones would take a while
 MAX_FOLLOWED = 32  # references that lead to references
 
 
 def resolved(root: object, target: object, where: str) -> object:
     """What stands in ``root`` at the JSON pointer ``target``, which is referred to at ``where``;
     raises InvalidRequest(param="response_format")."""
-    start, *steps = str(target).split("/")
+    text = str(target)
+    if len(text) > MAX_REFERENCE:
+        raise refused(where, f"a reference is over {MAX_REFERENCE:,} characters long")
+    start, *steps = text.split("/")
     if start != "#":
         raise refused(where, f"“{target}” is not in this schema (#/…)")
     if _is_elsewhere(root, where):
