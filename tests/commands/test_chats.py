@@ -23,7 +23,6 @@ from minerva_desktop.store.chat_store import ChatStore
 from tests.app.chat_exports import chatgpt_archive, lm_studio_file
 from tests.chat.samples import make_conversation, make_message
 from tests.commands.conftest import Run
-from tests.store.impatience import wait_briefly
 from tests.store.test_recovery import root_page, spoil_page
 
 # Holds the chats open, as a window does, and writes once more before it ends.
@@ -229,9 +228,8 @@ def test_import_of_other_apps_chats(run: Run, tmp_path: Path) -> None:
 
 
 def test_reading_beside_a_window_and_writing_not(
-    run: Run, tmp_path: Path, minerva_home: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, minerva_home: Path, impatient: None
 ) -> None:
-    wait_briefly(monkeypatch)
     stored(chat("Tea", "ab" * 16))
     lm_studio_file(tmp_path / "1.conversation.json")
     command = [sys.executable, "-c", WINDOW, str(app_paths().database)]

@@ -13,7 +13,6 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Message, Role
 from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart, ToolResultPart
 from minerva_desktop.chat.tools import ToolCall
-from minerva_desktop.ui.chat_view import chat_finder
 from minerva_desktop.ui.chat_view.answer_view import AnswerView
 from minerva_desktop.ui.chat_view.chat_finder import ChatFinder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
@@ -96,12 +95,6 @@ class Finding:
 @pytest.fixture
 def finding(qtbot: QtBot, view: ChatView, icons: Icons) -> Finding:
     return Finding(qtbot, view, icons)
-
-
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written is looked through again ten times as soon."""
-    monkeypatch.setattr(chat_finder, "REFRESH_MS", 50)
 
 
 def test_counts_marks_and_goes_round(finding: Finding) -> None:
@@ -191,8 +184,7 @@ def test_a_folded_message_is_unfolded(finding: Finding) -> None:
     assert finding.is_in_sight(long)
 
 
-@pytest.mark.usefixtures("often")
-def test_an_answer_that_is_written_is_counted(finding: Finding) -> None:
+def test_an_answer_that_is_written_is_counted(often: None, finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("fox"))
     finding.look_for("fox")
@@ -373,8 +365,7 @@ def test_thoughts_are_searched_and_opened(finding: Finding) -> None:
     assert finding.field.text() == "they say"
 
 
-@pytest.mark.usefixtures("often")
-def test_what_is_being_thought_is_found(finding: Finding) -> None:
+def test_what_is_being_thought_is_found(often: None, finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("Who?"))
     finding.view.append_message(running)
