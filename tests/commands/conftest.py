@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.__main__ import main
+from tests.store.impatience import wait_briefly
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -23,6 +24,12 @@ def logging_as_before() -> Iterator[None]:
         root.removeHandler(handler)
         handler.close()
     root.setLevel(level)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chats that a window has open are waited for a tenth of a second."""
+    wait_briefly(monkeypatch)
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def test_import_of_other_apps_chats(run: Run, tmp_path: Path) -> None:
 
 
 def test_reading_beside_a_window_and_writing_not(
-    run: Run, tmp_path: Path, minerva_home: Path
+    run: Run, tmp_path: Path, minerva_home: Path, impatient: None
 ) -> None:
     stored(chat("Tea", "ab" * 16))
     lm_studio_file(tmp_path / "1.conversation.json")

@@ -1,4 +1,4 @@
-"""LlamaEngine with the real model in the real child process."""
+"""LlamaEngine with real models in the real child process."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ HELLO = [ChatTurn(Role.USER, "Write one sentence about the sea.")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    """For all tests that leave it as it was."""
-    engine = LlamaEngine(model_path)
+async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    """For all tests that leave it as it was, and do not heed what is said or how fast."""
+    engine = LlamaEngine(small_path)
     await engine.load(2048)
     yield engine
     await engine.unload()
@@ -106,14 +106,6 @@ async def test_max_tokens_ends_with_length_and_exactly_that_many(engine: LlamaEn
     assert completion.full_context == 0
 
 
-async def test_the_models_end_token_ends_the_answer(engine: LlamaEngine) -> None:
-    turns = [ChatTurn(Role.USER, "Say only: yes")]
-    stream = engine.generate(turns, 200, sampling=GREEDY)
-    completion = await stream.wait_completion()
-    assert completion.finish_reason is FinishReason.STOP
-    assert "<|im_end|>" not in str(stream)
-
-
 async def test_same_seed_same_text_and_another_seed_another(engine: LlamaEngine) -> None:
     texts = [
         await engine.generate(HELLO, 24, sampling=SamplingParameters(seed=seed)).text()
@@ -137,23 +129,6 @@ async def test_a_stop_string_ends_the_answer_before_it(engine: LlamaEngine) -> N
     assert cut.completion is not None
     assert cut.completion.finish_reason is FinishReason.STOP
     assert cut.completion.stop_string == stop
-
-
-async def test_emoji_arrive_whole(engine: LlamaEngine) -> None:
-    stream = engine.generate("Smileys: 😀 😃 😄 😁 😀 😃 😄 😁 😀 😃 😄", 24, sampling=GREEDY)
-    deltas = [token async for token in stream]
-    assert any("😀" <= character <= "😿" for delta in deltas for character in delta)
-    assert not any("\ufffd" in delta for delta in deltas[:-1])
-
-
-async def test_cancel_in_decode_keeps_what_came_and_frees_the_engine(engine: LlamaEngine) -> None:
-    stream = engine.generate("Count: 1 2 3 4 5", 1500, sampling=GREEDY)
-    await _first_token(stream)
-    stream.cancel()
-    completion = await stream.wait_completion()
-    assert completion.finish_reason is FinishReason.CANCELLED
-    assert 1 <= stream.total_tokens < 1500
-    assert await engine.generate(HELLO, 4, sampling=GREEDY).text()
 
 
 async def test_cancel_in_prefill_does_not_wait_for_the_prompt(model_path: Path) -> None:

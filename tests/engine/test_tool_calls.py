@@ -74,8 +74,9 @@ async def small(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def plain(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    async with loaded(model_path) as engine:
+async def plain(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    """It has the embedded model's template, and knows nothing of tools."""
+    async with loaded(small_path) as engine:
         yield engine
 
 
@@ -107,7 +108,7 @@ async def test_it_says_how_it_answers(marked: LlamaEngine, plain: LlamaEngine) -
 
 
 async def test_forced_calls_parse_however_hot(plain: LlamaEngine) -> None:
-    for seed, chat in enumerate((FORCED, ONE)):
+    for seed, chat in ((0, FORCED), (1, FORCED), (2, ONE)):  # the second is cut
         stream = plain.generate(ASKED, sampling=hot(seed), chat=chat)
         answer = read(await stream.text(), AnswerFormat(F.GENERIC), chat)
         assert stream.completion is not None

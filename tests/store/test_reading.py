@@ -13,6 +13,7 @@ from minerva_desktop.store.migrations import MIGRATIONS
 from minerva_desktop.store.opening import suspicion
 from minerva_desktop.store.reading import open_for_reading
 from tests.chat.samples import make_conversation, make_message
+from tests.store.impatience import wait_briefly
 
 SCHEMA_1 = Path(__file__).parent / "data" / "schema_v1.sql"
 
@@ -52,7 +53,10 @@ async def test_an_older_file_is_brought_up_to_date_and_a_new_one_made(tmp_path: 
         connection.close()
 
 
-async def test_an_older_file_that_a_window_has_open_is_told(tmp_path: Path) -> None:
+async def test_an_older_file_that_a_window_has_open_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_briefly(monkeypatch)
     path = tmp_path / "chats.sqlite3"
     writing = await ChatStore.open(path)
     connection = apsw.Connection(str(path))
@@ -79,7 +83,10 @@ async def test_a_newer_file_stays_as_it_is_and_a_damaged_one_is_kept(tmp_path: P
     assert reading.recovery.damaged.read_bytes() == b"no database" * 1000
 
 
-async def test_damage_beside_a_window_is_left_to_its_next_start(tmp_path: Path) -> None:
+async def test_damage_beside_a_window_is_left_to_its_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_briefly(monkeypatch)
     path = tmp_path / "chats.sqlite3"
     writing = await ChatStore.open(path)
     suspicion(path).touch()  # a command before this one met damage

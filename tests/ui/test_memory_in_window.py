@@ -28,6 +28,7 @@ from minerva_desktop.devices.nvml import NvmlProbe
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
+from minerva_desktop.ui import engine_worker
 from minerva_desktop.ui.controls import Switch
 from minerva_desktop.ui.memory_gauge import MemoryGauge
 from minerva_desktop.ui.model_list import PickerItem
@@ -37,6 +38,12 @@ from tests.devices.nvml_script import Gpu, ScriptedNvml
 from tests.ui.open_window import OpenWindow
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory is looked at again after a tenth of a second instead of four."""
+    monkeypatch.setattr(engine_worker, "MEMORY_SECONDS", 0.1)
 
 
 def badge(opened: OpenWindow, path: str) -> str:
@@ -78,6 +85,7 @@ def test_from_the_badge_to_the_panel(
         opened.until("notice", lambda: opened.notice == "20.0 MB of memory were given back.")
 
 
+@pytest.mark.usefixtures("soon")
 def test_which_model_will_go_is_said_before_and_which_went_after(
     qtbot: QtBot,
     dressed_app: QApplication,
@@ -134,6 +142,7 @@ def test_a_model_that_is_too_large_leads_to_the_memory_settings(
         opened.accept(opened.part(SettingsDialog, "settingsDialog"))
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_model_that_goes_because_memory_is_short_is_told(
     qtbot: QtBot,
     dressed_app: QApplication,
@@ -152,6 +161,7 @@ def test_a_model_that_goes_because_memory_is_short_is_told(
         assert re.search(r"of memory free\. That gives back [\d.]+ MB\.$", opened.notice)
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_gpu_that_this_build_cannot_use_is_told_with_what_to_install(
     qtbot: QtBot,
     dressed_app: QApplication,

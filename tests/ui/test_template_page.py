@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.model_actions import OwnTemplate
 from minerva_desktop.settings import MAX_TEMPLATE, ModelOverrides, Settings
+from minerva_desktop.ui import template_page
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.template_page import (
     ASKING,
@@ -71,6 +72,13 @@ class Desk:
 
 
 @pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What becomes of another text is asked, and what was said of the one before it gone, soon."""
+    monkeypatch.setattr(template_page, "ASK_MS", 30)
+    monkeypatch.setattr(template_page, "STALE_MS", 70)
+
+
+@pytest.fixture
 def desk(qtbot: QtBot, themes: ThemeSource) -> Desk:
     return Desk(qtbot, themes)
 
@@ -109,6 +117,7 @@ def test_a_model_without_one_says_what_is_used(qtbot: QtBot, themes: ThemeSource
     assert part(desk.dialog, QPlainTextEdit, "templatePreview").placeholderText() == NOT_LOADED
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_was_said_of_another_text_goes_while_the_answer_is_waited_for(
     qtbot: QtBot, themes: ThemeSource
 ) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.ui import undo_groups
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.text_size import TextSize
 
@@ -20,6 +21,11 @@ def field(qtbot: QtBot) -> MessageEdit:
     qtbot.addWidget(field)
     field.show()
     return field
+
+
+@pytest.fixture
+def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undo_groups, "PAUSE_MS", 100)
 
 
 def undone(field: MessageEdit) -> str:
@@ -41,6 +47,7 @@ def test_what_is_pasted_is_taken_back_by_itself(field: MessageEdit) -> None:
     assert field.toPlainText() == "see a page of text please"
 
 
+@pytest.mark.usefixtures("short_pause")
 def test_a_pause_ends_what_is_taken_back_at_once(qtbot: QtBot, field: MessageEdit) -> None:
     QTest.keyClicks(field, "one thought")
     with qtbot.waitSignal(field.document().modificationChanged):  # the pause is over

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.ui.chat_view import chat_finder
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.icons import Icons
 
@@ -18,3 +19,9 @@ def view(qtbot: QtBot, icons: Icons) -> ChatView:
     view.show()
     qtbot.waitExposed(view)
     return view
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written is looked through again ten times as soon; to be named before `view`."""
+    monkeypatch.setattr(chat_finder, "REFRESH_MS", 50)

@@ -184,7 +184,7 @@ def test_a_folded_message_is_unfolded(finding: Finding) -> None:
     assert finding.is_in_sight(long)
 
 
-def test_an_answer_that_is_written_is_counted(finding: Finding) -> None:
+def test_an_answer_that_is_written_is_counted(often: None, finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("fox"))
     finding.look_for("fox")
@@ -365,7 +365,7 @@ def test_thoughts_are_searched_and_opened(finding: Finding) -> None:
     assert finding.field.text() == "they say"
 
 
-def test_what_is_being_thought_is_found(finding: Finding) -> None:
+def test_what_is_being_thought_is_found(often: None, finding: Finding) -> None:
     running = streaming()
     finding.open_chat(question("Who?"))
     finding.view.append_message(running)

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.message import Message
 from minerva_desktop.chat.parts import ReasoningPart, ToolCallPart
 from minerva_desktop.chat.tools import ToolCall
+from minerva_desktop.ui.chat_view import text_size_mark
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.code_bar import CodeBar
 from minerva_desktop.ui.chat_view.code_sheet import CodeSheet
@@ -35,6 +36,11 @@ def view(view: ChatView, themes: ThemeSource) -> ChatView:
     """A transcript that follows the size of text, as the window has it do."""
     themes.text_size.changed.connect(view.apply_text_size)
     return view
+
+
+@pytest.fixture
+def short_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_size_mark, "SHOWN_MS", 100)
 
 
 def settle(qtbot: QtBot, view: ChatView) -> None:
@@ -86,6 +92,7 @@ def test_headings_text_and_code_grow_and_shrink_with_their_message(
     assert (asked.height(), said.height()) == before
 
 
+@pytest.mark.usefixtures("short_mark")
 def test_it_is_said_what_size_text_has_for_a_moment(
     qtbot: QtBot, view: ChatView, themes: ThemeSource
 ) -> None:
