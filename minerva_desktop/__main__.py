@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from minerva_desktop.runtime import Runtime
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+MAX_DETAIL_LINES = 10
 # What a write to stdout may fail with; other errors are no matter of the output.
 _OF_OUTPUT = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG})
 
@@ -84,17 +85,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _in_terminal(run, given[1:]) if run else _gui(given)
     except MinervaError as error:
-        # A short detail belongs to its sentence; the last words of a process have lines of theirs.
-        is_short = "\n" not in error.detail
-        short = f" ({error.detail})" if error.detail and is_short else ""
-        lines = [f"minerva: {error.message}{short}"]
-        if not is_short:
-            lines += error.detail.splitlines()
-        for line in lines:
+        for line in _told(error):
             print(terminal_line(line.expandtabs()), file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _told(error: MinervaError) -> list[str]:
+    """What is wrong, in lines. A short detail belongs to its sentence; the last words of a process
+    have lines of theirs, and of many the last ones tell why it ended."""
+    lines = error.detail.splitlines()
+    if len(lines) < 2:
+        short = f" ({error.detail})" if error.detail else ""
+        return [f"minerva: {error.message}{short}"]
+    n_more = len(lines) - MAX_DETAIL_LINES
+    if n_more > 0:
+        words = f"Its last {MAX_DETAIL_LINES} lines, without the {n_more} before them:"
+        lines = [words, *lines[n_more:]]
+    return [f"minerva: {error.message}", *lines]
 
 
 def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:

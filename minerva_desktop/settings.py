@@ -30,6 +30,8 @@ DEFAULT_WAITING = 256  # requests, as `engine.queue_limit` has it
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
 MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
 MAX_TEMPLATE = 200_000  # characters, as there
+MIN_ROPE_SCALE, MAX_ROPE_SCALE = 0.01, 10_000  # as there, one divided by them
+MAX_ROPE_BASE, MAX_YARN_FACTOR, MAX_YARN_BETA = 10_000_000_000, 100, 10_000
 MAX_ADDRESS = 2_000  # characters
 LOOPBACK, ANY_ADDRESS = "127.0.0.1", "0.0.0.0"
 MAX_NAMES = 100  # of callers
@@ -60,7 +62,9 @@ class ThemeChoice(StrEnum):
 
 class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one model is loaded instead of as all others are; None leaves it to them. ``n_ctx`` in
-    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off;
+    tokens; ``kv_type`` is f16, q8_0 or q4_0, ``flash_attention`` on or off; ``rope_scale`` is how
+    many times as long a context may be, and what else begins so, or with ``yarn``, is as
+    `engine.load_options.RopeOptions` has it;
     ``chat_template`` is Jinja, instead of the model's own. ``preset`` is the name of the one that
     the model's new chats begin with, which loading it has nothing to do with."""
 
@@ -69,6 +73,14 @@ class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     n_threads: _Threads | None = None
     kv_type: Annotated[str, Meta(pattern="^(auto|f16|q8_0|q4_0)$")] | None = None
     flash_attention: Annotated[str, Meta(pattern="^(auto|on|off)$")] | None = None
+    rope_scaling: Annotated[str, Meta(pattern="^(none|linear|yarn)$")] | None = None
+    rope_scale: Annotated[float, Meta(ge=MIN_ROPE_SCALE, le=MAX_ROPE_SCALE)] | None = None
+    rope_freq_base: Annotated[int, Meta(ge=1, le=MAX_ROPE_BASE)] | None = None
+    yarn_orig_ctx: Annotated[int, Meta(ge=1, le=16_777_216)] | None = None
+    yarn_ext_factor: Annotated[float, Meta(ge=0, le=MAX_YARN_FACTOR)] | None = None
+    yarn_attn_factor: Annotated[float, Meta(ge=0, le=MAX_YARN_FACTOR)] | None = None
+    yarn_beta_fast: Annotated[float, Meta(ge=0, le=MAX_YARN_BETA)] | None = None
+    yarn_beta_slow: Annotated[float, Meta(ge=0, le=MAX_YARN_BETA)] | None = None
     chat_template: Annotated[str, Meta(max_length=MAX_TEMPLATE)] | None = None
     preset: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
 

@@ -189,6 +189,28 @@ def _template(
     return dialog, page
 
 
+def model_positions(stage: Stage) -> list[QWidget]:
+    """How a model's positions are stretched, with a number that is out of its range."""
+    page = TemplatePage(OwnTemplate(TEMPLATE, is_brought=True), None, stage.icons.themes)
+    dialog = ModelOptionsDialog(
+        MODEL,
+        ModelOverrides(
+            rope_scaling="yarn", rope_scale=4.0, yarn_orig_ctx=8_192, yarn_beta_fast=20_000
+        ),
+        Settings(),
+        n_ctx_train=8_192,
+        max_threads=8,
+        template=page,
+        parent=stage.window,
+    )
+    dialog.show()
+    button = dialog.findChild(QPushButton, "optionsPageRope")
+    assert button is not None
+    button.click()
+    dialog.show_problem("A number is out of its range, so these options cannot be used.")
+    return [dialog]
+
+
 def _snippet_dialog(stage: Stage, library: PromptLibrary) -> SnippetDialog:
     store = SnippetStore(lambda: library, lambda _library: False)
     dialog = SnippetDialog(stage.icons, store, stage.window)

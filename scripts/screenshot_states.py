@@ -286,6 +286,7 @@ STATES: dict[str, State] = {
     "server-stopping": server_stopping,
     "model-in-use": model_in_use,
     "model-options": model_options,
+    "model-positions": screenshot_presets.model_positions,
     "parameters": parameters,
     "long-names": long_names,
     "narrow": narrow,

@@ -23,6 +23,8 @@ from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
     LoadOptions,
+    RopeOptions,
+    RopeScaling,
     SnapshotOptions,
 )
 from minerva_desktop.engine.pool_events import (
@@ -308,4 +310,19 @@ def overridden(options: LoadOptions, overrides: ModelOverrides) -> LoadOptions:
     if overrides.kv_type in set(KvType):
         kind = KvType(overrides.kv_type)
         changed = msgspec.structs.replace(changed, kv_type_k=kind, kv_type_v=kind)
+    return msgspec.structs.replace(changed, rope=_rope(options.rope, overrides))
+
+
+def _rope(rope: RopeOptions, overrides: ModelOverrides) -> RopeOptions:
+    """``rope`` with a model's own."""
+    scale = overrides.rope_scale
+    given = {
+        "freq_scale": None if scale is None else 1.0 / scale,
+        "freq_base": overrides.rope_freq_base,
+        **{name: getattr(overrides, name) for name in rope.__struct_fields__ if "yarn" in name},
+    }
+    if overrides.rope_scaling in set(RopeScaling):
+        given["scaling"] = RopeScaling(overrides.rope_scaling)
+    named = {name: value for name, value in given.items() if value is not None}
+    changed: RopeOptions = msgspec.structs.replace(rope, **named)
     return changed

@@ -14,9 +14,9 @@ from minerva_desktop.engine.load_options import LoadOptions, RopeOptions, RopeSc
 _SCALINGS = tuple(each.value for each in (RopeScaling.NONE, RopeScaling.LINEAR, RopeScaling.YARN))
 _YARN = (
     ("ext_factor", "how much is extrapolated instead of interpolated, from 0 on"),
-    ("attn_factor", "how strong attention is; only without YaRN's own"),
-    ("beta_fast", "up to which frequency nothing is interpolated"),
-    ("beta_slow", "from which frequency on all is interpolated"),
+    ("attn_factor", "scale of attention; YaRN has its own"),
+    ("beta_fast", "rotations in the first context above which nothing is interpolated"),
+    ("beta_slow", "rotations in it below which all is interpolated"),
 )
 
 

@@ -49,6 +49,8 @@ REQUEST_ID_HEADER = "request-id"
 # LiteLLM, LangChain and coding agents shorten a chat and ask again where an error's message has
 # words of OpenAI's in it ("maximum context length") or of Anthropic's ("prompt is too long").
 TOO_LONG = ". The prompt is too long for the maximum context length that the model is loaded with"
+# The pool starts another engine for whoever asks next.
+LOADS_AGAIN = ". The next request for this model loads it again"
 # False where a second try would not help, cost as much as the first, or undo what the person did.
 SHOULD_RETRY_HEADER = "x-should-retry"
 
@@ -201,6 +203,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
         message = error.message
         if isinstance(error, ContextLimitExceeded):
             message = message.rstrip(".") + TOO_LONG
+        elif isinstance(error, EngineDied) and not isinstance(error, AppReplaced):
+            message = message.rstrip(".") + LOADS_AGAIN
         return cls(ErrorObject(message, kind, error.param, error.code))
 
 

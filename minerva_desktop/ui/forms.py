@@ -201,7 +201,19 @@ def gigabytes_field(
     meaning_of_empty: str = AUTOMATIC,
 ) -> DecimalField:
     """An amount of memory in GB that may be left empty."""
-    edit = DecimalField(minimum, MAX_GB, meaning_of_empty)
+    return decimal_field(name, label, value, minimum, MAX_GB, meaning_of_empty)
+
+
+def decimal_field(
+    name: str,
+    label: str,
+    value: float | None,
+    minimum: float,
+    maximum: int,
+    meaning_of_empty: str = AUTOMATIC,
+) -> DecimalField:
+    """A number, which may have fractions, that may be left empty."""
+    edit = DecimalField(minimum, maximum, meaning_of_empty)
     _dress(edit, name, label)
     edit.set_value(value)
     return edit

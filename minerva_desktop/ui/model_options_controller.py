@@ -197,6 +197,8 @@ class ModelOptionsController(QObject):
             await forget_states_of(path, self._services.paths.snapshots)
 
 
-def _cache_of(overrides: ModelOverrides) -> tuple[object, ...]:
+def _cache_of(overrides: ModelOverrides) -> ModelOverrides:
     """What decides which states of chats a load can use."""
-    return overrides.n_ctx, overrides.kv_type, overrides.flash_attention
+    return msgspec.structs.replace(
+        overrides, n_gpu_layers=None, n_threads=None, chat_template=None, preset=None
+    )

@@ -1,4 +1,5 @@
-"""How one model is loaded: its own context, KV cache, layers, threads, and what that would take.
+"""How one model is loaded: its own context, KV cache, layers, threads, positions, and what that
+would take.
 
 `model_options_controller` opens it and tells it how the options fit. Main thread.
 """
@@ -21,7 +22,8 @@ from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.controls import ElidedLabel
 from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, number_field
-from minerva_desktop.ui.number_fields import all_right
+from minerva_desktop.ui.number_fields import WholeField, all_right
+from minerva_desktop.ui.rope_page import RopePage
 from minerva_desktop.ui.settings_dialog import MAX_GPU_LAYERS, MAX_N_CTX, MIN_N_CTX
 from minerva_desktop.ui.template_page import TemplatePage
 from minerva_desktop.ui.theme import GRID
@@ -31,8 +33,9 @@ TITLE_BAR = 40  # px; the desktop's
 ASK_MS = 250  # from the last key to the question how it fits
 _AUTO = ""
 KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"))
-LOAD_PAGE, TEMPLATE_PAGE = "load", "template"
-PAGES = ((LOAD_PAGE, "Memory and speed"), (TEMPLATE_PAGE, "Chat template"))
+LOAD_PAGE, ROPE_PAGE, TEMPLATE_PAGE = "load", "rope", "template"
+PAGES = ((LOAD_PAGE, "Memory and speed"), (ROPE_PAGE, "Positions (RoPE)"))
+CHAT_PAGES = (*PAGES, (TEMPLATE_PAGE, "Chat template"))
 FLASH_CHOICES = ((_AUTO, AUTOMATIC), ("on", "On"), ("off", "Off"))
 
 
@@ -84,13 +87,13 @@ class ModelOptionsDialog(QDialog):
             FLASH_CHOICES,
             _known(overrides.flash_attention, FLASH_CHOICES),
         )
+        self._rope = RopePage(overrides)
         self._template = template
         self._waits_for_check = False  # Save was pressed before the template was known to be good
-        self._pages = SegmentedChoice("optionsPage", "Page", PAGES, LOAD_PAGE)
+        pages = PAGES if template is None else CHAT_PAGES
+        self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
         self._fit = _FitLabel()
-        self._wait = QTimer(self)
-        self._wait.setSingleShot(True)
-        self._wait.setInterval(ASK_MS)
+        self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
         self._wait.timeout.connect(self._tell)
         self._lay_out(name, n_ctx_train)
         self._connect()
@@ -101,7 +104,7 @@ class ModelOptionsDialog(QDialog):
         number that `accept` would not take."""
         template = self._template
         return msgspec.structs.replace(
-            self._given,
+            self._rope.put_into(self._given),
             n_ctx=self._n_ctx.value(),
             n_gpu_layers=self._layers.value(),
             n_threads=self._threads.value(),
@@ -117,11 +120,11 @@ class ModelOptionsDialog(QDialog):
     def accept(self) -> None:
         """Save waits until each number can be taken, and the chat template is known to be none that
         is broken."""
-        numbers = (self._n_ctx, self._layers, self._threads)
-        if not all(each.check() for each in numbers):
-            self._show_page(LOAD_PAGE)
-            all_right(numbers)
-            return
+        for page, numbers in ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields)):
+            if not all(each.check() for each in numbers):
+                self._show_page(page)
+                all_right(numbers)
+                return
         usable = True if self._template is None else self._template.is_usable
         if usable:
             super().accept()
@@ -145,7 +148,6 @@ class ModelOptionsDialog(QDialog):
         """The dialog grows with the sentences, for Qt would take the height from the fields."""
         self._fit.show_words(words, tone)
         self._fit.updateGeometry()  # else the layouts would only learn of it later
-        self._load_page.updateGeometry()
         self._grow()
 
     def _grow(self) -> None:
@@ -161,16 +163,25 @@ class ModelOptionsDialog(QDialog):
         if self.isVisible() and beyond > 0:
             self.move(self.x(), max(self.y() - beyond, room.top()))
 
+    @property
+    def _numbers(self) -> tuple[WholeField, ...]:
+        """Those of the first page."""
+        return self._n_ctx, self._layers, self._threads
+
     @Slot()
     def _on_page(self) -> None:
         self._show_page(self._pages.value())
 
     def _show_page(self, page: str) -> None:
         self._pages.set_value(page)
-        self._load_page.setVisible(page == LOAD_PAGE)
-        self._reset_button.setVisible(page == LOAD_PAGE)
+        pages: dict[str, QWidget] = {LOAD_PAGE: self._load_page, ROPE_PAGE: self._rope}
         if self._template is not None:
-            self._template.setVisible(page == TEMPLATE_PAGE)
+            pages[TEMPLATE_PAGE] = self._template
+        for widget in pages.values():  # first: of two at once the dialog would get as high as both
+            widget.hide()
+        self._fit.setVisible(page != TEMPLATE_PAGE)
+        self._reset_button.setVisible(page != TEMPLATE_PAGE)
+        pages[page].show()
         self._grow()
 
     @Slot(bool)
@@ -210,20 +221,21 @@ class ModelOptionsDialog(QDialog):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(4 * GRID)
         rows.addLayout(form)
-        rows.addWidget(self._fit)
         rows.addStretch(1)
         box.addWidget(page, 1)
+        box.addWidget(self._rope, 1)
+        box.addWidget(self._fit)
         if self._template is not None:
             box.addWidget(self._template, 1)
-        self._pages.setVisible(self._template is not None)
         box.addWidget(buttons)
         self._show_page(LOAD_PAGE)
 
     def _connect(self) -> None:
-        for edit in (self._n_ctx, self._layers, self._threads):
+        for edit in self._numbers:
             edit.textChanged.connect(self._on_change)
         for choice in (self._kv_type, self._flash):
             choice.chosen.connect(self._on_change)
+        self._rope.changed.connect(self._on_change)
         self._pages.chosen.connect(self._on_page)
         if self._template is not None:
             self._template.checked.connect(self._on_checked)
@@ -234,7 +246,8 @@ class ModelOptionsDialog(QDialog):
 
     @Slot()
     def _tell(self) -> None:
-        wrong = [each for each in (self._n_ctx, self._layers, self._threads) if not each.check()]
+        numbers = (*self._numbers, *self._rope.fields)
+        wrong = [each for each in numbers if not each.check()]
         if not wrong:
             self.options_changed.emit(self.overrides())
         else:
@@ -242,10 +255,11 @@ class ModelOptionsDialog(QDialog):
 
     @Slot()
     def _reset(self) -> None:
-        for edit in (self._n_ctx, self._layers, self._threads):
+        for edit in self._numbers:
             edit.set_value(None)
         self._kv_type.set_value(_AUTO)
         self._flash.set_value(_AUTO)
+        self._rope.reset()
         self._on_change()
 
 

@@ -91,7 +91,9 @@ QPlainTextEdit { padding: 4px; }
 QLineEdit:focus, QAbstractSpinBox:focus, QPlainTextEdit:focus { border-color: $accent; }
 QLineEdit[state="failed"] { border-color: $danger; }
 QLabel#fieldHint[state="failed"] { color: $danger; }
-QLineEdit:disabled, QAbstractSpinBox:disabled, QPlainTextEdit:disabled { color: $faint; }
+QLineEdit:disabled, QAbstractSpinBox:disabled, QPlainTextEdit:disabled {
+  color: $faint; placeholder-text-color: $faint;
+}
 QAbstractSpinBox QLineEdit {
   border: none; padding: 0px; min-height: 0px; background: transparent; border-radius: 0px;
 }

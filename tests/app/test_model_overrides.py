@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from minerva_desktop.app.model_actions import lacks_template, load_options, overridden, own_options
-from minerva_desktop.engine.load_options import FlashAttention, KvType
+from minerva_desktop.engine.load_options import FlashAttention, KvType, RopeOptions, RopeScaling
 from minerva_desktop.library.model_file import read_model_file
 from minerva_desktop.paths import path_text
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
@@ -18,6 +18,30 @@ def test_a_models_own_options_win_and_the_rest_is_as_for_all(tmp_path: Path) -> 
     assert (options.kv_type_k, options.kv_type_v) == (KvType.Q4_0, KvType.Q4_0)
     assert options.flash_attention is FlashAttention.ON
     assert options.snapshots == common.snapshots
+
+
+def test_positions_of_a_model_go_with_its_load(tmp_path: Path) -> None:
+    options = load_options(Settings(), tmp_path)
+    own = ModelOverrides(
+        rope_scaling="yarn",
+        rope_scale=4.0,
+        rope_freq_base=1_000_000,
+        yarn_orig_ctx=8192,
+        yarn_ext_factor=0.5,
+        yarn_attn_factor=2.0,
+        yarn_beta_fast=31.5,
+        yarn_beta_slow=0.25,
+    )
+    assert overridden(options, own).rope == RopeOptions(
+        scaling=RopeScaling.YARN,
+        freq_scale=0.25,
+        freq_base=1e6,
+        yarn_orig_ctx=8192,
+        yarn_ext_factor=0.5,
+        yarn_attn_factor=2.0,
+        yarn_beta_fast=31.5,
+        yarn_beta_slow=0.25,
+    )
 
 
 def test_a_chat_template_goes_with_the_load(tmp_path: Path) -> None:

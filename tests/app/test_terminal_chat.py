@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -80,6 +82,24 @@ def test_positions_are_as_the_arguments_say(run: Run, small_path: Path) -> None:
     assert refused.stderr == (
         "minerva: YaRN's fast beta would have no effect: RoPE scaling is not “yarn”\n"
     )
+
+
+def test_an_engine_that_dies_of_a_file_is_told_in_few_lines(
+    run: Run, model_path: Path, tmp_path: Path
+) -> None:
+    """They were up to 200, and the reason stood above them, out of sight."""
+    hostile = tmp_path / "hostile.gguf"
+    # A token that is there twice: llama.cpp asserts that there is none.
+    the, one = (struct.pack("<Q", len(text)) + text for text in ("Ġthe".encode(), "Ġand".encode()))
+    hostile.write_bytes(model_path.read_bytes().replace(one, the, 1))
+    done = run("chat", str(hostile), "--prompt", "Hi")
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
+    assert (done.returncode, done.stdout) == (1, "")
+    assert lines[0].startswith(
+        "minerva: The engine that ran hostile.gguf stopped (signal 6, SIGABRT"
+    )
+    assert re.fullmatch(r"Its last 10 lines, without the \d+ before them:", lines[1])
+    assert len(lines) == 12
 
 
 def test_half_a_character_at_the_limit_is_left_out(run: Run) -> None:

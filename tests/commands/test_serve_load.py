@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.commands.served import Served, serve
+from tests.processes import engines_with_models
 
 COMPLETIONS = "/v1/completions"
 MODEL = "small"
@@ -87,3 +90,26 @@ async def test_positions_of_the_models_that_are_named(small_path: Path) -> None:
             answer = await served.http.post(COMPLETIONS, json=body(PROMPTS[0], max_tokens=12))
             texts.append(answer.json()["choices"][0]["text"])
     assert texts[0] != texts[1]
+
+
+async def test_an_engine_that_died_says_that_the_next_request_loads_it_again(
+    small_path: Path,
+) -> None:
+    async with serve("--model", str(small_path), "--n-ctx", "8192") as served:
+        for number, name in ((signal.SIGABRT, "SIGABRT"), (signal.SIGSEGV, "SIGSEGV")):
+            running = asyncio.ensure_future(endless(served))
+            async with asyncio.timeout(30):
+                while await n_unfinished(served) < 1:
+                    assert not running.done()
+            (engine,) = engines_with_models(psutil.Process(served.process.pid))
+            engine.send_signal(number)
+            answer = await running
+            assert answer.status_code == 503
+            error = answer.json()["error"]
+            assert (error["code"], answer.headers["Retry-After"]) == ("engine_died", "1")
+            assert error["message"].startswith("The engine that ran small.gguf stopped (")
+            assert error["message"].endswith(
+                f"{name}). The next request for this model loads it again"
+            )
+            again = await served.http.post(COMPLETIONS, json=body("Once"))
+            assert again.status_code == 200

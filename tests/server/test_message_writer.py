@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.engine.answer_parser import ContentDelta, ReasoningDelta, ToolCallDelta
 from minerva_desktop.errors import EngineDied, InferenceError, QueueFull
+from minerva_desktop.server.errors import LOADS_AGAIN
 from minerva_desktop.server.generation_events import Ended, GenerationEvent, PromptRead
 from minerva_desktop.server.message_writer import MessageWriter
 from minerva_desktop.server.sse import encode_named_events
@@ -220,7 +221,7 @@ def test_a_stream_that_breaks_off() -> None:
         "type": "error",
         "error": {
             "type": "api_error",
-            "message": "It died",
+            "message": f"It died{LOADS_AGAIN}",
             "details": {"error_code": "engine_died"},
         },
         "request_id": "req-1",

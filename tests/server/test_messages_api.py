@@ -17,7 +17,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolCall, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, ModelLoadError, QueueFull
-from minerva_desktop.server.errors import TOO_LONG
+from minerva_desktop.server.errors import LOADS_AGAIN, TOO_LONG
 from tests.server.answers import completion, named_events
 from tests.server.fake_models import (
     MODEL,
@@ -305,7 +305,7 @@ async def test_the_official_client_raises_what_breaks_a_stream() -> None:
         with pytest.raises(anthropic.APIStatusError) as caught:
             await anext(events)
     assert (caught.value.type, caught.value.error_code) == ("api_error", "engine_died")
-    assert caught.value.api_message == "It died"
+    assert caught.value.api_message == f"It died{LOADS_AGAIN}"
     assert "/secret" not in str(caught.value)
 
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from minerva_desktop.chat.completion import FinishReason, TokenLogprob
 from minerva_desktop.engine.answer_parser import ContentDelta, ReasoningDelta, ToolCallDelta
 from minerva_desktop.errors import EngineDied
+from minerva_desktop.server.errors import LOADS_AGAIN
 from minerva_desktop.server.generation_events import GenerationEvent, PromptRead
 from minerva_desktop.server.parameters.responses import responses_parameters
 from minerva_desktop.server.response_writer import ResponseWriter
@@ -173,12 +174,15 @@ def test_a_stream_that_breaks_off(steps: tuple[GenerationEvent, ...]) -> None:
         "type": "error",
         "sequence_number": len(values) - 2,
         "code": "engine_died",
-        "message": "It died",
+        "message": f"It died{LOADS_AGAIN}",
         "param": None,
     }
     assert failed["type"] == "response.failed"
     assert failed["response"]["status"] == "failed"
-    assert failed["response"]["error"] == {"code": "engine_died", "message": "It died"}
+    assert failed["response"]["error"] == {
+        "code": "engine_died",
+        "message": f"It died{LOADS_AGAIN}",
+    }
     texts = [item["content"][0]["text"] for item in failed["response"]["output"]]
     assert texts == (["Half an ans"] if steps else [])
     assert {item["status"] for item in failed["response"]["output"]} <= {"incomplete"}

@@ -18,6 +18,7 @@ from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, ModelLoadError
+from minerva_desktop.server.errors import LOADS_AGAIN
 from tests.server.answers import completion, named_events
 from tests.server.fake_models import (
     COMPLETION,
@@ -269,11 +270,11 @@ async def test_an_error_in_a_running_stream() -> None:
         raw = await ask(served, stream=True)
     error, failed = events[-2:]
     assert error.type == "error"
-    assert (error.code, error.message) == ("engine_died", "It died")
+    assert (error.code, error.message) == ("engine_died", f"It died{LOADS_AGAIN}")
     assert failed.type == "response.failed"
     assert failed.response.status == "failed"
     assert failed.response.error is not None
-    assert failed.response.error.message == "It died"
+    assert failed.response.error.message == f"It died{LOADS_AGAIN}"
     assert failed.response.output_text == "Half an ans"
     assert "/secret" not in raw.text
 

@@ -1,0 +1,160 @@
+"""How a model's positions are stretched, in its load options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QLineEdit, QPushButton
+from pytestqt.qtbot import QtBot
+
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.paths import path_text
+from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from tests.ui.open_window import OpenWindow
+from tests.ui.parts import part
+
+# What the offscreen platform says about every dialog.
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
+
+LEFT = Qt.MouseButton.LeftButton
+YARN = ModelOverrides(
+    rope_scaling="yarn",
+    rope_scale=4.0,
+    rope_freq_base=1_000_000,
+    yarn_orig_ctx=8192,
+    yarn_ext_factor=0.5,
+    yarn_beta_fast=31.5,
+    yarn_beta_slow=0.25,
+    preset="Teacher",
+)
+
+
+def open_dialog(qtbot: QtBot, overrides: ModelOverrides) -> ModelOptionsDialog:
+    dialog = ModelOptionsDialog("Tiny", overrides, Settings(), n_ctx_train=8192, max_threads=16)
+    qtbot.addWidget(dialog)
+    dialog.open()
+    qtbot.waitExposed(dialog)
+    press(dialog, "optionsPageRope")
+    return dialog
+
+
+def press(dialog: ModelOptionsDialog, name: str) -> None:
+    QTest.mouseClick(part(dialog, QPushButton, name), LEFT)
+
+
+def field(dialog: ModelOptionsDialog, name: str) -> QLineEdit:
+    return part(dialog, QLineEdit, name)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [ModelOverrides(), YARN, ModelOverrides(rope_scaling="linear", yarn_attn_factor=1.5)],
+)
+def test_untouched_positions_stay(qtbot: QtBot, overrides: ModelOverrides) -> None:
+    dialog = open_dialog(qtbot, overrides)
+    assert dialog.overrides() == overrides
+    press(dialog, "resetModelOptions")
+    assert dialog.overrides() == ModelOverrides(preset=overrides.preset)
+
+
+def test_what_is_typed_is_asked_about_and_kept(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides())
+    with qtbot.waitSignal(dialog.options_changed) as asked:
+        press(dialog, "ropeScalingYarn")
+        QTest.keyClicks(field(dialog, "ropeScale"), "2.5")
+        QTest.keyClicks(field(dialog, "ropeFreqBase"), "1,000,000")
+    wanted = ModelOverrides(rope_scaling="yarn", rope_scale=2.5, rope_freq_base=1_000_000)
+    assert asked.args == [wanted]
+    assert dialog.overrides() == wanted
+
+
+def test_what_would_have_no_effect_cannot_be_typed_and_is_not_kept(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, YARN)
+    names = ("ropeScale", "yarnAttnFactor", "yarnOrigCtx", "yarnBetaFast")
+    found = []
+    for scaling in ("ropeScalingNone", "ropeScalingLinear", "ropeScalingYarn", "ropeScaling"):
+        press(dialog, scaling)
+        found.append([field(dialog, name).isEnabled() for name in names])
+    assert found == [
+        [False, True, False, False],
+        [True, True, False, False],
+        [True, False, True, True],
+        [True, True, True, True],
+    ]
+    press(dialog, "ropeScalingNone")
+    assert dialog.overrides() == ModelOverrides(
+        rope_scaling="none", rope_freq_base=1_000_000, preset="Teacher"
+    )
+
+
+def test_a_number_out_of_its_range_is_shown_where_it_stands(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides())
+    field(dialog, "ropeScale").setText("0")
+    press(dialog, "optionsPageLoad")
+    with qtbot.assertNotEmitted(dialog.accepted):
+        dialog.accept()
+    assert field(dialog, "ropeScale").isVisible()
+    shown = [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint") if hint.isVisible()]
+    assert "0.01 to 10,000" in shown
+
+
+def test_each_field_says_what_it_is(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides())
+    fields = [each for each in dialog.findChildren(QLineEdit) if each.isVisible()]
+    names = [each.accessibleName() for each in fields]
+    assert len(names) == 7
+    assert len(set(names)) == 7
+    assert all(names)
+
+
+def test_pages_that_change_do_not_make_the_dialog_higher_than_the_highest(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides())
+    height = dialog.height()
+    for page in ("optionsPageLoad", "optionsPageRope", "optionsPageLoad"):
+        press(dialog, page)
+    assert dialog.height() == height
+
+
+@pytest.fixture
+def opened(qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog) -> Iterator[OpenWindow]:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as window:
+        yield window
+
+
+def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
+    opened: OpenWindow, small_path: Path
+) -> None:
+    opened.window.header.picker.options_requested.emit(path_text(small_path))
+    opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+    (dialog,) = opened.window.findChildren(ModelOptionsDialog)
+    press(dialog, "optionsPageRope")
+    QTest.keyClicks(field(dialog, "yarnBetaFast"), "9")
+    told = part(dialog, QLabel, "optionsFitLabel")
+    why = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
+    opened.until("refusal", lambda: told.text() == why)
+    press(dialog, "ropeScalingYarn")
+    opened.until("fit", lambda: told.text().startswith("Fits"))
+    (buttons,) = dialog.findChildren(QDialogButtonBox)
+    QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
+    wanted = {path_text(small_path): ModelOverrides(rope_scaling="yarn", yarn_beta_fast=9.0)}
+    opened.until("settings", lambda: opened.settings.current.models == wanted)
+    opened.window.header.picker.selected.emit(path_text(small_path))
+    opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
+
+
+def test_positions_outlive_a_restart_and_each_wrong_one_costs_itself_alone(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    SettingsFile(file).override(Path("/m/a.gguf"), YARN)
+    assert SettingsFile(file).current.models == {"/m/a.gguf": YARN}
+    file.write_text(
+        '{"models": {"/m/a.gguf": {"rope_scaling": "round", "rope_scale": 0, "yarn_orig_ctx": 64}}}'
+    )
+    again = SettingsFile(file)
+    assert again.current.models == {"/m/a.gguf": ModelOverrides(yarn_orig_ctx=64)}
+    assert again.problem is not None
