@@ -74,8 +74,8 @@ REFUSED: list[tuple[Any, str]] = [
     (False, "#"),
     ([], "#"),
     ({"not": {}}, "#/not"),
-    ({"if": {}, "then": {}}, "#/"),
-    ({"type": "object", "dependentRequired": {}}, "#/dependentRequired"),
+    ({"if": {"pattern": "a"}, "then": {}}, "#/if"),
+    ({"type": "object", "dependentRequired": []}, "#/dependentRequired"),
     ({"type": "object", "required": ["x"], "additionalProperties": False}, "#/required"),
     ({"type": "integer", "multipleOf": 7}, "#/multipleOf"),
     ({"type": "number", "multipleOf": 0}, "#/multipleOf"),
@@ -112,7 +112,10 @@ REFUSED: list[tuple[Any, str]] = [
     ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "#/oneOf"),
     ({"enum": []}, "#/enum"),
     ({"enum": [1], "type": "string"}, "#/enum"),
-    ({"properties": {"a/b": {"type": "array", "items": {"not": {}}}}}, "#/properties/a~1b/items"),
+    (
+        {"properties": {"a/b": {"type": "array", "items": {"not": {"pattern": ""}}}}},
+        "#/properties/a~1b/items",
+    ),
 ]
 
 

@@ -69,7 +69,7 @@ def test_listed_values_are_those_that_satisfy_what_stands_beside_them(
     assert left_texts
     if keyword == "enum":
         schemas: list[Any] = [{"enum": values, **beside}]
-        if not beside.keys() & {"not", "if", "contains"}:
+        if "contains" not in beside:
             schemas.append({"allOf": [{"enum": values}, beside]})
         for schema in schemas:
             grammar = schema_to_grammar(schema)
@@ -120,7 +120,8 @@ def test_a_choice_none_of_whose_values_is_left_is_none() -> None:
         ({"type": "strin"}, "#/type"),
         ({"anyOf": 1}, "#/anyOf"),
         ({"not": {"properties": []}}, "#/not/properties"),
-        ({"not": {"dependentRequired": {}}}, "#/not/dependentRequired"),
+        ({"not": {"dependentRequired": []}}, "#/not/dependentRequired"),
+        ({"not": {"dependencies": {}}}, "#/not/dependencies"),
         ({"unevaluatedItems": False}, "#/unevaluatedItems"),
     ],
     ids=str,

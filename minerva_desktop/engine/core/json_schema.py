@@ -22,6 +22,7 @@ from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
 from minerva_desktop.engine.core.json_schema_check import ValueCheck, constant_texts
 from minerva_desktop.engine.core.json_schema_choices import Around, ChoiceRules
+from minerva_desktop.engine.core.json_schema_conditions import conditions, without_values
 from minerva_desktop.engine.core.json_schema_maps import (
     NamePattern,
     declared_counts,
@@ -33,15 +34,16 @@ from minerva_desktop.engine.core.json_schema_merge import (
     CHOICES,
     Given,
     merged,
+    possible,
     says_no_more,
-    size,
     spread,
 )
 from minerva_desktop.engine.core.json_schema_notation import JSON, Notation
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
-from minerva_desktop.engine.core.json_schema_objects import additional, members
+from minerva_desktop.engine.core.json_schema_objects import additional, members, without_never
 from minerva_desktop.engine.core.json_schema_one_of import with_tag
 from minerva_desktop.engine.core.json_schema_references import followed, resolved
+from minerva_desktop.engine.core.json_schema_sameness import size
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of
 from minerva_desktop.engine.core.json_schema_values import (
     COUNTS,
@@ -59,6 +61,7 @@ from minerva_desktop.engine.core.json_schema_ways import Ways
 from minerva_desktop.errors import InvalidRequest
 
 MAX_SCHEMAS = 2_000
+_ROOM = MAX_SCHEMAS // 2  # schemas that hold together, more with what has no conditions
 _LONG = frozenset({"format", "minLength", "maxLength"})
 MAX_JOINED = 4_000_000  # characters of schemas that hold together, each time that they do
 MAX_COUNTED = 10_000  # repetitions in all; a grammar has 20,000 rules at most
@@ -121,10 +124,11 @@ class SchemaRules:
         self._arrays = ArrayRules(self.visit, self._item_texts, self.new_rule, is_draft=is_draft)
         self._objects = notation.objects(self.new_rule)
         self._notation = notation
+        self._followed = partial(followed, schema)
         around = Around(self.visit, self._reference, self._followed, self._types, self._left_out)
         self._choices = ChoiceRules(around, self._ways)
         self._check = ValueCheck(self._followed)
-        self._given = Given(schema, self._part, self._check.narrowed)
+        self._given = Given(schema, lambda: self._parts < _ROOM, self._part, self._check.narrowed)
         self._n_counted = self._schemas = self._depth = self._parts = self._written = 0
         self._joined_size = 0  # characters
 
@@ -184,8 +188,7 @@ class SchemaRules:
         return {key: value for key, value in schema.items() if key != keyword}
 
     def _expression(self, schema: object, where: str) -> str:
-        if schema is True:
-            schema = {}
+        schema = {} if schema is True else schema
         if not isinstance(schema, dict):
             raise refused(where, "a schema that allows something should stand here")
         if not keywords(schema):
@@ -198,6 +201,8 @@ class SchemaRules:
         said = keywords(schema)
         if "$ref" in schema and said == {"$ref"}:
             return self._reference(schema["$ref"], pointer(where, "$ref"))
+        if sometimes := conditions(schema):
+            return self._conditional(schema, where, sometimes[0])
         if keyword := next((word for word in CHOICES if word in schema), ""):
             if said != {keyword}:  # which hold for each of them
                 schemas = spread(self._given, schema, keyword, where)
@@ -206,6 +211,7 @@ class SchemaRules:
             return self._choice(self._choices.expressions(schema, keyword, at))
         if "$ref" in schema or "allOf" in schema:
             return self._joined(schema, where)
+        schema = without_values(schema, where)
         if "const" in schema or "enum" in schema:
             return self._constants(schema, where)
         return self._of_types(schema, where)
@@ -220,6 +226,21 @@ class SchemaRules:
         if "$ref" in schema and says_no_more(self._given, whole, reference, where):
             return self._reference(schema["$ref"], pointer(where, "$ref"))
         return self.visit(whole, where)
+
+    def _conditional(self, schema: Schema, where: str, keyword: str) -> str:
+        """What a condition decides about. The words in which it can be written are not those of
+        the schema: where they cannot, its ``keyword`` is what cannot be expressed."""
+        strict, self.strict = self.strict, True
+        known = len(self.rules), {**self._references}, {**self._texts}
+        try:
+            whole = merged(self._given, schema, where)
+            return self.visit(possible(self._given, whole, where), where)
+        except Inexpressible as error:
+            n_rules, self._references, self._texts = known
+            del self.rules[n_rules:]
+            raise Inexpressible(pointer(where, keyword), error.sentence) from error
+        finally:
+            self.strict = strict
 
     def _part(self, schema: Schema, where: str, allowed: set[str]) -> Schema:
         """`_only` for one of the schemas that hold together, which may be met over and over."""
@@ -324,8 +345,7 @@ class SchemaRules:
         return "" if self._is_draft else one_of([(text, "") for text in texts])
 
     def _constant_texts(self, schema: Schema, where: str) -> list[str]:
-        found = self._check.narrowed(schema, where)
-        return constant_texts(found, where, self._notation.constant)
+        return constant_texts(self._check.narrowed(schema, where), where, self._notation.constant)
 
     def _item_texts(self, schema: object, where: str) -> list[str]:
         """`_constant_texts` of what an item may be; none where that is no list of values."""
@@ -336,15 +356,13 @@ class SchemaRules:
             return self._constant_texts(items, where)
         return ["true", "false"] if items.get("type") == "boolean" else []
 
-    def _followed(self, schema: object, where: str) -> object:
-        return followed(self._root, schema, where)
-
     def _left_out(self, where: str, error: Inexpressible) -> None:
         if self.strict:
             raise error
         self.left_out[where] = None
 
     def _object(self, schema: Schema, where: str) -> str:
+        schema = without_never(schema, where)
         schema = with_names(schema, where, partial(followed, self._root, where=where, alone=True))
         pattern = name_pattern(schema, where, is_written=bool(self._objects.opening))
         properties, required = members(schema, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from minerva_desktop.engine.core.json_schema_conditions import is_never
 from minerva_desktop.engine.core.json_schema_counts import repeated
 from minerva_desktop.engine.core.json_schema_distinct import MAX_DISTINCT, DistinctItems
 from minerva_desktop.engine.core.json_schema_values import (
@@ -50,7 +51,7 @@ class ArrayRules:
             self._visit(part, pointer(where, first, index)) for index, part in enumerate(prefix)
         ][:most]
         items = schema.get(rest, not prefix)
-        goes_on = items is not False and (most is None or most > len(prefix))
+        goes_on = not is_never(items) and (most is None or most > len(prefix))
         further = self._visit(items, pointer(where, rest)) if goes_on else ""
         if not goes_on and least > len(fixed):
             raise refused(pointer(where, "minItems"), f"{least} items cannot be had")

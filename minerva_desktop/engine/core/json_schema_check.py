@@ -54,9 +54,10 @@ _BOUNDS: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType(
 )
 _ITEMS = frozenset({"items", "prefixItems", "additionalItems", "uniqueItems", "contains"})
 _MEMBERS = frozenset({"properties", "required", "additionalProperties", "propertyNames"})
+_DEPENDENT = frozenset({"dependentRequired", "dependentSchemas"})
 _COMBINED = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 # What says nothing alone, or by the standard only tells what a text is.
-_SILENT = frozenset({"format", "then", "else", "minContains", "maxContains"})
+_SILENT = frozenset({"format", "minContains", "maxContains"})
 
 
 class ValueCheck:
@@ -77,6 +78,7 @@ class ValueCheck:
             **dict.fromkeys(_BOUNDS, self._bound),
             **dict.fromkeys(_ITEMS, self._items),
             **dict.fromkeys(_MEMBERS, self._members),
+            **dict.fromkeys(_DEPENDENT, self._dependent),
         }
         self._depth = 0
 
@@ -218,6 +220,21 @@ class ValueCheck:
         if not isinstance(first, list):
             raise refused(where, "there should be a list of schemas")
         return all(self.satisfies(each, said, at) for each in value[len(first) :])
+
+    def _dependent(self, value: Any, schema: Schema, keyword: str, at: str) -> bool:
+        """What is demanded of an object that has some property."""
+        said = schema[keyword]
+        if not isinstance(said, dict):
+            raise refused(at, "there should be an object")
+        if not isinstance(value, dict):
+            return True
+        word = "required" if keyword == "dependentRequired" else "allOf"
+        demands = {name: [each] if word == "allOf" else each for name, each in said.items()}
+        return all(
+            self.satisfies(value, {word: demands[name]}, pointer(at, name))
+            for name in value
+            if name in demands
+        )
 
     def _members(self, value: Any, schema: Schema, keyword: str, at: str) -> bool:
         """One of the keywords about properties."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from minerva_desktop.engine.core.json_schema_conditions import is_never
 from minerva_desktop.engine.core.json_schema_one_of import (
     Tags,
     are_apart,
@@ -56,7 +57,9 @@ class ChoiceRules:
     def expressions(self, schema: Schema, keyword: str, where: str) -> list[str]:
         """Those of the schemas of a choice, which stand at ``where``; what is False is none. Those
         of `oneOf` are of different types, or objects that a property tells apart."""
-        schemas = schema_list(schema[keyword], where)
+        schemas = [
+            False if is_never(each) else each for each in schema_list(schema[keyword], where)
+        ]
         live = [each for each in schemas if each is not False]
         if not live:
             raise refused(where, "nothing satisfies one of these schemas")

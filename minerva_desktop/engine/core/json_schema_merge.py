@@ -7,16 +7,25 @@ property or item, and their second choice, is put into an `allOf` further down.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from minerva_desktop.engine.core.json_schema_references import resolved
+from minerva_desktop.engine.core.json_schema_conditions import (
+    CONDITIONS,
+    conditions,
+    is_never,
+    rewritten,
+    without_values,
+)
+from minerva_desktop.engine.core.json_schema_references import followed, resolved
+from minerva_desktop.engine.core.json_schema_sameness import is_same, one_text
 from minerva_desktop.engine.core.json_schema_values import (
     MAX_CHOICES,
     MAX_DEPTH,
@@ -49,7 +58,9 @@ _OBJECT = ("properties", "required", _OTHERS)
 _PATTERNS = ("patternProperties",)  # of which an `additionalProperties` elsewhere knows nothing
 _VALUES = ("const", "enum")
 _ARRAY = ("items", "prefixItems", "additionalItems")
-_KNOWN = {"type", *_VALUES, *CHOICES}.union(*TYPE_KEYWORDS.values())
+_OF_VALUES = {"type", "not", *_VALUES}
+_KNOWN = {*_OF_VALUES, *CHOICES}.union(*TYPE_KEYWORDS.values())
+MAX_CONDITIONS = 5  # that hold together
 MAX_MULTIPLE = 10**18  # far beyond what is counted; unbounded, it could not even be written
 _NOTHING = "nothing satisfies all that is said here"
 
@@ -57,14 +68,32 @@ _NOTHING = "nothing satisfies all that is said here"
 class Given(msgspec.Struct, frozen=True):
     """What merging asks of the whole schema. Both callables raise InvalidRequest.
 
-    References lead into ``root``; ``only`` gives a schema at some place without all but some
+    References lead into ``root``; ``has_room`` tells whether conditions may still make many
+    schemas of few; ``only`` gives a schema at some place without all but some
     keywords, or refuses it; ``narrowed`` one whose listed values satisfy what stands beside them,
     instead of that; it raises `Unsatisfiable` where none does.
     """
 
     root: object
+    has_room: Callable[[], bool]
     only: Callable[[Schema, str, set[str]], Schema]
     narrowed: Callable[[Schema, str], Schema]
+
+
+class _Room:
+    """How many more choices may come of conditions; their number doubles with each."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, found: Iterator[tuple[str, object]]) -> list[tuple[str, object]]:
+        """All that is ``found``; raises `Inexpressible` where there is no room for it."""
+        taken = list(islice(found, MAX_CONDITIONS + 1))
+        n_choices = sum(isinstance(each, dict) and "anyOf" in each for _, each in taken)
+        if taken and (len(taken) > MAX_CONDITIONS or max(n_choices, 1) > self._left):
+            raise Inexpressible(taken[0][0], "too many conditions hold together")
+        self._left -= n_choices
+        return taken
 
 
 def merged(
@@ -74,9 +103,12 @@ def merged(
     and its place. Raises InvalidRequest, `Unsatisfiable` where there can be no value."""
     whole: Schema = {}
     closing: object = True
-    parts = [*_parts(given.root, schema, where), *(_part(given.root, *beside) if beside else ())]
+    looks = schema.get(_UNEVALUATED, True) is not True
+    room = _Room(0 if looks or not given.has_room() else MAX_CONDITIONS)
+    more = _part(given.root, *beside, room=room) if beside else ()
+    parts = [*_parts(given.root, schema, where, room=room), *more]
     for index, (at, part) in enumerate(parts):
-        found = given.only(_with_null(part), at, _KNOWN)
+        found = _known(given, part, at)
         found = {key: found[key] for key in found if key in keywords(found)}
         if not index:
             closing = found.pop(_UNEVALUATED, True)
@@ -86,11 +118,26 @@ def merged(
     if closing is not True and _OTHERS not in whole:
         # Each of a choice has properties of its own, which are not among those that it closes.
         whole[_UNEVALUATED if whole.keys() & {*CHOICES} else _OTHERS] = closing
-    whole = _of_its_types(_without_impossible(whole, where))
+    whole = _without_impossible(_with_never(given, _of_its_types(whole), where), where)
+    whole = without_values(whole, where)
     if "enum" in whole:
         with suppress(Inexpressible):  # which is told where it is written
             return given.narrowed(whole, where)
     return whole
+
+
+def _known(given: Given, part: Schema, where: str) -> Schema:
+    """What ``part`` says in words that are merged."""
+    if part.keys() & {*CONDITIONS} and part.keys() & {*_VALUES}:
+        part = given.narrowed(part, where)
+    allowed = _KNOWN - {"not"} if "not" in conditions(part) else _KNOWN
+    return given.only(_with_null(part), where, allowed)
+
+
+def possible(given: Given, whole: Schema, where: str) -> Schema:
+    """``whole`` with False for those of its choices that cannot be."""
+    words = whole.keys() & {*CHOICES}
+    return {**whole, **{word: spread(given, {word: whole[word]}, word, where) for word in words}}
 
 
 def spread(given: Given, schema: Schema, keyword: str, where: str) -> list[object]:
@@ -100,17 +147,31 @@ def spread(given: Given, schema: Schema, keyword: str, where: str) -> list[objec
     at = pointer(where, keyword)
     found: list[object] = []
     for index, each in enumerate(schema_list(schema[keyword], at)):
+        place = pointer(at, index)
         try:
-            both = merged(given, rest, where, (pointer(at, index), each))
-        except Unsatisfiable:
+            both = merged(given, rest, where, (place, each))
+            word = next((word for word in CHOICES if word in both), "")
+            if word and both.keys() != {word} and not any(spread(given, both, word, where)):
+                raise Unsatisfiable(place, _NOTHING)
+        except Unsatisfiable as error:
+            if keyword == "oneOf" and not _is_of_one_type(given, (rest, each), place):
+                raise Inexpressible(at, "the schemas may overlap; use “anyOf”") from error
             found.append(False)
             continue
-        word = next((word for word in CHOICES if word in both), "")
-        if word and both.keys() != {word} and not any(spread(given, both, word, where)):
-            found.append(False)
-        else:
-            found.append(each if says_no_more(given, both, each, where) else both)
+        found.append(each if says_no_more(given, both, each, where) else both)
     return found
+
+
+def _is_of_one_type(given: Given, schemas: Sequence[object], where: str) -> bool:
+    """Whether one of ``schemas``, which hold together, plainly has values of one type: if there
+    are none of it, there are none. What is said of objects is nothing to all others."""
+    for each in schemas:
+        schema = followed(given.root, each, where)
+        said: Schema = schema if isinstance(schema, dict) else {"type": "nothing"}
+        types = said.get("type", [])
+        if isinstance(types, str) or len(types) == 1 or said.keys() & {*_VALUES}:
+            return True
+    return False
 
 
 def says_no_more(given: Given, whole: Schema, part: object, where: str) -> bool:
@@ -118,36 +179,50 @@ def says_no_more(given: Given, whole: Schema, part: object, where: str) -> bool:
     it is, and may lead back to itself."""
     if not isinstance(part, dict) or keywords(part) != {"$ref"}:
         return False
-    return _same(whole, merged(given, {"$ref": part["$ref"]}, where))
+    return is_same(whole, merged(given, {"$ref": part["$ref"]}, where))
 
 
 def _parts(
-    root: object, schema: Schema, where: str, depth: int = 0
+    root: object, schema: Schema, where: str, depth: int = 0, *, room: _Room
 ) -> Iterator[tuple[str, Schema]]:
-    """What ``schema`` says itself, then what its `$ref` and its `allOf` do, each with its place."""
+    """What ``schema`` says itself, then what its conditions, for which there is ``room``, its
+    `$ref` and its `allOf` do, each with its place."""
     if depth == MAX_DEPTH:
         raise refused(where, f"schemas are nested more than {MAX_DEPTH} deep")
     looks = schema.get(_UNEVALUATED, True) is not True
     if depth and looks and schema.keys() & {"$ref", "allOf", *CHOICES}:
         at = pointer(where, _UNEVALUATED)
         raise Inexpressible(at, "it is not supported in an “allOf”, beside what it looks at")
-    yield where, {key: schema[key] for key in schema if key not in ("allOf", "$ref")}
+    room = _Room(0) if looks else room
+    rest = {key: schema[key] for key in schema if key not in ("allOf", "$ref")}
+    sometimes: list[tuple[str, object]] = []
+    # Where something looks at what is unevaluated there is none: what a condition looks at counts
+    # as evaluated, or not, by whether it holds.
+    for keyword in conditions(schema):
+        with suppress(Inexpressible):  # it stays, and is named as what is not supported
+            sometimes += room.take(rewritten(schema, keyword, where, partial(followed, root)))
+            del rest[keyword]
+    yield where, rest
+    for at, each in sometimes:
+        yield from _part(root, at, each, depth, room=room)
     if "$ref" in schema:
         target = resolved(root, schema["$ref"], pointer(where, "$ref"))
-        yield from _part(root, str(schema["$ref"]), target, depth)
+        yield from _part(root, str(schema["$ref"]), target, depth, room=room)
     if "allOf" in schema:
         at = pointer(where, "allOf")
         for index, each in enumerate(schema_list(schema["allOf"], at)):
-            yield from _part(root, pointer(at, index), each, depth)
+            yield from _part(root, pointer(at, index), each, depth, room=room)
 
 
-def _part(root: object, where: str, part: object, depth: int = 0) -> Iterator[tuple[str, Schema]]:
+def _part(
+    root: object, where: str, part: object, depth: int = 0, *, room: _Room
+) -> Iterator[tuple[str, Schema]]:
     if part is False:
         raise Unsatisfiable(where, _NOTHING)
     if part is not True:
         if not isinstance(part, dict):
             raise refused(where, "a schema should stand here")
-        yield from _parts(root, part, where, depth + 1)
+        yield from _parts(root, part, where, depth + 1, room=room)
 
 
 def _with_null(part: Schema) -> Schema:
@@ -173,7 +248,7 @@ def _add(whole: Schema, part: Schema, where: str) -> None:
             continue
         if key not in whole:
             whole[key] = value
-        elif not _same(whole[key], value):
+        elif not is_same(whole[key], value):
             whole[key] = _both(whole, key, value, where)
 
 
@@ -185,8 +260,8 @@ def _both(whole: Schema, key: str, value: Any, where: str) -> object:
     if key in CHOICES:
         whole.setdefault("allOf", []).append({key: value})
         return known
-    if key == "uniqueItems":
-        return True
+    if key in ("uniqueItems", "not"):  # of the latter, both are lists of values
+        return True if key == "uniqueItems" else {"enum": [*known["enum"], *value["enum"]]}
     if key == "propertyNames":
         return _all_of(known, value)
     if key in _BOUNDS or key == "multipleOf":
@@ -237,7 +312,7 @@ def _add_members(whole: Schema, part: Schema, where: str) -> None:
 
 def _add_items(whole: Schema, part: Schema, where: str) -> None:
     mine, theirs = ({key: each[key] for key in _ARRAY if key in each} for each in (whole, part))
-    if not mine or not theirs or _same(mine, theirs):
+    if not mine or not theirs or is_same(mine, theirs):
         whole.update(theirs)
     elif mine.keys() | theirs.keys() == {"items"} and not isinstance(mine["items"], list):
         whole["items"] = _all_of(mine["items"], theirs["items"])
@@ -255,8 +330,8 @@ def _add_values(whole: Schema, part: Schema, where: str) -> None:
             at = pointer(where, key)
             raise refused(at, f"there should be a list of at most {MAX_CHOICES} values")
         if "enum" in whole:
-            texts = {_text(value) for value in values}
-            values = [value for value in whole["enum"] if _text(value) in texts]
+            texts = {one_text(value) for value in values}
+            values = [value for value in whole["enum"] if one_text(value) in texts]
         if not values:
             raise Unsatisfiable(pointer(where, key), _NOTHING)
         whole["enum"] = values
@@ -264,13 +339,35 @@ def _add_values(whole: Schema, part: Schema, where: str) -> None:
 
 def _all_of(one: object, other: object) -> object:
     """The schema that demands both; None is one that is not there."""
+    one, other = (False if is_never(each) else each for each in (one, other))
     if one is None or one is True or other is False:
         return one if other is None else other
-    if other is None or other is True or one is False or _same(one, other):
+    if other is None or other is True or one is False or is_same(one, other):
         return one
     if isinstance(one, dict) and one.keys() == {"allOf"} and isinstance(one["allOf"], list):
         return {"allOf": [*one["allOf"], other]}
     return {"allOf": [one, other]}
+
+
+def _with_never(given: Given, whole: Schema, where: str) -> Schema:
+    """``whole`` with False for each property of which lists and types plainly leave no value."""
+    properties = properties_of(whole, where)
+    never: Schema = {}
+    for key, value in properties.items():
+        if isinstance(value, dict) and value.keys() == {"allOf"}:
+            at = pointer(where, "properties", key)
+            try:
+                if all(_is_of_values(followed(given.root, each, at)) for each in value["allOf"]):
+                    merged(given, value, at)
+            except Unsatisfiable:
+                never[key] = False
+            except Inexpressible:  # which is told where it is written
+                continue
+    return {**whole, "properties": {**properties, **never}} if never else whole
+
+
+def _is_of_values(schema: object) -> bool:
+    return isinstance(schema, dict) and keywords(schema) <= _OF_VALUES
 
 
 def _without_impossible(whole: Schema, where: str) -> Schema:
@@ -278,12 +375,12 @@ def _without_impossible(whole: Schema, where: str) -> Schema:
     `Unsatisfiable` where one of these has to be there."""
     is_closed = whole.get(_OTHERS) is False
     properties = properties_of(whole, where)
-    never = {key for key, value in properties.items() if value is False}
+    never = {key for key, value in properties.items() if is_never(value)}
     for key in required_of(whole, where):
         if key in never or (is_closed and key not in properties):
             at = pointer(where, "required")
             raise Unsatisfiable(at, f"“{key}” is required but not among the properties")
-    if never and whole.get(_OTHERS) in (None, False):
+    if never and is_closed:  # elsewhere it has to be remembered
         whole["properties"] = {key: properties[key] for key in properties if key not in never}
     return whole
 
@@ -300,29 +397,3 @@ def _of_its_types(whole: Schema) -> Schema:
     said = frozenset[str]().union(*known)
     others = frozenset[str]().union(*TYPE_KEYWORDS.values()) - said
     return {key: value for key, value in whole.items() if key not in others}
-
-
-def size(schema: Schema) -> int:
-    """How many characters there are to what ``schema`` says."""
-    return len(_text({key: schema[key] for key in keywords(schema)}))
-
-
-def _same(one: object, other: object) -> bool:
-    if one is other:
-        return True
-    try:
-        if one != other:  # which a small one tells of a large one at once
-            return False
-    except RecursionError as error:
-        raise refused("#", "the schemas are nested too deep") from error
-    return _text(one) == _text(other)
-
-
-def _text(value: object) -> str:
-    """One for all spellings of a value."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    try:
-        return json.dumps(value, sort_keys=True)
-    except (RecursionError, ValueError, TypeError) as error:
-        raise refused("#", "the schemas cannot be written as JSON") from error

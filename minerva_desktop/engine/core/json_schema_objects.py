@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from minerva_desktop.engine.core.json_schema_conditions import is_never
 from minerva_desktop.engine.core.json_schema_maps import (
     CountedMember,
     CountedMembers,
@@ -13,12 +14,16 @@ from minerva_desktop.engine.core.json_schema_maps import (
 from minerva_desktop.engine.core.json_schema_text import one_of, other_key
 from minerva_desktop.engine.core.json_schema_values import (
     OBJECT_KEYWORDS,
+    Inexpressible,
     Schema,
+    Unsatisfiable,
     pointer,
     properties_of,
     refused,
     required_of,
 )
+
+_CLOSING = OBJECT_KEYWORDS[2:]
 
 
 def members(schema: Schema, where: str) -> tuple[Schema, set[str]]:
@@ -35,9 +40,29 @@ def members(schema: Schema, where: str) -> tuple[Schema, set[str]]:
     return properties_of({"properties": declared}, where), set(required)
 
 
+def without_never(schema: Schema, where: str) -> Schema:
+    """``schema`` less the properties that may not be there. Raises `Inexpressible` where others
+    may, which could have their names."""
+    found = {
+        key: False if key in _CLOSING and is_never(schema[key]) else schema[key] for key in schema
+    }
+    properties = properties_of(schema, where)
+    never = [key for key, value in properties.items() if is_never(value)]
+    if not never:
+        return found
+    if missing := [key for key in never if key in required_of(schema, where)]:
+        raise Unsatisfiable(pointer(where, "required"), f"“{missing[0]}” may not be there")
+    keyword, others = additional(found)
+    if others is not False or (not keyword and len(never) == len(properties)):
+        sentence = "that it is not there can be demanded only where all properties are declared"
+        raise Inexpressible(pointer(where, "properties", never[0]), sentence)
+    left = {key: value for key, value in properties.items() if key not in never}
+    return {**found, "properties": left}
+
+
 def additional(schema: Schema) -> tuple[str, object]:
     """The keyword that decides about further properties, and the schema that these have."""
-    keyword = next((key for key in OBJECT_KEYWORDS[2:] if key in schema), "")
+    keyword = next((key for key in _CLOSING if key in schema), "")
     allowed = schema[keyword] if keyword else "properties" not in schema
     return keyword or "additionalProperties", allowed
 

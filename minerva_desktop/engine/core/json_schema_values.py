@@ -78,6 +78,7 @@ def keywords(schema: Schema) -> set[str]:
         and not key.startswith("x-")
         and not (key == "propertyNames" and value in (True, {}, {"type": "string"}))
         and not (key == "nullable" and value is False)
+        and key not in ("then", "else")  # what is said of them is said at their `if`
         and not (key in _CLOSING and value is False and not _takes_objects(schema))
     }
 
@@ -104,6 +105,7 @@ class Inexpressible(InvalidRequest):
     def __init__(self, where: str, sentence: str) -> None:
         super().__init__(f"JSON schema, {where}: {sentence}", param="response_format")
         self.where = where
+        self.sentence = sentence
 
 
 class Unsatisfiable(InvalidRequest):
