@@ -246,6 +246,7 @@ class LlamaContext:
         self._memory = llama.llama_get_memory(self.handle)
         self.batch = TokenBatch(params.n_batch)  # what `decode` computes
         self._n_embd = model.n_embd
+        self.is_spoilt = False  # something in the cache is no number
         self.n_ctx = int(llama.llama_n_ctx(self.handle))  # tokens that the KV cache holds
         # Cells of the layers with a plain window, where these have a cache of their own.
         self.n_window_cells = window_cells(log.text()) if model.has_plain_window else 0
@@ -330,6 +331,12 @@ class LlamaContext:
         """Empty the cache, where there is one."""
         if self._memory:
             llama.llama_memory_clear(self._memory, False)
+
+    def wipe(self) -> None:
+        """Empty the cache, and its memory. Attention gives what others left in it no weight; but
+        nothing of what is no number is no number either."""
+        llama.llama_memory_clear(self._memory, True)
+        self.is_spoilt = False
 
     def state_size(self, slot: int) -> int:
         """Bytes that `save` would write, but for the tokens."""

@@ -103,6 +103,18 @@ class Candidates:
         return (_used_seconds() - started) * self._n_vocab / len(tokens)
 
 
+def check_numbers(context: LlamaContext, logits: Sequence[float]) -> None:
+    """Raise `InferenceError` where ``logits`` are no numbers: llama.cpp would go on with whatever
+    token its samplers come across. One tells, for all are made from the same last layer."""
+    if math.isnan(logits[0]):
+        context.is_spoilt = True
+        raise InferenceError(
+            "The model computed no numbers (NaN) for the next token: its file or an adapter is"
+            " damaged, or a number grew too large. Try it without adapters, or with no layers on"
+            " the GPU, or get the file again"
+        )
+
+
 def accept_by_grammar(grammar: Any, tokens: Sequence[int]) -> None:
     """Go past a token, which ``grammar`` allows: ``tokens`` are its bytes, as `Vocabulary.bytewise`
     has them. All answers of the model wait for it, and nothing ends llama.cpp amid a token, so that
@@ -145,7 +157,10 @@ class LogprobReader:
         spell: Callable[[int], bytes] | None = None,
     ) -> TokenLogprob:
         """Of ``token`` in batch row ``row``, with the ``n_top`` likeliest (at most
-        `MAX_TOP_LOGPROBS`). ``spell`` gives a token's bytes, unless they are those of text."""
+        `MAX_TOP_LOGPROBS`). ``spell`` gives a token's bytes, unless they are those of text. Raises
+        `InferenceError` as `check_numbers` does."""
+        logits = context.row(row, self._n_vocab)
+        check_numbers(context, logits)
         candidates = self._candidates = self._candidates or Candidates(self._n_vocab)
         candidates.fill(context, row)
         candidates.apply(self._softmax)
@@ -157,5 +172,5 @@ class LogprobReader:
             TokenLogprob(token=which, piece=spell(which), logprob=logit - log_sum)
             for which, logit in candidates.best(n_top)
         )
-        logprob = context.logits(row, self._n_vocab)[token] - log_sum
+        logprob = logits[token] - log_sum
         return TokenLogprob(token=token, piece=spell(token), logprob=logprob, top=top)

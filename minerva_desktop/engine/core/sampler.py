@@ -19,7 +19,7 @@ from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.call_watch import CallWatch
 from minerva_desktop.engine.core.greedy import BAN, GreedyChoice
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
-from minerva_desktop.engine.core.logits import Candidates, accept_by_grammar
+from minerva_desktop.engine.core.logits import Candidates, accept_by_grammar, check_numbers
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.errors import InferenceError, InvalidRequest
 
@@ -138,12 +138,14 @@ class Sampler:
 
     def sample(self, context: LlamaContext, row: int) -> int:
         """The next token, from the logits of batch row ``row``. Raises `InferenceError` where a
-        grammar leaves none, or would take too long."""
+        grammar leaves none, or would take too long, and where there are no numbers to go by."""
+        logits = context.row(row, self._model.n_vocab)
+        check_numbers(context, logits)
         token = None
         if self._grammar is not None or self._n_sampled < self._min_tokens:
             token = self._sample_constrained(context, row)
         elif self._choice is not None:
-            token = self._choice.pick(context.row(row, self._model.n_vocab))
+            token = self._choice.pick(logits)
         if token is None:
             token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
         self._n_sampled += 1

@@ -277,6 +277,14 @@ class Scheduler:
             self._slots.shorten(sequence.slot, n_left)
             sequence.n_cached = min(sequence.n_cached, n_left)
 
+    def lost_all(self) -> None:
+        """The cache holds nothing any more, and begins anew."""
+        for sequence in self._running:
+            self.lost(sequence)
+        for slot in self._slots.kept():
+            self._slots.empty(slot)
+        self._slots.look_from_start()
+
     def shift(self, sequence: Sequence, keep: int, *, can_move: bool) -> int:
         """Forget the older half of what is behind a sequence's first ``keep`` tokens. Returns how
         many tokens that is; the cache has to do the same, unless the slot holds only ``keep`` now,

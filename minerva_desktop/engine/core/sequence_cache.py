@@ -225,8 +225,13 @@ class SequenceCache:
                 self._scheduler.lost(chunk.sequence)
 
     def take_back(self, sequence: Sequence, n_tokens: int) -> None:
-        """Forget the last ``n_tokens`` that were computed of a sequence."""
+        """Forget the last ``n_tokens`` that were computed of a sequence; all of the cache where
+        something in it is no number, before anyone builds on that or it is saved."""
+        if self._context.is_spoilt:
+            self._context.wipe()
+            self._scheduler.lost_all()
         slot = sequence.slot
+        n_tokens = min(n_tokens, slot.n_held if slot is not None else 0)
         if slot is not None and n_tokens > 0:
             self._scheduler.reject(sequence, n_tokens)
             self._context.forget(slot.index, slot.n_held)

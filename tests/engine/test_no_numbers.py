@@ -1,0 +1,103 @@
+"""A model whose numbers are no numbers any more (NaN) says so, and spoils nobody else's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import (
+    FlashAttention,
+    LoadOptions,
+    LoraAdapter,
+    SnapshotOptions,
+)
+from minerva_desktop.errors import InferenceError
+from tests.engine.models import write_lora
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GREEDY = SamplingParameters(temperature=0.0, max_tokens=16, ignore_eos=True)
+PROMPT = "The capital of France is"
+SOUND, BROKEN = (0.0,), (1.0,)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(
+    small_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LlamaEngine]:
+    """With an adapter that makes all numbers NaN, and without the flash attention that passes over
+    what it gives no weight."""
+    folder = tmp_path_factory.mktemp("broken")
+    adapter = folder / "broken.gguf"
+    write_lora(adapter, small_path, seed=1, strength=float("nan"))
+    assert np.isnan(np.frombuffer(adapter.read_bytes()[-64:], np.float32)).all()
+    engine = LlamaEngine(small_path)
+    options = LoadOptions(
+        n_ctx=1024,
+        flash_attention=FlashAttention.OFF,
+        lora=(LoraAdapter(bytes(adapter), 0.0),),
+        snapshots=SnapshotOptions(bytes(folder / "states"), 1 << 30),
+    )
+    await engine.load(options=options)
+    yield engine
+    await engine.unload()
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        GREEDY,
+        SamplingParameters(max_tokens=8, seed=1),
+        SamplingParameters(max_tokens=8, mirostat=2),
+        SamplingParameters(max_tokens=8, grammar="root ::= [a-z]+"),
+        SamplingParameters(max_tokens=8, min_tokens=4),
+    ],
+    ids=["greedy", "usual", "mirostat", "grammar", "no early end"],
+)
+async def test_no_token_is_made_up(engine: LlamaEngine, sampling: SamplingParameters) -> None:
+    stream = engine.generate(PROMPT, sampling=sampling, lora=BROKEN)
+    with pytest.raises(InferenceError, match=r"no numbers \(NaN\).* without adapters"):
+        await stream.text()
+    assert (str(stream), stream.total_tokens) == ("", 0)
+
+
+async def test_nor_are_scores_of_a_prompt(engine: LlamaEngine) -> None:
+    sampling = SamplingParameters(max_tokens=0, top_logprobs=2)
+    stream = engine.generate(PROMPT, sampling=sampling, lora=BROKEN, score_prompt=True)
+    with pytest.raises(InferenceError, match="no numbers"):
+        await stream.text()
+
+
+async def test_other_answers_are_as_without_it(engine: LlamaEngine) -> None:
+    """Also one that runs beside it, and one that goes on where the cache held its beginning."""
+    without = await engine.generate(PROMPT, sampling=GREEDY, lora=SOUND).text()
+    long = SamplingParameters(temperature=0.0, max_tokens=80, ignore_eos=True)
+    expected = await engine.generate("Paris is", sampling=long, lora=SOUND).text()
+    running = engine.generate("Paris is", sampling=long, lora=SOUND, cache_prompt=False)
+    await anext(aiter(running))
+    broken = engine.generate("Some other text", sampling=GREEDY, lora=BROKEN)
+    with pytest.raises(InferenceError, match="no numbers"):
+        await broken.text()
+    assert await running.text() == expected
+    for cache_prompt in (True, False):
+        stream = engine.generate(PROMPT, sampling=GREEDY, lora=SOUND, cache_prompt=cache_prompt)
+        assert await stream.text() == without
+    assert len(without) > 20
+
+
+async def test_it_leaves_nothing_in_the_cache(engine: LlamaEngine) -> None:
+    stream = engine.generate(list(range(5, 405)), sampling=GREEDY, lora=BROKEN, snapshot="chat-1")
+    with pytest.raises(InferenceError, match="no numbers"):
+        await stream.text()
+    assert engine.get_context_info().n_used_cells == 0
+    several = [engine.generate(PROMPT, sampling=GREEDY, lora=BROKEN) for _ in range(4)]
+    failed = await asyncio.gather(*(each.text() for each in several), return_exceptions=True)
+    assert {type(each) for each in failed} == {InferenceError}
+    assert engine.get_context_info().n_used_cells == 0
