@@ -30,6 +30,12 @@ _SETS: dict[str, Ranges] = {
 _SPACES = [(0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A)]
 _MORE_SPACES = [*_LINES, (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)]
 _ALL_SPACES: Ranges = (*_SPACES, *_MORE_SPACES, (0xFEFF, 0xFEFF))
+_NEVER_PLAIN = frozenset(
+    code
+    for low, high in (*_ALL_SPACES, (0, 0x1F), (0x7F, 0x7F))
+    for code in range(low, high + 1)
+    if code != 0x20
+)
 _NOT_IN: dict[str, Ranges] = {
     "D": matched_ranges([*_SETS["d"], (0, 0x1F)], negated=True),
     "W": matched_ranges([*_SETS["w"], (0, 0x1F)], negated=True),
@@ -275,10 +281,9 @@ class Pattern:
 def is_plain_text(text: str) -> bool:
     """Whether no character of ``text`` is one that a pattern matches and is never written for it:
     these classes are narrower here than they are."""
-    spaces = [code for code in map(ord, text) if any(a <= code <= b for a, b in _ALL_SPACES)]
-    return all(code == 0x20 for code in spaces) and not any(
-        code < 0x20 or code == 0x7F or SURROGATES[0] <= code <= SURROGATES[1]
-        for code in map(ord, text)
+    codes = {*map(ord, text)}
+    return codes.isdisjoint(_NEVER_PLAIN) and not any(
+        SURROGATES[0] <= code <= SURROGATES[1] for code in codes
     )
 
 
