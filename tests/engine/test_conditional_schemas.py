@@ -99,6 +99,17 @@ def test_objects_are_as_their_conditions_demand(
         ({"type": "array", "items": {"not": {}}}, ["[]"], ["[1]"]),
         ({"anyOf": [{"not": True}, NULL]}, ["null"], ["1"]),
         (
+            # What is impossible is so for objects, and there are none.
+            {
+                "type": "array",
+                "items": NULL,
+                "if": {"properties": {"a": {"const": 1}}, "required": ["a"]},
+                "then": {"properties": {"a": {"type": "string"}}},
+            },
+            ["[]", "[null]"],
+            ["[1]", "null"],
+        ),
+        (
             {"if": {"type": "string"}, "then": {"maxLength": 1}, "else": {"type": "null"}},
             ['"a"', "null"],
             ['"aa"', "1"],

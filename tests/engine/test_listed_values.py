@@ -14,6 +14,11 @@ from tests.engine.grammar_matcher import allows
 
 OBJECTS: list[Any] = [{}, {"a": 1}, {"a": "x"}, {"b": 1}, {"a": 1, "b": 2}, 5]
 LISTS: list[Any] = [[], [1], [1, 1], [1, 1.0], [True, 1], ["x"], [1, 2, "x"], [[{"a": 2}]], "x"]
+DEFINED = {
+    "e": {"enum": ["a", "bb"]},
+    "long": {"$ref": "#/$defs/text", "minLength": 2},
+    "text": {"type": "string"},
+}
 # Values, what stands beside them, and those that are left.
 LISTED: list[tuple[list[Any], dict[str, Any], list[Any]]] = [
     (["", "a", "bb", "ccc", 4], {"minLength": 1, "maxLength": 2}, ["a", "bb", 4]),
@@ -103,6 +108,43 @@ def test_a_schema_none_of_whose_values_is_left_is_refused_by_the_keyword() -> No
         assert caught.value.message == f"JSON schema, #/properties/a/enum: {sentence}"
 
 
+@pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
+def test_distinct_items_are_those_that_satisfy_what_their_list_is_combined_with(word: str) -> None:
+    items = {"enum": ["a", "bb", "cc"], word: [{"minLength": 2}]}
+    grammar = schema_to_grammar({"type": "array", "items": items, "uniqueItems": True})
+    assert allows(grammar, '["bb","cc"]')
+    assert not allows(grammar, '["a"]')
+    assert not allows(grammar, '["bb","bb"]')
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"enum": ["a", "b"], "nullable": True},
+        {"type": "boolean", "not": {"const": True}},
+        {"$ref": "#/$defs/e", "minLength": 2},
+    ],
+    ids=str,
+)
+def test_distinct_items_of_which_more_is_said_are_no_plain_list(items: Any) -> None:
+    schema = {"type": "array", "items": items, "uniqueItems": True, "$defs": DEFINED}
+    with pytest.raises(InvalidRequest, match="only of items that are one of up to"):
+        schema_to_grammar(schema)
+
+
+def test_what_stands_beside_a_reference_is_compared_with_values_too() -> None:
+    for schema in (
+        {"enum": ["a", "ccc"], "not": {"$ref": "#/$defs/long"}},
+        {"type": "string", "not": {"$ref": "#/$defs/long"}},
+    ):
+        grammar = schema_to_grammar({**schema, "$defs": DEFINED})
+        assert [text for text in ("a", "ccc") if allows(grammar, f'"{text}"')] == ["a"]
+    distinct = {"type": "array", "uniqueItems": True}
+    items = {"$ref": "#/$defs/e", "enum": ["a", "c"]}
+    grammar = schema_to_grammar({**distinct, "items": items, "$defs": DEFINED})
+    assert [text for text in ("a", "bb", "c") if allows(grammar, f'["{text}"]')] == ["a"]
+
+
 def test_a_choice_none_of_whose_values_is_left_is_none() -> None:
     schema = {"anyOf": [{"enum": ["a", "b"]}, {"enum": ["ccc", "d"]}], "minLength": 2}
     grammar = schema_to_grammar(schema)
@@ -148,6 +190,11 @@ def test_values_are_not_compared_without_an_end() -> None:
     schema = {"enum": long_list, "pattern": "^((a?){50}b?)*[0-9]$"}
     with pytest.raises(InvalidRequest, match="too much to compare"):
         schema_to_grammar(schema)
+    with pytest.raises(InvalidRequest, match="too much to compare"):
+        schema_to_grammar({"enum": ["a" * 1_000_000], "pattern": "b"})  # 4 s
+    large = [{"pattern": "^z" + "(a|b|[e-g]|hh|ii)?" * 50 + str(number)} for number in range(500)]
+    with pytest.raises(InvalidRequest, match="too much to compare"):
+        schema_to_grammar({"enum": ["x"], "not": {"anyOf": large}})  # 11 s
     many = [[{"x": number}] * 100 for number in range(400)]
     with pytest.raises(InvalidRequest, match="too much to compare"):
         schema_to_grammar({"enum": many, "items": {"not": {"enum": many}}})

@@ -127,7 +127,7 @@ class SchemaRules:
         self._followed = partial(followed, schema)
         around = Around(self.visit, self._reference, self._followed, self._types, self._left_out)
         self._choices = ChoiceRules(around, self._ways)
-        self._check = ValueCheck(self._followed)
+        self._check = ValueCheck(partial(followed, schema, alone=True))
         self._given = Given(schema, lambda: self._parts < _ROOM, self._part, self._check.narrowed)
         self._n_counted = self._schemas = self._depth = self._parts = self._written = 0
         self._joined_size = 0  # characters
@@ -349,12 +349,13 @@ class SchemaRules:
 
     def _item_texts(self, schema: object, where: str) -> list[str]:
         """`_constant_texts` of what an item may be; none where that is no list of values."""
-        items = self._followed(schema, where)
-        if not isinstance(items, dict):
+        items = followed(self._root, schema, where, alone=True)
+        if not isinstance(items, dict) or items.get("nullable") is True:
             return []
         if items.keys() & {"const", "enum"}:
-            return self._constant_texts(items, where)
-        return ["true", "false"] if items.get("type") == "boolean" else []
+            return self._constant_texts(self._check.narrowed(items, where, kept=frozenset()), where)
+        is_boolean = keywords(items) == {"type"} and items["type"] == "boolean"
+        return ["true", "false"] if is_boolean else []
 
     def _left_out(self, where: str, error: Inexpressible) -> None:
         if self.strict:

@@ -82,15 +82,15 @@ class ValueCheck:
         }
         self._depth = 0
 
-    def narrowed(self, schema: Schema, where: str) -> Schema:
+    def narrowed(self, schema: Schema, where: str, *, kept: frozenset[str] = _COMBINED) -> Schema:
         """``schema`` with those of its values that satisfy all else that it says, and without that,
-        but for what it is combined with. `Unsatisfiable` where none is left."""
+        but for the keywords that are ``kept``. `Unsatisfiable` where no value is left."""
         keyword = "const" if "const" in schema else "enum"
         values = [schema["const"]] if keyword == "const" else schema["enum"]
         at = pointer(where, keyword)
         if not isinstance(values, list) or not 0 < len(values) <= MAX_CHOICES:
             raise refused(at, f"there should be a list of 1 to {MAX_CHOICES} values")
-        rest = keywords(schema) - {keyword, *_COMBINED}
+        rest = keywords(schema) - {keyword, *kept}
         for word in sorted(rest):
             values = [value for value in values if self.holds(value, schema, word, where)]
             if not values:

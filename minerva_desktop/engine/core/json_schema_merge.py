@@ -135,9 +135,9 @@ def _known(given: Given, part: Schema, where: str) -> Schema:
 
 
 def possible(given: Given, whole: Schema, where: str) -> Schema:
-    """``whole`` with False for those of its choices that cannot be."""
-    words = whole.keys() & {*CHOICES}
-    return {**whole, **{word: spread(given, {word: whole[word]}, word, where) for word in words}}
+    """``whole`` with False for what cannot be, where it is a choice; elsewhere `spread` does it."""
+    word, *more = whole or [""]
+    return whole if more or word not in CHOICES else {word: spread(given, whole, word, where)}
 
 
 def spread(given: Given, schema: Schema, keyword: str, where: str) -> list[object]:
@@ -198,9 +198,10 @@ def _parts(
     sometimes: list[tuple[str, object]] = []
     # Where something looks at what is unevaluated there is none: what a condition looks at counts
     # as evaluated, or not, by whether it holds.
+    follow = partial(followed, root, alone=True)
     for keyword in conditions(schema):
         with suppress(Inexpressible):  # it stays, and is named as what is not supported
-            sometimes += room.take(rewritten(schema, keyword, where, partial(followed, root)))
+            sometimes += room.take(rewritten(schema, keyword, where, follow))
             del rest[keyword]
     yield where, rest
     for at, each in sometimes:
