@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
 from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound
+from minerva_desktop.units import format_bytes
 from tests.engine.models import write_lora
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,3 +135,15 @@ async def test_an_adapter_that_is_gone_or_none_is_said_in_words(
     foreign = LlamaEngine(window_path)
     with pytest.raises(ModelLoadError, match=r"one.gguf does not fit this model: .*mismatch"):
         await foreign.load(options=LoadOptions(lora=(LoraAdapter(bytes(adapters[0])),)))
+
+
+@pytest.mark.parametrize("n_bytes", [0, 300, -1])
+async def test_an_adapter_that_is_cut_off_is_not_said_to_fit_another_model(
+    small_path: Path, tmp_path: Path, adapters: tuple[Path, Path], n_bytes: int
+) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(adapters[0].read_bytes()[:n_bytes])
+    engine = LlamaEngine(small_path)
+    size = re.escape(format_bytes(cut.stat().st_size))
+    with pytest.raises(ModelLoadError, match=rf"cut.gguf cannot be read: .*\({size}\)\. Get it"):
+        await engine.load(options=LoadOptions(n_ctx=512, lora=(LoraAdapter(bytes(cut)),)))

@@ -135,9 +135,22 @@ def test_what_holds_together_is_all_demanded(schema: Any, good: list[str], bad: 
         ({"allOf": [STRING, INTEGER]}, "#/allOf/1/type"),
         ({"allOf": [STRING, False]}, "#/allOf/1"),
         ({"allOf": [{"const": 1}, {"const": 2}]}, "#/allOf/1/const"),
-        ({"allOf": [closed(a={}), closed(b={})]}, "#/required"),
-        ({"allOf": [{"required": ["a"]}, {"properties": {"a": False}}]}, "#/required"),
+        ({"allOf": [closed(a={}), closed(b={})]}, "#"),
+        ({"required": ["b"], "allOf": [closed(a={})]}, "#/required"),
+        ({"items": {"allOf": [{"required": ["a"]}, {"properties": {"a": False}}]}}, "#/items"),
         ({"allOf": [{"pattern": "a"}, {"pattern": "b"}]}, "#/allOf/1/pattern"),
+        # Pointers into schemas that were written anew lead to nothing in this one.
+        (
+            {"allOf": [{"properties": {"a/b": {"pattern": key}}} for key in "xy"]},
+            "#",
+        ),
+        (
+            {
+                "properties": {"a/b": {"pattern": "x"}},
+                "allOf": [{"properties": {"a/b": {"pattern": "y"}}}],
+            },
+            "#/properties/a~1b",
+        ),
         ({"allOf": [{"minimum": 1}, {"minimum": "2"}]}, "#/allOf/1/minimum"),
         ({"allOf": [{"items": {}}, {"prefixItems": [{}]}]}, "#/allOf/1/prefixItems"),
         ({"allOf": [{"not": {}}, {}]}, "#/allOf/0/not"),

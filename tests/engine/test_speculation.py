@@ -18,8 +18,8 @@ from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.speculation import PromptLookup, room_for_drafts
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
-from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
-from tests.engine.models import write_with_fewer_tokens
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, ModelNotFound
+from tests.engine.models import write_with_fewer_tokens, write_with_templates
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=36)
 # Prompts whose answers leave the model no doubt: llama.cpp rounds several tokens in one decode
@@ -201,6 +201,24 @@ async def test_a_draft_model_with_another_vocabulary_is_refused(
     speculation = Speculation(draft_model=bytes(gemma_path))
     with pytest.raises(ModelLoadError, match=r"another vocabulary \(262,144 tokens\).*49,152"):
         await engine.load(options=LoadOptions(n_ctx=512, speculation=speculation))
+
+
+async def test_one_of_the_same_size_whose_tokens_are_others_is_too(
+    small_path: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.gguf"
+    write_with_templates(other, small_path, {}, {1000: "<one>", 2000: "<two>"})
+    speculation = Speculation(draft_model=bytes(other))
+    with pytest.raises(ModelLoadError, match=r"another vocab.* \(2 of 49,152 tokens differ\)"):
+        await LlamaEngine(small_path).load(options=LoadOptions(n_ctx=512, speculation=speculation))
+
+
+async def test_one_that_is_gone_is_not_taken_for_the_model(
+    small_path: Path, tmp_path: Path
+) -> None:
+    speculation = Speculation(draft_model=bytes(tmp_path / "gone.gguf"))
+    with pytest.raises(ModelNotFound, match=r"draft model “gone\.gguf” is not there"):
+        await LlamaEngine(small_path).load(options=LoadOptions(n_ctx=512, speculation=speculation))
 
 
 async def test_a_model_that_cannot_go_back_refuses_to_guess(recurrent_path: Path) -> None:

@@ -13,7 +13,8 @@ def parse(**fields: Any) -> ChatParameters:
 
 def test_what_no_grammar_expresses_of_a_loose_schema_is_named_with_its_path() -> None:
     tags = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
-    schema = {"type": "object", "properties": {"tags": tags, "n": {"anyOf": [{"not": {}}, {}]}}}
+    either = {"anyOf": [{"not": {"pattern": "a"}}, {}]}
+    schema = {"type": "object", "properties": {"tags": tags, "n": either}}
     paths = "properties.tags.uniqueItems", "properties.n.anyOf[0].not"
     for strict, n_named in ((None, 2), (False, 2), (True, 0)):
         named = {"name": "n", "schema": schema, "strict": strict}

@@ -17,6 +17,10 @@ from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.slot import Variant
 from minerva_desktop.engine.load_options import LoraAdapter, check_lora_scale
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, ModelNotFound
+from minerva_desktop.units import format_bytes
+
+# What llama.cpp says of an adapter's file whatever the model is.
+_DAMAGED = ("failed to load lora adapter from file", "not within the file bounds")
 
 
 class AdapterSet:
@@ -74,12 +78,15 @@ class AdapterSet:
 def _load(path: Path, model: LlamaModel, log: LlamaLog) -> object:
     if not path.is_file():
         raise ModelNotFound(f"The adapter “{path.name}” is not there; it may have been moved.")
+    size = format_bytes(path.stat().st_size)
+    log.errors.clear()  # what it says from now on is about this file
     handle = llama.llama_adapter_lora_init(model.handle, bytes(path))
     if not handle:
         detail = "\n".join(log.errors)
         reason = detail.rsplit("failed to apply lora adapter: ", 1)[-1].split("\n")[0]
-        raise ModelLoadError(
-            f"The adapter {path.name} does not fit this model" + (f": {reason}" if reason else ""),
-            detail=detail,
-        )
+        if any(words in reason for words in _DAMAGED):
+            what = f"cannot be read: it is cut off, damaged or no GGUF file ({size}). Get it again"
+        else:
+            what = "does not fit this model" + (f": {reason}" if reason else "")
+        raise ModelLoadError(f"The adapter {path.name} {what}", detail=detail)
     return handle

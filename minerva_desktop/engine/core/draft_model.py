@@ -17,7 +17,7 @@ from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slot import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
-from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
+from minerva_desktop.errors import InferenceError, ModelLoadError, ModelNotFound, OutOfMemory
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,10 @@ class DraftModel:
 
         Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`.
         """
+        if not path.is_file():  # in words that do not name it as the model
+            raise ModelNotFound(
+                f"The draft model “{path.name}” is not there; it may have been moved."
+            )
         own = draft_options(options)
         self.model = LlamaModel(path, own, log=log)
         _check_vocabulary(self.model, target, path.name)
@@ -183,15 +187,18 @@ class DraftModel:
 def _check_vocabulary(draft: LlamaModel, target: LlamaModel, name: str) -> None:
     ours, theirs = draft.vocabulary, target.vocabulary
     n_common = min(ours.n_tokens, theirs.n_tokens)
-    same = (
-        ours.kind == theirs.kind
-        and abs(ours.n_tokens - theirs.n_tokens) <= _MAX_VOCABULARY_DIFFERENCE
-        and all(ours.text(t) == theirs.text(t) for t in range(_FIRST_COMPARED, n_common))
-    )
-    if not same:
+    if abs(ours.n_tokens - theirs.n_tokens) > _MAX_VOCABULARY_DIFFERENCE:
         raise ModelLoadError(
             f"{name} has another vocabulary ({ours.n_tokens:,} tokens) than the model "
             f"({theirs.n_tokens:,} tokens), so it cannot guess ahead for it"
+        )
+    tokens = range(_FIRST_COMPARED, n_common)
+    n_other = sum(ours.text(token) != theirs.text(token) for token in tokens)
+    if n_other or ours.kind != theirs.kind:
+        how = f"{n_other:,} of {n_common:,} tokens" if n_other else "ways to split text"
+        raise ModelLoadError(
+            f"{name} has another vocabulary than the model ({how} differ), so it cannot guess "
+            "ahead for it"
         )
 
 

@@ -22,7 +22,7 @@ from minerva_desktop.engine.core.json_schema_arrays import ArrayRules
 from minerva_desktop.engine.core.json_schema_blame import unsafe
 from minerva_desktop.engine.core.json_schema_check import ValueCheck, constant_texts
 from minerva_desktop.engine.core.json_schema_choices import Around, ChoiceRules
-from minerva_desktop.engine.core.json_schema_conditions import conditions, without_values
+from minerva_desktop.engine.core.json_schema_conditions import Never, conditions, without_values
 from minerva_desktop.engine.core.json_schema_maps import (
     NamePattern,
     declared_counts,
@@ -42,7 +42,7 @@ from minerva_desktop.engine.core.json_schema_notation import JSON, Notation
 from minerva_desktop.engine.core.json_schema_numbers import number_expression
 from minerva_desktop.engine.core.json_schema_objects import additional, members, without_never
 from minerva_desktop.engine.core.json_schema_one_of import with_tag
-from minerva_desktop.engine.core.json_schema_references import followed, resolved
+from minerva_desktop.engine.core.json_schema_references import followed, placed, resolved
 from minerva_desktop.engine.core.json_schema_sameness import size
 from minerva_desktop.engine.core.json_schema_text import PRIMITIVES, one_of
 from minerva_desktop.engine.core.json_schema_values import (
@@ -51,6 +51,7 @@ from minerva_desktop.engine.core.json_schema_values import (
     TYPE_KEYWORDS,
     Inexpressible,
     Schema,
+    SchemaError,
     counts,
     keywords,
     pointer,
@@ -71,9 +72,11 @@ def schema_to_grammar(schema: object, *, strict: bool = True) -> str:
     """GBNF that passes check_grammar; raises InvalidRequest(param="response_format"). Without
     ``strict``, that is of the schema less its `inexpressible_keywords`."""
     rules = SchemaRules(schema, strict=strict)
-    grammar = _read(rules, schema)
     try:
+        grammar = _read(rules, schema)
         rules.check(grammar)
+    except SchemaError as error:
+        raise placed(schema, error) from error.__cause__
     except InvalidRequest as error:
         raise unsafe(
             schema, lambda part: _read(SchemaRules(schema, strict=strict), part), error
@@ -235,7 +238,7 @@ class SchemaRules:
         try:
             whole = merged(self._given, schema, where)
             return self.visit(possible(self._given, whole, where), where)
-        except Inexpressible as error:
+        except (Inexpressible, Never) as error:
             n_rules, self._references, self._texts = known
             del self.rules[n_rules:]
             raise Inexpressible(pointer(where, keyword), error.sentence) from error
@@ -312,8 +315,7 @@ class SchemaRules:
         return name
 
     def _once(self, body: str) -> str:
-        """The name of the one rule of ``body``, which makes hundreds: many properties may have it,
-        and where it is repeated, only its name is."""
+        """The name of the one rule of ``body``, which makes hundreds wherever it is written."""
         if body not in self._texts:
             self._texts[body] = self.new_rule(body)
         return self._texts[body]
@@ -387,8 +389,7 @@ class SchemaRules:
     def _map(
         self, schema: Schema, where: str, pattern: NamePattern | None, free: NamePattern
     ) -> str:
-        """An object none of whose properties is declared: their names match the ``pattern``, or
-        are ``free``."""
+        """An object that declares no property: its names match the ``pattern``, or are ``free``."""
         least, most = free_counts(schema, where)
         found = pattern or free
         if found.value is False:

@@ -48,6 +48,10 @@ _COUNTED = MappingProxyType(
 Follow = Callable[[object, str], object]
 
 
+class Never(Unsatisfiable):
+    """What stands there forbids every value, as `not: {}` does."""
+
+
 def conditions(schema: Schema) -> list[str]:
     """The keywords of ``schema`` that `rewritten` is for. Beside a list of values they are only
     compared with these."""
@@ -104,7 +108,7 @@ def _demand(demanded: object, keyword: str, where: str) -> object:
 
 def _any_of(options: list[object], where: str) -> object:
     if not options:
-        raise Unsatisfiable(where, "nothing satisfies it")
+        raise Never(where, "nothing satisfies it")
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 

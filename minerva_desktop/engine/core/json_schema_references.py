@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from minerva_desktop.engine.core.json_schema_values import keywords, refused
+from minerva_desktop.engine.core.json_schema_values import SchemaError, keywords, refused
 
 MAX_REFERENCE = 4_000  # characters; chains of longer ones would take a while
 MAX_FOLLOWED = 32  # references that lead to references
@@ -35,6 +35,26 @@ def resolved(root: object, target: object, where: str) -> object:
         else:
             raise refused(where, f"“{target}” does not exist")
     return found
+
+
+def placed(root: object, error: SchemaError) -> SchemaError:
+    """``error`` at a place that there is in ``root``. Schemas that hold together are written anew,
+    and within these pointers lead to what nobody wrote: then it is the last place before that."""
+    found, place = root, "#"
+    for step in error.where.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+        elif (
+            isinstance(found, list) and key.isdecimal() and len(key) < 10 and int(key) < len(found)
+        ):
+            found = found[int(key)]
+        elif unquote(step) != step:
+            return error  # a reference's own spelling
+        else:
+            return SchemaError(place, error.sentence, error.detail)
+        place = f"{place}/{step}"
+    return error
 
 
 def _is_elsewhere(root: object, where: str) -> bool:

@@ -98,27 +98,28 @@ def _may_be_object(schema: Schema) -> bool:
     return not types or types == "object" or (isinstance(types, list) and "object" in types)
 
 
-class Inexpressible(InvalidRequest):
-    """What the schema says at the JSON pointer ``where`` is not wrong, and no grammar holds to it:
-    who demands no strictness can have it left out."""
+class SchemaError(InvalidRequest):
+    """What the schema says at the JSON pointer ``where`` is refused: ``sentence`` tells why."""
 
-    def __init__(self, where: str, sentence: str) -> None:
-        super().__init__(f"JSON schema, {where}: {sentence}", param="response_format")
+    def __init__(self, where: str, sentence: str, detail: str = "") -> None:
+        message = f"JSON schema, {where}: {sentence}"
+        super().__init__(message, detail=detail, param="response_format")
         self.where = where
         self.sentence = sentence
 
 
-class Unsatisfiable(InvalidRequest):
-    """No value satisfies all that the schema says at the JSON pointer ``where``."""
-
-    def __init__(self, where: str, sentence: str) -> None:
-        super().__init__(f"JSON schema, {where}: {sentence}", param="response_format")
+class Inexpressible(SchemaError):
+    """What the schema says there is not wrong, and no grammar holds to it: who demands no
+    strictness can have it left out."""
 
 
-def refused(where: str, sentence: str, detail: str = "") -> InvalidRequest:
+class Unsatisfiable(SchemaError):
+    """No value satisfies all that the schema says there."""
+
+
+def refused(where: str, sentence: str, detail: str = "") -> SchemaError:
     """The refusal of a schema at the JSON pointer ``where``."""
-    message = f"JSON schema, {where}: {sentence}"
-    return InvalidRequest(message, detail=detail, param="response_format")
+    return SchemaError(where, sentence, detail)
 
 
 def pointer(where: str, *parts: object) -> str:

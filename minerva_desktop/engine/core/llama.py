@@ -284,13 +284,19 @@ class LlamaContext:
 
     def row(self, row: int, n_vocab: int) -> Any:
         """The same as a ctypes array, of which single ones are quickly read."""
+        address = ctypes.addressof(self._pointer(row).contents)
+        return (ctypes.c_float * n_vocab).from_address(address)
+
+    def first_logit(self, row: int) -> float:
+        """That of the first token in batch row ``row``."""
+        return float(self._pointer(row)[0])
+
+    def _pointer(self, row: int) -> Any:
         pointer = llama.llama_get_logits_ith(self.handle, row)
         if not pointer:
-            raise InferenceError(
-                f"llama.cpp has no logits for row {row} of its last step",
-                detail="\n".join(self._log.errors),
-            )
-        return (ctypes.c_float * n_vocab).from_address(ctypes.addressof(pointer.contents))
+            message = f"llama.cpp has no logits for row {row} of its last step"
+            raise InferenceError(message, detail="\n".join(self._log.errors))
+        return pointer
 
     @property
     def can_shift(self) -> bool:
@@ -333,8 +339,7 @@ class LlamaContext:
             llama.llama_memory_clear(self._memory, False)
 
     def wipe(self) -> None:
-        """Empty the cache, and its memory. Attention gives what others left in it no weight; but
-        nothing of what is no number is no number either."""
+        """Empty the cache, and its memory: no weight of what is no number is no number either."""
         llama.llama_memory_clear(self._memory, True)
         self.is_spoilt = False
 

@@ -103,10 +103,11 @@ class Candidates:
         return (_used_seconds() - started) * self._n_vocab / len(tokens)
 
 
-def check_numbers(context: LlamaContext, logits: Sequence[float]) -> None:
-    """Raise `InferenceError` where ``logits`` are no numbers: llama.cpp would go on with whatever
-    token its samplers come across. One tells, for all are made from the same last layer."""
-    if math.isnan(logits[0]):
+def check_numbers(context: LlamaContext, row: int) -> None:
+    """Raise `InferenceError` where the logits of batch row ``row`` are no numbers: llama.cpp would
+    go on with whatever token its samplers come across. One tells, for all are made from the same
+    last layer."""
+    if math.isnan(context.first_logit(row)):
         context.is_spoilt = True
         raise InferenceError(
             "The model computed no numbers (NaN) for the next token: its file or an adapter is"
@@ -159,8 +160,7 @@ class LogprobReader:
         """Of ``token`` in batch row ``row``, with the ``n_top`` likeliest (at most
         `MAX_TOP_LOGPROBS`). ``spell`` gives a token's bytes, unless they are those of text. Raises
         `InferenceError` as `check_numbers` does."""
-        logits = context.row(row, self._n_vocab)
-        check_numbers(context, logits)
+        check_numbers(context, row)
         candidates = self._candidates = self._candidates or Candidates(self._n_vocab)
         candidates.fill(context, row)
         candidates.apply(self._softmax)
@@ -172,5 +172,5 @@ class LogprobReader:
             TokenLogprob(token=which, piece=spell(which), logprob=logit - log_sum)
             for which, logit in candidates.best(n_top)
         )
-        logprob = logits[token] - log_sum
+        logprob = context.logits(row, self._n_vocab)[token] - log_sum
         return TokenLogprob(token=token, piece=spell(token), logprob=logprob, top=top)

@@ -139,13 +139,12 @@ class Sampler:
     def sample(self, context: LlamaContext, row: int) -> int:
         """The next token, from the logits of batch row ``row``. Raises `InferenceError` where a
         grammar leaves none, or would take too long, and where there are no numbers to go by."""
-        logits = context.row(row, self._model.n_vocab)
-        check_numbers(context, logits)
+        check_numbers(context, row)
         token = None
         if self._grammar is not None or self._n_sampled < self._min_tokens:
             token = self._sample_constrained(context, row)
         elif self._choice is not None:
-            token = self._choice.pick(logits)
+            token = self._choice.pick(context.row(row, self._model.n_vocab))
         if token is None:
             token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
         self._n_sampled += 1
