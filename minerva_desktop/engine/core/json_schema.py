@@ -352,8 +352,7 @@ class SchemaRules:
     def _item_texts(self, schema: object, where: str) -> list[str]:
         """`_constant_texts` of what an item may be; none where that is no list of values."""
         items = followed(self._root, schema, where, alone=True)
-        if not isinstance(items, dict) or items.get("nullable") is True:
-            return []
+        items = items if isinstance(items, dict) and items.get("nullable") is not True else {}
         if items.keys() & {"const", "enum"}:
             return self._constant_texts(self._check.narrowed(items, where, kept=frozenset()), where)
         is_boolean = keywords(items) == {"type"} and items["type"] == "boolean"
