@@ -112,7 +112,7 @@ async def test_what_one_adapter_computed_is_not_reused_by_another(engine: LlamaE
     ("scales", "words"),
     [
         ((1.0, 0.0, 1.0), "adapter with id 2, but 2 are loaded, with ids 0 to 1"),
-        ((1.0, 1e9), "lora must be"),
+        ((1.0, 1e9), "scale of a LoRA adapter must be between -100.0 and 100.0"),
     ],
 )
 async def test_scales_that_make_no_sense_are_refused(

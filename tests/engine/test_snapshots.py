@@ -258,7 +258,7 @@ async def test_other_weights_in_a_later_part_are_another_model(
     await engine.unload()
     weights = bytearray(last.read_bytes())
     middle = len(weights) // 2
-    weights[middle : middle + 10_000] = weights[middle + 1 : middle + 10_001]
+    weights[middle : middle + 10_000] = weights[middle + 4 : middle + 10_004]  # whole numbers
     last.write_bytes(weights)
     engine = await chats.start(first)
     _, done = await answer(engine, COUNT)

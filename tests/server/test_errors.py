@@ -29,7 +29,12 @@ from minerva_desktop.errors import (
     RequestCancelled,
     Unauthorized,
 )
-from minerva_desktop.server.errors import ModelStillLoads, PayloadTooLarge, error_response
+from minerva_desktop.server.errors import (
+    LOADS_AGAIN,
+    ModelStillLoads,
+    PayloadTooLarge,
+    error_response,
+)
 from minerva_desktop.server.request_info import request_info
 
 
@@ -74,9 +79,10 @@ async def test_anthropics_types(error: MinervaError, status: int, kind: str) -> 
         assert told == status
         assert headers["request-id"] == "req-7"
         details = {"error_code": error.code} | ({"param": "a"} if error.param else {})
+        message = "No" + (LOADS_AGAIN if isinstance(error, EngineDied) else "")
         assert body == {
             "type": "error",
-            "error": {"type": kind, "message": "No", "details": details},
+            "error": {"type": kind, "message": message, "details": details},
             "request_id": "req-7",
         }
         if kind != "request_too_large":  # the client's own types lack it

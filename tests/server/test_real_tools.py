@@ -70,11 +70,12 @@ async def test_forced_calls_are_whole_or_cut_and_never_content(
     )
     assert named.choices[0].message.tool_calls is not None
     assert len(named.choices[0].message.tool_calls) == 1
-    bad = {"type": "object", "properties": {"a": {"not": {}}}}
+    names = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+    bad = {"type": "object", "properties": {"a": names}}
     strict = {"name": "day", "parameters": bad, "strict": True}
     with pytest.raises(openai.BadRequestError) as caught:
         await client.chat.completions.create(
             **{**asked, "tool_choice": "auto", "tools": [{"type": "function", "function": strict}]}
         )
     assert caught.value.param == "tools[0].function.parameters"
-    assert "#/properties/a/not" in caught.value.message
+    assert "#/properties/a/uniqueItems" in caught.value.message
