@@ -145,7 +145,7 @@ async def test_other_rules_count_from_the_next_request_on(
             lines = one.aiter_lines()
             assert await anext(lines)
             assert (await http.get(f"{url}/v1/models", headers=page)).status_code == 403
-            rules |= {"allowed_origins": (page["Origin"],), "request_timeout_s": 0.2}
+            rules |= {"allowed_origins": (page["Origin"],), "request_timeout_s": 0.02}
             await runtime.endpoint.use_rules(**rules)
             answer = await http.get(f"{url}/v1/models", headers=page)
             assert answer.status_code == 200
