@@ -56,12 +56,62 @@ def test_much_emptiness_before_the_head_is_looked_through_first() -> None:
     assert cells.next_free == 0
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.sets(st.integers(0, 29)))))
-def test_a_row_gets_the_cells_that_any_tokens_get(steps: list[tuple[int, set[int]]]) -> None:
-    usual, row = CellMap(30), CellMap(30)
-    for count, gone in steps:
+class PlainCells:
+    """What llama.cpp does, one cell after the other."""
+
+    def __init__(self, n_cells: int) -> None:
+        self.users = [0] * n_cells
+        self.head = 0
+
+    @property
+    def n_used(self) -> int:
+        return sum(map(bool, self.users))
+
+    @property
+    def n_spanned(self) -> int:
+        return max((cell + 1 for cell, users in enumerate(self.users) if users), default=0)
+
+    def take(self, count: int) -> list[int]:
+        start = 0 if self.head > self.n_used + 2 * count else self.head
+        order = [*range(start, len(self.users)), *range(min(start, len(self.users)))]
+        cells = [cell for cell in order if not self.users[cell]][:count]
+        for cell in cells:
+            self.users[cell] = 1
+        self.head = cells[-1] + 1
+        return cells
+
+    def let_go(self, cell: int) -> None:
+        self.users[cell] -= 1
+        if not self.users[cell]:
+            self.head = min(self.head, cell)
+
+
+_CELLS = st.sets(st.integers(0, 29))
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), _CELLS, _CELLS, st.booleans())))
+def test_cells_are_those_of_a_search_one_by_one(
+    steps: list[tuple[int, set[int], set[int], bool]],
+) -> None:
+    plain, usual, row = PlainCells(30), CellMap(30), CellMap(30)
+    for count, shared, gone, moved in steps:
         if count <= usual.n_free:
-            assert list(row.take_row(count)) == usual.take(count)
+            expected = plain.take(count)
+            assert usual.next_cells(count) == expected
+            assert usual.take(count) == expected
+            assert list(row.take_row(count)) == expected
+        used = [cell for cell in range(30) if plain.users[cell]]
+        for cell in shared.intersection(used):
+            plain.users[cell] += 1
+        for cell in gone.intersection(used):
+            plain.let_go(cell)
+        if moved:
+            plain.head = 0
         for cells in (usual, row):
-            cells.let_go([cell for cell in gone if cells.n_users(cell)])
-        assert (row.n_used, row.n_spanned) == (usual.n_used, usual.n_spanned)
+            cells.share(shared.intersection(used))
+            cells.let_go(gone.intersection(used))
+            if moved:
+                cells.look_from_start()
+            assert [cells.n_users(cell) for cell in range(30)] == plain.users
+            assert (cells.n_used, cells.n_free) == (plain.n_used, 30 - plain.n_used)
+            assert cells.n_spanned == plain.n_spanned

@@ -17,27 +17,25 @@ class CellMap:
     """The users of each cell, and where llama.cpp begins to look for a free one."""
 
     def __init__(self, n_cells: int) -> None:
-        self._n_cells = n_cells
-        self._users: dict[int, int] = {}
+        self._is_used = bytearray(n_cells)  # 1 or 0; of 131,072 cells a free one is soon found
+        self._n_used = 0
+        self._others: dict[int, int] = {}  # how many sequences share a cell with its first one
         self._head = 0
-        self._end = 0
 
     @property
     def n_used(self) -> int:
         """Cells that hold something."""
-        return len(self._users)
+        return self._n_used
 
     @property
     def n_free(self) -> int:
         """Cells that hold nothing."""
-        return self._n_cells - len(self._users)
+        return len(self._is_used) - self._n_used
 
     @property
     def n_spanned(self) -> int:
         """Cells up to the last that holds something: each of llama.cpp's steps looks at all."""
-        while self._end and self._end - 1 not in self._users:
-            self._end -= 1
-        return self._end
+        return self._is_used.rfind(1) + 1
 
     @property
     def next_free(self) -> int:
@@ -50,63 +48,65 @@ class CellMap:
 
     def n_users(self, cell: int) -> int:
         """How many sequences share ``cell``."""
-        return self._users.get(cell, 0)
+        return self._is_used[cell] + self._others.get(cell, 0)
 
     def take(self, count: int) -> list[int]:
         """The cells of the next ``count`` tokens. Raises `ValueError` without so many."""
         cells = self._find(count)
-        self._users.update(dict.fromkeys(cells, 1))
+        for cell in cells:
+            self._is_used[cell] = 1
         if cells:
+            self._n_used += count
             self._head = cells[-1] + 1
-            self._end = max(self._end, max(cells) + 1)
         return cells
 
     def take_row(self, count: int) -> Sequence[int]:
         """The same, and quicker where the next cells are free, one behind the other."""
-        users, head = self._users, self._head
+        head = self._head
         end = head + count
-        if end > self._n_cells or head > len(users) + 2 * count:
+        is_row = end <= len(self._is_used) and self._is_used.find(1, head, end) < 0
+        if not is_row or self._has_holes(count):
             return self.take(count)
-        cells = range(head, end)
-        for cell in cells:
-            if cell in users:
-                return self.take(count)
-        for cell in cells:
-            users[cell] = 1
+        self._is_used[head:end] = bytes([1]) * count
+        self._n_used += count
         self._head = end
-        self._end = max(self._end, end)
-        return cells
+        return range(head, end)
 
     def share(self, cells: Iterable[int]) -> None:
         """One more sequence uses ``cells``, which are not free."""
         for cell in cells:
-            self._users[cell] += 1
+            self._others[cell] = self._others.get(cell, 0) + 1
 
     def let_go(self, cells: Iterable[int]) -> None:
         """One sequence less uses ``cells``."""
         for cell in cells:
-            if self._users[cell] > 1:
-                self._users[cell] -= 1
+            n_others = self._others.get(cell, 0)
+            if n_others > 1:
+                self._others[cell] = n_others - 1
+            elif n_others:
+                del self._others[cell]
             else:
-                del self._users[cell]
+                self._is_used[cell] = 0
+                self._n_used -= 1
                 self._head = min(self._head, cell)
 
     def look_from_start(self) -> None:
         """llama.cpp has moved tokens to other positions; then it looks from the first cell on."""
         self._head = 0
 
+    def _has_holes(self, count: int) -> bool:
+        """Whether llama.cpp looks for ``count`` cells from the first one on: there must be free
+        ones before its head."""
+        return self._head > self._n_used + 2 * count
+
     def _find(self, count: int) -> list[int]:
-        n_free = self._n_cells - len(self._users)
-        if count > n_free:
-            raise ValueError(f"{count} cells of {n_free}")
-        cell = self._head
-        if cell > len(self._users) + 2 * count:  # there must be holes before it
-            cell = 0
+        if count > self.n_free:
+            raise ValueError(f"{count} cells of {self.n_free}")
+        cell = 0 if self._has_holes(count) else self._head
         cells: list[int] = []
         while len(cells) < count:
-            if cell >= self._n_cells:
-                cell = 0
-            if cell not in self._users:
+            cell = self._is_used.find(0, cell)
+            if cell >= 0:
                 cells.append(cell)
-            cell += 1
+            cell += 1  # behind the last one: from the first on
         return cells
