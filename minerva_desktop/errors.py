@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -243,6 +244,21 @@ def folder_reason(folder: Path, error: OSError) -> str:
         if error.errno in {errno.EACCES, errno.EPERM} and not folder.exists():
             return "it is not there, and this user may not make it"
     return os_reason(error)
+
+
+def no_file_words(mode: int) -> str:
+    """What is wrong with what lies where a GGUF file should, by its ``st_mode``, in words that
+    follow its name; nothing where it is a file."""
+    if stat.S_ISDIR(mode):
+        return "is a folder: choose a GGUF file in it."
+    if stat.S_ISFIFO(mode):
+        return "is a pipe, not a GGUF file."
+    return "" if stat.S_ISREG(mode) else "is a device or socket, not a GGUF file."
+
+
+def part_missing(number: int, count: int, name: str, *, detail: str) -> ModelLoadError:
+    """One of the ``count`` files of a model is not there: ``name`` is that of its ``number``th."""
+    return ModelLoadError(f"Part {number} of {count} is not there: {name}", detail=detail)
 
 
 def _family(root: type[MinervaError]) -> dict[str, type[MinervaError]]:

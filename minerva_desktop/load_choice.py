@@ -341,9 +341,8 @@ def _adapters(options: LoadOptions) -> tuple[tuple[GgufHeader, ...], tuple[FileS
 
 def _draft(options: LoadOptions) -> WholeModel | None:
     speculation = options.speculation
-    if speculation is None or speculation.draft_model is None:
-        return None
-    return read_whole_model(Path(os.fsdecode(speculation.draft_model)))
+    path = None if speculation is None else speculation.draft_path
+    return None if path is None else read_whole_model(path)
 
 
 def _status(path: Path) -> os.stat_result:

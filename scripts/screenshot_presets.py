@@ -168,47 +168,42 @@ def template_not_loaded(stage: Stage) -> list[QWidget]:
     return [dialog]
 
 
+def model_positions(stage: Stage) -> list[QWidget]:
+    """How a model's positions are stretched, with a number that is out of its range."""
+    stretched = ModelOverrides(
+        rope_scaling="yarn", rope_scale=4.0, yarn_orig_ctx=8_192, yarn_beta_fast=20_000
+    )
+    page = TemplatePage(OwnTemplate(TEMPLATE, is_brought=True), None, stage.icons.themes)
+    dialog = _options_dialog(stage, page, "optionsPageRope", stretched)
+    dialog.show_problem("A number is out of its range, so these options cannot be used.")
+    return [dialog]
+
+
 def _template(
     stage: Stage, replaced: str | None, *, is_brought: bool = True
 ) -> tuple[ModelOptionsDialog, TemplatePage]:
-    own = OwnTemplate(TEMPLATE, is_brought=is_brought)
-    page = TemplatePage(own, replaced, stage.icons.themes)
+    page = TemplatePage(OwnTemplate(TEMPLATE, is_brought=is_brought), replaced, stage.icons.themes)
+    return _options_dialog(stage, page, "optionsPageTemplate", ModelOverrides()), page
+
+
+def _options_dialog(
+    stage: Stage, template: TemplatePage, page: str, overrides: ModelOverrides
+) -> ModelOptionsDialog:
+    """The load options of a model, at the page that the button named ``page`` leads to."""
     dialog = ModelOptionsDialog(
         MODEL,
-        ModelOverrides(),
+        overrides,
         Settings(),
         n_ctx_train=8_192,
         max_threads=8,
-        template=page,
+        template=template,
         parent=stage.window,
     )
     dialog.show()
-    button = dialog.findChild(QPushButton, "optionsPageTemplate")
+    button = dialog.findChild(QPushButton, page)
     assert button is not None
     button.click()
-    return dialog, page
-
-
-def model_positions(stage: Stage) -> list[QWidget]:
-    """How a model's positions are stretched, with a number that is out of its range."""
-    page = TemplatePage(OwnTemplate(TEMPLATE, is_brought=True), None, stage.icons.themes)
-    dialog = ModelOptionsDialog(
-        MODEL,
-        ModelOverrides(
-            rope_scaling="yarn", rope_scale=4.0, yarn_orig_ctx=8_192, yarn_beta_fast=20_000
-        ),
-        Settings(),
-        n_ctx_train=8_192,
-        max_threads=8,
-        template=page,
-        parent=stage.window,
-    )
-    dialog.show()
-    button = dialog.findChild(QPushButton, "optionsPageRope")
-    assert button is not None
-    button.click()
-    dialog.show_problem("A number is out of its range, so these options cannot be used.")
-    return [dialog]
+    return dialog
 
 
 def _snippet_dialog(stage: Stage, library: PromptLibrary) -> SnippetDialog:

@@ -14,15 +14,13 @@ from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import LoadProgress, TerminalChat
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
-from minerva_desktop.commands.load_arguments import N_CTX_HELP
+from minerva_desktop.commands.load_arguments import add_load_arguments, as_given
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     named_model,
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser, count, number, prompt, whole_number
-from minerva_desktop.commands.rope_arguments import add_rope_arguments, with_rope
-from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
@@ -52,7 +50,7 @@ def chat(arguments: list[str]) -> int:
     sampling = SamplingParameters(**named)
     try:
         sampling.check()
-        with_rope(LoadOptions(n_ctx=given.n_ctx), given).check()
+        as_given(given)
     except InvalidRequest as error:
         parser.error(error.message)
     paths = ready_paths()
@@ -78,9 +76,13 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--temperature", type=number, metavar="T", help="0 takes the likeliest token"
     )
-    parser.add_argument("--n-ctx", type=count, metavar="N", help=N_CTX_HELP)
     add_memory_arguments(parser, force="load the model")
-    add_rope_arguments(parser, of="of the model")
+    add_load_arguments(
+        parser,
+        named="of the model",
+        unsaid="What is not given is as the settings say of the model.",
+        is_alone=True,
+    )
     return parser
 
 
@@ -94,9 +96,7 @@ async def _talk(
     # These chats are not kept, and neither are their states.
     usual = load_options(settings, paths.snapshots)
     own = own_options(settings, usual).get(model, usual)
-    options = with_rope(msgspec.structs.replace(own, snapshots=None), given)
-    if given.n_ctx is not None:
-        options = msgspec.structs.replace(options, n_ctx=given.n_ctx)
+    options = as_given(given, msgspec.structs.replace(own, snapshots=None))
     runtime = Runtime(
         open_catalog(paths),
         options,

@@ -19,57 +19,117 @@ from minerva_desktop.engine.load_options import (
 )
 from minerva_desktop.paths import expanded
 
-N_CTX_HELP = "context in tokens, rounded up to a multiple of 256"
-
 _KV_TYPES = tuple(kind.value for kind in KvType)
 
 
-def add_load_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let ``parser`` take all options that decide about a model's memory, and its speed."""
-    group = parser.add_argument_group("how it is loaded")
+def add_load_arguments(
+    parser: argparse.ArgumentParser,
+    *,
+    named: str,
+    unsaid: str | None = None,
+    is_alone: bool = False,
+) -> None:
+    """Let ``parser`` take all options that decide about a model's memory, and its speed, by
+    llama-server's names, too, where that has others for the same.
+
+    ``named``: which models adapters, guesses and positions are of. ``unsaid`` is what becomes of
+    an option that is not given. ``is_alone``: one request at a time is computed.
+    """
+    group = parser.add_argument_group("how a model is loaded", unsaid)
     add = group.add_argument
-    add("--n-ctx", type=count, metavar="N", help=f"{N_CTX_HELP} (default: what fits well)")
-    add("--parallel", type=count, metavar="N", help="requests computed together")
-    add("--n-batch", type=count, metavar="N", help="tokens computed in one step")
-    add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")
-    add("--kv-type-v", choices=_KV_TYPES, help="of its values, where they shall differ")
     add(
-        "--n-gpu-layers",
+        *("--n-ctx", "--ctx-size"),
+        type=count,
+        metavar="N",
+        help="context in tokens, rounded up to a multiple of 256 (default: what fits well)",
+    )
+    if not is_alone:
+        add("--parallel", type=count, metavar="N", help="requests computed together")
+    add(
+        *("--n-batch", "--batch-size"),
+        type=count,
+        metavar="N",
+        help="tokens computed in one step",
+    )
+    add("--kv-type", choices=_KV_TYPES, help="of the KV cache (default: auto, f16 if it fits)")
+    for name, of in (("k", "keys"), ("v", "values")):
+        names = (f"--kv-type-{name}", f"--cache-type-{name}")
+        add(*names, choices=_KV_TYPES, help=f"of its {of}, where they shall differ")
+    add(
+        *("--n-gpu-layers", "--gpu-layers"),
         type=whole_number,
         metavar="N",
         help="layers on the GPU (default: all that fit)",
     )
     add("--tensor-split", type=_shares, metavar="A,B", help="share of each GPU")
-    add("--flash-attention", choices=[each.value for each in FlashAttention])
+    add(
+        *("--flash-attention", "--flash-attn"),
+        choices=[each.value for each in FlashAttention],
+        help="attention in one fused step (default: auto, where llama.cpp can)",
+    )
     add("--threads", type=count, metavar="N", help="default: the physical cores")
     add("--no-mmap", action="store_true", help="read the file instead of mapping it")
     add("--mlock", action="store_true", help="keep the weights from being swapped out")
-    add("--lora", type=_adapter, action="append", metavar="FILE[:SCALE]", help="can be repeated")
-    add("--draft-model", type=Path, metavar="GGUF", help="a small model that guesses ahead")
-    add("--draft-lookup", action="store_true", help="guess ahead from what was there before")
-    add_rope_arguments(parser, of="of the model")
+    _add_file_arguments(parser, named)
+    add_rope_arguments(parser, of=named)
 
 
-def load_options(given: argparse.Namespace, base: LoadOptions | None = None) -> LoadOptions:
-    """``base`` with what was given. Raises `InvalidRequest` for a number out of range."""
+def _add_file_arguments(parser: argparse.ArgumentParser, named: str) -> None:
+    """What goes with some models only."""
+    group = parser.add_argument_group(f"adapters and guesses {named}")
+    group.add_argument(
+        *("--lora", "--lora-scaled"),
+        type=_adapter,
+        action="append",
+        metavar="FILE[:SCALE]",
+        help="a LoRA adapter, at full strength unless SCALE says another; can be repeated",
+    )
+    guesses = group.add_mutually_exclusive_group()
+    guesses.add_argument(
+        *("--draft-model", "--model-draft"),
+        type=Path,
+        metavar="GGUF",
+        help="a small model that guesses ahead",
+    )
+    guesses.add_argument(
+        "--draft-lookup", action="store_true", help="guess ahead from what was there before"
+    )
+
+
+def as_given(given: argparse.Namespace, base: LoadOptions | None = None) -> LoadOptions:
+    """``base`` with all that was given. Raises `InvalidRequest` for a number out of range."""
+    options = for_named(given, for_all(given, base or LoadOptions()))
+    options.check()
+    return options
+
+
+def for_all(given: argparse.Namespace, options: LoadOptions) -> LoadOptions:
+    """``options`` with what was given of all models alike."""
     wanted: dict[str, object] = {
         "n_ctx": given.n_ctx,
-        "n_parallel": given.parallel,
+        "n_parallel": getattr(given, "parallel", None),
         "n_batch": given.n_batch,
         "n_gpu_layers": given.n_gpu_layers,
         "tensor_split": given.tensor_split,
         "n_threads": given.threads,
     }
-    if given.kv_type is not None:
-        wanted["kv_type_k"] = wanted["kv_type_v"] = KvType(given.kv_type)
-    if given.kv_type_v is not None:
-        wanted["kv_type_v"] = KvType(given.kv_type_v)
+    for name, of_one in (("kv_type_k", given.kv_type_k), ("kv_type_v", given.kv_type_v)):
+        kind = of_one or given.kv_type
+        wanted[name] = None if kind is None else KvType(kind)
     if given.flash_attention is not None:
         wanted["flash_attention"] = FlashAttention(given.flash_attention)
     if given.no_mmap:
         wanted["use_mmap"] = False
     if given.mlock:
         wanted["use_mlock"] = True
+    named = {name: value for name, value in wanted.items() if value is not None}
+    changed: LoadOptions = msgspec.structs.replace(options, **named)
+    return changed
+
+
+def for_named(given: argparse.Namespace, options: LoadOptions) -> LoadOptions:
+    """``options`` with the adapters, guesses and positions that were given."""
+    wanted: dict[str, object] = {}
     if given.lora:
         wanted["lora"] = tuple(given.lora)
     if given.draft_model is not None:
@@ -77,10 +137,7 @@ def load_options(given: argparse.Namespace, base: LoadOptions | None = None) -> 
         wanted["speculation"] = Speculation(draft_model=path)
     elif given.draft_lookup:
         wanted["speculation"] = Speculation()
-    named = {name: value for name, value in wanted.items() if value is not None}
-    options = with_rope(msgspec.structs.replace(base or LoadOptions(), **named), given)
-    options.check()
-    return options
+    return with_rope(msgspec.structs.replace(options, **wanted), given)
 
 
 def _shares(text: str) -> tuple[float, ...]:

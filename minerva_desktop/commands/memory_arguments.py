@@ -81,7 +81,7 @@ def refusal(
         else:
             lines.append(f"Other programs leave no more than {format_bytes(most)} for models.")
     else:
-        lines.append("Fewer layers on the GPU (Settings) take less of its memory.")
+        lines.append("Fewer layers on the GPU (--n-gpu-layers) take less of its memory.")
     lines.append("--force loads it all the same.")
     return OutOfMemory(f"{path.name}: {error.message}", detail="\n".join(lines))
 

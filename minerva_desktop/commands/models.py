@@ -16,7 +16,7 @@ from minerva_desktop.app.model_commands import ModelCommands
 from minerva_desktop.app.model_report import Appraisal
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.commands.folders import open_catalog, ready_paths
-from minerva_desktop.commands.load_arguments import add_load_arguments, load_options
+from minerva_desktop.commands.load_arguments import add_load_arguments, as_given
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     refusal,
@@ -74,7 +74,7 @@ def models(arguments: list[str]) -> int:
             library.list_models()
         case "show":
             try:
-                options = load_options(given)
+                options = as_given(given)
             except InvalidRequest as error:
                 parser.error(error.message)
             library.show(given.model, options, load=given.load)
@@ -97,7 +97,7 @@ def argument_parser() -> argparse.ArgumentParser:
     show.add_argument("model", help="a library model or a GGUF file")
     show.add_argument("--load", action="store_true", help="load it, and say what it takes really")
     add_memory_arguments(show, force="with --load: load it")
-    add_load_arguments(show)
+    add_load_arguments(show, named="of the model")
     add = commands.add_parser("add", help="take in GGUF files, in place")
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
     remove = commands.add_parser("remove", help="forget a model; its file stays")

@@ -10,18 +10,16 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.chat.served_request import GRACE_SECONDS, SOON_SECONDS
 from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
-from minerva_desktop.commands.load_arguments import N_CTX_HELP
+from minerva_desktop.commands.load_arguments import add_load_arguments, for_all, for_named
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
@@ -29,7 +27,6 @@ from minerva_desktop.commands.memory_arguments import (
     with_memory,
 )
 from minerva_desktop.commands.parser import CommandParser, count, seconds, whole_number
-from minerva_desktop.commands.rope_arguments import add_rope_arguments, with_rope
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -59,7 +56,7 @@ def serve(arguments: Sequence[str]) -> int:
     try:
         wanted = load_options(settings, paths.snapshots)
         load = _as_asked(given, wanted)
-        own = {path: _as_asked(given, each) for path, each in own_options(settings, wanted).items()}
+        own = _own_as_asked(given, own_options(settings, wanted))
         extra = _extra_keys(given)
         config = EndpointConfig(
             host=host,
@@ -74,7 +71,7 @@ def serve(arguments: Sequence[str]) -> int:
         parser.error(_flaw(error, host))
     catalog = open_catalog(paths)
     models = [model_path(catalog, wanted) for wanted in given.model]
-    own |= {path: with_rope(own.get(path, load), given) for path in models}
+    own |= {path: for_named(given, own.get(path, load)) for path in models}
 
     def make_runtime() -> Runtime:
         return Runtime(
@@ -104,8 +101,8 @@ def _check_named(parser: CommandParser, given: argparse.Namespace) -> None:
         return
     if given.force:
         parser.error("--force goes with --model")
-    if with_rope(LoadOptions(), given) != LoadOptions():
-        parser.error("--rope-… and --yarn-… go with --model")
+    if for_named(given, LoadOptions()) != LoadOptions():
+        parser.error("--lora, --draft-…, --rope-… and --yarn-… go with --model")
 
 
 def _request_seconds(given: float | None, settings: Settings) -> float | None:
@@ -142,8 +139,6 @@ def argument_parser() -> CommandParser:
         " first answers requests that name no model",
     )
     add_memory_arguments(parser, force="load what --model names")
-    parser.add_argument("--n-ctx", type=count, metavar="N", help=N_CTX_HELP)
-    parser.add_argument("--parallel", type=count, metavar="N", help="requests computed together")
     parser.add_argument(
         "--max-queue",
         type=count,
@@ -165,7 +160,11 @@ def argument_parser() -> CommandParser:
         help="what a request may take, with the load of its model, which goes on when the time is"
         " over; 0: any time (default: from the settings, else any time)",
     )
-    add_rope_arguments(parser, of="of what --model names")
+    add_load_arguments(
+        parser,
+        named="of what --model names",
+        unsaid="For all models. What is not given is as the settings say of each.",
+    )
     return parser
 
 
@@ -199,12 +198,24 @@ def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
     """``load`` with what the command line says of all models, which wins."""
-    if given.n_ctx is not None:
-        load = msgspec.structs.replace(load, n_ctx=given.n_ctx)
-    if given.parallel is not None:
-        load = msgspec.structs.replace(load, n_parallel=given.parallel)
-    with_rope(load, given).check()
-    return load
+    changed = for_all(given, load)
+    for_named(given, changed).check()
+    return changed
+
+
+def _own_as_asked(
+    given: argparse.Namespace, own: Mapping[Path, LoadOptions]
+) -> dict[Path, LoadOptions]:
+    """The same of the models that have options of their own. Raises `InvalidRequest`, which names
+    the model, where the two do not go together."""
+    asked = {}
+    for path, options in own.items():
+        try:
+            asked[path] = _as_asked(given, options)
+        except InvalidRequest as error:
+            message = f"{path.name}, as the settings have it: {error.message}"
+            raise InvalidRequest(message, param=error.param) from error
+    return asked
 
 
 def _extra_keys(given: argparse.Namespace) -> tuple[NamedKey, ...]:

@@ -18,6 +18,7 @@ from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
 from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.death_words import death_sentence
 from minerva_desktop.engine.heartbeat import Heartbeat
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.memory_messages import LimitParking, Trim
 from minerva_desktop.engine.messages import (
     Abort,
@@ -110,7 +111,7 @@ class EngineConnection:
         self._max_step_seconds = max_step_seconds
         self._fault = ""  # why the child was ended, in words that follow its model's name
         self._closing = False
-        self._is_mapped = False  # its model's file, into its memory
+        self._options = LoadOptions()  # of its model
         child.listen(self._hear)
         self._end = asyncio.create_task(self._await_end())
 
@@ -148,7 +149,7 @@ class EngineConnection:
 
     async def load(self, request: Load) -> ContextInfo:
         """Load a model; the child is ended when that fails or is cancelled."""
-        self._is_mapped = request.options.use_mmap
+        self._options = request.options
         self._send(request)
         try:
             self.info = await self._loading
@@ -365,6 +366,6 @@ class EngineConnection:
         sentence = (
             f"The engine that ran {self._model_name} {self._fault} and was ended"
             if self._fault
-            else death_sentence(self._model_name, code, words, is_mapped=self._is_mapped)
+            else death_sentence(self._model_name, code, words, self._options)
         )
         return EngineDied(sentence, detail=words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.process import BUS_ERROR, ILLEGAL_INSTRUCTION, describe_exit
 
 KILLED = -9
@@ -21,18 +22,18 @@ _MEMORY_IS_FULL = re.compile(
 _LAST_LINES = 5  # what was refused earlier was done without
 
 
-def death_sentence(name: str, code: int, words: str, *, is_mapped: bool) -> str:
+def death_sentence(name: str, code: int, words: str, options: LoadOptions) -> str:
     """What happened to the engine of model ``name``, and what helps, where that is known. ``code``
-    is that of `ChildProcess.wait`, ``words`` the end of its stderr; ``is_mapped``: its model's
-    file was mapped into its memory."""
+    is that of `ChildProcess.wait`, ``words`` the end of its stderr; ``options`` are those that
+    its model was loaded with."""
     sentence = f"The engine that ran {name} stopped ({describe_exit(code)})"
     if code == KILLED:
         sentence += "; it was killed from outside, perhaps because memory ran out"
-    elif code == BUS_ERROR and is_mapped:
+    elif code == BUS_ERROR and options.use_mmap:
         # What it read was mapped, and no longer in the file.
         sentence += (
-            "; its file was changed or cut while in use: put the whole file back, then load "
-            "the model again"
+            f"; {_mapped(options)} was changed or cut while in use: put the whole file back, then"
+            " load the model again"
         )
     elif code == ILLEGAL_INSTRUCTION:
         sentence += "; this llama.cpp is built for processors that can do more than this one"
@@ -47,3 +48,10 @@ def death_sentence(name: str, code: int, words: str, *, is_mapped: bool) -> str:
             "with a smaller context"
         )
     return sentence
+
+
+def _mapped(options: LoadOptions) -> str:
+    """The files that were mapped into its memory; nothing tells which of two it was."""
+    speculation = options.speculation
+    draft = None if speculation is None else speculation.draft_path
+    return "its file" if draft is None else f"its file, or that of its draft model {draft.name},"

@@ -6,7 +6,9 @@ Values without behaviour; any thread.
 from __future__ import annotations
 
 import math
+import os
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
@@ -119,6 +121,11 @@ class Speculation(msgspec.Struct, frozen=True, kw_only=True):
     draft_model: bytes | None = None
     n_draft: int = 8
     p_min: float = 0.75
+
+    @property
+    def draft_path(self) -> Path | None:
+        """The draft model's file, if the guesses come from a model."""
+        return None if self.draft_model is None else Path(os.fsdecode(self.draft_model))
 
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for a number out of range."""

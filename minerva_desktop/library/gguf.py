@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from minerva_desktop.errors import ModelLoadError, ModelNotFound
+from minerva_desktop.errors import ModelLoadError, ModelNotFound, no_file_words
 from minerva_desktop.library.display_text import one_line, shown_name
 from minerva_desktop.library.gguf_reader import HeaderReader, Scalar
 from minerva_desktop.library.gguf_shapes import check_shapes
@@ -209,12 +208,8 @@ def regular_file_status(path: Path) -> os.stat_result:
             status = path.stat()
         except ValueError as error:  # A zero byte, or what the file system cannot encode.
             raise ModelNotFound(f"{name} is not a file name.", detail=str(error)) from error
-    if stat.S_ISDIR(status.st_mode):
-        raise ModelLoadError(f"{name} is a folder: choose a GGUF file in it.")
-    if stat.S_ISFIFO(status.st_mode):
-        raise ModelLoadError(f"{name} is a pipe, not a GGUF file.")
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelLoadError(f"{name} is a device or socket, not a GGUF file.")
+    if words := no_file_words(status.st_mode):
+        raise ModelLoadError(f"{name} {words}")
     if status.st_size == 0:
         raise ModelLoadError(f"{name} is empty (0 bytes): the download may have failed.")
     return status

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.errors import ModelLoadError, ModelNotFound
+from minerva_desktop.errors import ModelLoadError, ModelNotFound, part_missing
 from minerva_desktop.library.display_text import one_line, shown_name
 from minerva_desktop.library.gguf import GgufHeader, read_header, regular_file_status
 
@@ -94,9 +94,7 @@ def _read_part(path: Path, number: int, count: int) -> tuple[FileState, int, Ggu
     try:
         state, inode, header = _read(path)
     except ModelNotFound as error:
-        raise ModelLoadError(
-            f"Part {number} of {count} is not there: {one_line(path.name)}", detail=error.detail
-        ) from error
+        raise part_missing(number, count, one_line(path.name), detail=error.detail) from error
     is_number, is_count = header.count("split.no") + 1, header.count("split.count")
     if (is_number, is_count) == (number, count):
         return state, inode, header

@@ -187,7 +187,7 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
         "minerva chat: argument --prompt: it is empty; there is nothing to answer\n"
     )
     nobodys = run("serve", "--rope-scale", "2")
-    assert nobodys.stderr == "minerva serve: --rope-… and --yarn-… go with --model\n"
+    assert nobodys.stderr.endswith("--rope-… and --yarn-… go with --model\n")
     open_to_all = run("serve", "--host", "0.0.0.0", "--port", "0")
     assert open_to_all.returncode == 2
     assert open_to_all.stderr.endswith(

@@ -57,6 +57,6 @@ def test_what_a_gpu_lacks_more_system_memory_does_not_give() -> None:
     told = _refused(ledgers, {CPU: GB, "CUDA0": 3 * GB})
     assert told[0] == "large.gguf: GPU memory exceeded: 0 bytes + 3.0 GB > 2.0 GB"
     assert told[2:] == [
-        "Fewer layers on the GPU (Settings) take less of its memory.",
+        "Fewer layers on the GPU (--n-gpu-layers) take less of its memory.",
         "--force loads it all the same.",
     ]

@@ -7,7 +7,9 @@ Called by tests, on any thread; each call blocks for a tenth of a second.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from gguf import Keys, RopeScalingType
 from minerva_desktop.library.gguf import read_header
 from tests.engine.model_files import (
     ModelWriter,
+    StoredTensor,
     array_length,
     cut_numbers,
     pack_texts,
@@ -143,6 +146,24 @@ def write_with_end(path: Path, source: Path, token: int) -> None:
     writer = ModelWriter(path, read_header(source).architecture)
     writer.add_packed(_other_keys(source) | {Keys.Tokenizer.EOS_ID: typed(token)})
     _copy_tensors(source, writer)
+    writer.write_all()
+
+
+def write_with_weights(
+    path: Path,
+    source: Path,
+    change: Callable[[StoredTensor], None],
+    keys: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Copy the GGUF model at ``source`` with other ``keys``, and with other weights: ``change``
+    writes into the copied data of a tensor."""
+    writer = ModelWriter(path, read_header(source).architecture)
+    changed = {name: typed(value) for name, value in keys.items()}
+    writer.add_packed(_other_keys(source) | changed)
+    for tensor in read_tensors(source):
+        copied = tensor._replace(data=np.array(tensor.data))
+        change(copied)
+        writer.add_tensor(copied.name, copied.data, raw_dtype=copied.kind)
     writer.write_all()
 
 

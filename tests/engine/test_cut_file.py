@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
+from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions, Speculation
 from minerva_desktop.errors import EngineDied, ModelLoadError, OutOfMemory
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows locks mapped files")
@@ -44,6 +44,21 @@ async def test_the_death_of_a_mapped_model_says_what_happened_and_what_to_do(
         await engine.generate("The sea", 200).text()
     assert EXPLANATION in caught.value.message
     assert caught.value.message.startswith("The engine that ran cut.gguf stopped")
+    await engine.unload()
+
+
+async def test_a_draft_model_s_file_may_be_the_one(small_path: Path, tmp_path: Path) -> None:
+    draft = tmp_path / "draft.gguf"
+    shutil.copy(small_path, draft)
+    engine = LlamaEngine(small_path)
+    speculation = Speculation(draft_model=bytes(draft))
+    await engine.load(options=LoadOptions(n_ctx=512, speculation=speculation))
+    os.truncate(draft, 4096)
+    with pytest.raises(EngineDied, match="SIGBUS") as caught:
+        await engine.generate("The sea", 200).text()
+    told = caught.value.message
+    assert told.startswith(f"The engine that ran {small_path.name} stopped")
+    assert "its file, or that of its draft model draft.gguf, was changed or cut" in told
     await engine.unload()
 
 

@@ -27,7 +27,7 @@ from minerva_desktop.engine.load_options import (
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.engine.process import child_command
-from minerva_desktop.errors import InvalidRequest, ModelNotFound
+from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound
 from tests.engine.models import split_model
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=12)
@@ -296,8 +296,42 @@ async def test_a_part_that_is_no_file_holds_nobody_up(small_path: Path, tmp_path
     first, *_, last = split_model(small_path, tmp_path, 3)
     last.unlink()
     os.mkfifo(last)
-    with pytest.raises(ModelNotFound, match=last.name):
+    with pytest.raises(ModelLoadError, match=f"“{last.name}” is a pipe, not a GGUF file"):
         await LlamaEngine(first).load(256)
+
+
+async def test_parts_that_are_not_there_are_said_in_words(small_path: Path, tmp_path: Path) -> None:
+    """Those that the library has for them, too: llama.cpp names its functions."""
+    first, second, third = split_model(small_path, tmp_path, 3)
+    with pytest.raises(ModelLoadError) as caught:
+        await LlamaEngine(third).load(256)
+    assert caught.value.message == f"“{third.name}” is part 3 of 3 of a model: load the first one"
+    second.unlink()
+    with pytest.raises(ModelLoadError) as caught:
+        await LlamaEngine(first).load(256)
+    assert caught.value.message == f"Part 2 of 3 is not there: {second.name}"
+    assert "failed to load GGUF split" in caught.value.detail
+    first.unlink()
+    with pytest.raises(ModelNotFound, match=f"“{first.name}” is not there; it may have been moved"):
+        await LlamaEngine(first).load(256)
+
+
+async def test_what_is_no_file_is_said_in_words(small_path: Path, tmp_path: Path) -> None:
+    folder = "“models” is a folder: choose a GGUF file in it."
+    (tmp_path / "models").mkdir()
+    place = bytes(tmp_path / "models")
+    for path, options, words in (
+        (tmp_path / "models", LoadOptions(), folder),
+        (small_path, LoadOptions(lora=(LoraAdapter(place),)), f"The adapter {folder}"),
+        (
+            small_path,
+            LoadOptions(speculation=Speculation(draft_model=place)),
+            f"The draft model {folder}",
+        ),
+        (tmp_path / f"{'m' * 300}.gguf", LoadOptions(), "” cannot be read: "),
+    ):
+        with pytest.raises(ModelLoadError, match=re.escape(words)):
+            await LlamaEngine(path).load(256, options=options)
 
 
 async def test_more_may_run_than_the_context_was_to_have_tokens(small_path: Path) -> None:

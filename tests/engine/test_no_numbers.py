@@ -19,13 +19,17 @@ from minerva_desktop.engine.load_options import (
     SnapshotOptions,
 )
 from minerva_desktop.errors import InferenceError
-from tests.engine.models import write_lora
+from tests.engine.model_files import StoredTensor
+from tests.engine.models import write_lora, write_with_weights
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=16, ignore_eos=True)
 PROMPT = "The capital of France is"
 SOUND, BROKEN = (0.0,), (1.0,)
+NAN = (0x00, 0x7E)  # in 16 bits: a weight, or what a block of weights is scaled by
+LAST = 3  # of llama.cpp's ways to pool: the last token's numbers are the text's
+SEVERAL = [f"{number} sound texts" for number in range(1, 9)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -101,3 +105,77 @@ async def test_it_leaves_nothing_in_the_cache(engine: LlamaEngine) -> None:
     failed = await asyncio.gather(*(each.text() for each in several), return_exceptions=True)
     assert {type(each) for each in failed} == {InferenceError}
     assert engine.get_context_info().n_used_cells == 0
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["all at once", "with a cache"], ids=str
+)
+async def embedding(
+    request: pytest.FixtureRequest,
+    embedding_model: Path,
+    small_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[LlamaEngine]:
+    """Makes numbers of all texts but those with a "%" in them."""
+    is_bert = request.param == "all at once"
+    source = embedding_model if is_bert else small_path
+    keys = {} if is_bert else {"llama.pooling_type": LAST}
+    path = tmp_path_factory.mktemp("embedding") / "broken.gguf"
+    whole = LlamaEngine(source)
+    await whole.load(512)
+    (token,) = (await whole.tokenize(" %", add_special=False)).tokens
+    await whole.unload()
+
+    def break_token(tensor: StoredTensor) -> None:
+        if tensor.name == "token_embd.weight":
+            tensor.data[token, :2] = NAN
+
+    write_with_weights(path, source, break_token, keys)
+    engine = LlamaEngine(path)
+    # Without flash attention, which passes over what it gives no weight.
+    await engine.load(options=LoadOptions(n_ctx=512, flash_attention=FlashAttention.OFF))
+    yield engine
+    await engine.unload()
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+async def test_no_vector_is_made_up(embedding: LlamaEngine, normalize: bool) -> None:
+    with pytest.raises(
+        InferenceError, match=r"no numbers \(NaN\) for the text: .* on the GPU, or get the file"
+    ):
+        await embedding.embed(["5 %"], normalize=normalize)
+    with pytest.raises(InferenceError, match=r"\(NaN\) for text 6 of 9: "):
+        await embedding.embed([*SEVERAL[:5], "5 %", *SEVERAL[5:]], normalize=normalize)
+
+
+async def test_other_vectors_are_as_without_it(embedding: LlamaEngine) -> None:
+    """Those of the same step, which llama.cpp computes together with it, and of the next one."""
+    expected = (await embedding.embed(SEVERAL)).vectors
+    others = [asyncio.create_task(embedding.embed([text])) for text in SEVERAL[:4]]
+    broken = [asyncio.create_task(embedding.embed(["5 %"])) for _ in range(3)]
+    many = await embedding.embed(SEVERAL)
+    failed = await asyncio.gather(*broken, return_exceptions=True)
+    assert {type(each) for each in failed} == {InferenceError}
+    alone = [(await each).vectors[0] for each in others]
+    again = (await embedding.embed(SEVERAL)).vectors
+    for vectors in (alone, many.vectors, again):
+        for vector, same in zip(vectors, expected, strict=False):
+            # Not the same to the bit: quantised weights are rounded otherwise in larger batches.
+            assert np.dot(vector, same) == pytest.approx(1.0, abs=1e-3)
+    assert (len(alone), len(many.vectors), len(again)) == (4, 8, 8)
+
+
+async def test_a_vector_of_zeros_is_given_no_length(embedding_model: Path, tmp_path: Path) -> None:
+    """As a download that was ended leaves the end of its file."""
+
+    def empty(tensor: StoredTensor) -> None:
+        tensor.data[...] = 0
+
+    path = tmp_path / "zeros.gguf"
+    write_with_weights(path, embedding_model, empty)
+    engine = LlamaEngine(path)
+    await engine.load()
+    with pytest.raises(InferenceError, match=r"for text 1 of 2 are 0, .* Get it again, or ask for"):
+        await engine.embed(SEVERAL[:2])
+    assert set((await engine.embed(SEVERAL[:1], normalize=False)).vectors[0]) == {0.0}
+    await engine.unload()

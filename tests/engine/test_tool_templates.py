@@ -242,18 +242,6 @@ def test_the_template_for_tools_is_taken_for_tools_and_calls() -> None:
     assert "<tool_response>" in renderer.render([ASKED, CALLED, RESULT], plain)
 
 
-def test_thinking_is_switched_by_either_name() -> None:
-    source = "{{ messages[0].content }}{{ ' ' ~ (NAME if NAME is defined else 'as it is') }}"
-    for name, other in (("enable_thinking", "thinking"), ("thinking", "enable_thinking")):
-        template = source.replace("NAME", name)
-        assert render(template, [ASKED], ChatOptions()).endswith(" as it is")
-        for given, shown in (({name: True}, "True"), ({other: False}, "False")):
-            chat = ChatOptions(variables=json.dumps(given))
-            assert render(template, [ASKED], chat).endswith(f" {shown}")
-        both = ChatOptions(variables=json.dumps({name: True, other: False}))
-        assert render(template, [ASKED], both).endswith(" True")
-
-
 def test_variables_reach_the_template_but_hide_nothing() -> None:
     chat = ChatOptions(variables='{"enable_thinking": false}')
     assert render(templates.HERMES, [ASKED], chat).endswith("<think>\n\n</think>\n\n")

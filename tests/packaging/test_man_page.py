@@ -55,7 +55,7 @@ def test_the_words_are_those_of_the_help() -> None:
     assert ".SS minerva chats export\n.nf\nminerva chats export [\\-h]" in PAGE
     # The words beside a command that has no more to say of itself.
     assert ".PP\nWrite chats to files.\n.TP\n" in PAGE
-    assert ".PP\nHow it is loaded:\n.TP\n" in PAGE
+    assert ".PP\nHow a model is loaded:\n.TP\n" in PAGE
     assert "%(" not in PAGE
 
 

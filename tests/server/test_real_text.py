@@ -18,6 +18,8 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from tests.engine.model_files import StoredTensor
+from tests.engine.models import write_with_weights
 from tests.infill_model import INFILL
 from tests.pools import RealPool, real_pool
 from tests.server.fake_models import plain_client
@@ -217,6 +219,26 @@ async def test_the_engine_refuses_by_our_names(served: Served, model_path: Path)
             answer = await served.http.post(f"{served.url}/v1/completions", json=body)
             assert answer.status_code == 400, answer.text
             assert answer.json()["error"]["param"] == param
+
+
+async def test_embeddings_that_are_no_numbers(
+    served: Served, catalog: Catalog, embedding_model: Path, tmp_path: Path
+) -> None:
+    """JSON has no word for them, and clients cannot do anything with what stands for them."""
+
+    def spoil(tensor: StoredTensor) -> None:
+        if tensor.name == "token_embd_norm.weight":
+            tensor.data[...] = 0xFF  # all bits of a number: NaN
+
+    path = tmp_path / "broken.gguf"
+    write_with_weights(path, embedding_model, spoil)
+    model = catalog.add(path).model_id
+    for encoding in ("float", "base64"):
+        body = {"model": model, "input": ["a", "b"], "encoding_format": encoding}
+        answer = await served.http.post(f"{served.url}/v1/embeddings", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (500, "inference_failed")
+        assert "no numbers (NaN) for text 1 of 2: its file is damaged" in error["message"]
 
 
 async def test_embeddings(served: Served, catalog: Catalog, embedding_model: Path) -> None:

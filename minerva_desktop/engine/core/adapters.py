@@ -14,9 +14,10 @@ from pathlib import Path
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.model_parts import check_file
 from minerva_desktop.engine.core.slot import Variant
 from minerva_desktop.engine.load_options import LoraAdapter, check_lora_scale
-from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, ModelNotFound
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
 from minerva_desktop.units import format_bytes
 
 # What llama.cpp says of an adapter's file whatever the model is.
@@ -76,8 +77,7 @@ class AdapterSet:
 
 
 def _load(path: Path, model: LlamaModel, log: LlamaLog) -> object:
-    if not path.is_file():
-        raise ModelNotFound(f"The adapter “{path.name}” is not there; it may have been moved.")
+    check_file(path, f"The adapter “{path.name}”")
     size = format_bytes(path.stat().st_size)
     log.errors.clear()  # what it says from now on is about this file
     handle = llama.llama_adapter_lora_init(model.handle, bytes(path))

@@ -18,7 +18,7 @@ from minerva_desktop.chat.tools import ChatOptions, Tool, ToolCall
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.engine.call_syntax import SYNTAXES
 from minerva_desktop.engine.core.call_text import described_tool, tool_instruction
-from minerva_desktop.engine.core.chat_template import ChatTemplate, TemplateTimeout
+from minerva_desktop.engine.core.chat_template import ChatTemplate, TemplateTimeout, Unsaid
 from minerva_desktop.engine.core.template_messages import (
     MessageStyle,
     template_messages,
@@ -43,7 +43,8 @@ _PROBE_RESULT = "probe_returned"
 # writes that text last, as if it had been the answer.
 _TURN_END, _TURN_START = "<turn|>\n", "<|turn>model\n"
 _FUNCTIONS = "functions"  # a JSON text, without which Firefunction's template is broken
-_SWITCHES = ("enable_thinking", "thinking")  # Qwen's and most others' name; Granite's, DeepSeek's
+_THINKING = "enable_thinking"  # Qwen's name and that of most others
+_SWITCHES = (_THINKING, "thinking")  # Granite's and DeepSeek's
 
 
 class _Abilities(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ class ChatRenderer:
         if self._tools is ToolFormat.NONE:
             self._tools = ToolFormat.GENERIC
         self._known: _Abilities | None = None
+        self._defaults: dict[ChatTemplate, dict[str, Any]] = {}
 
     def render(
         self,
@@ -140,6 +142,8 @@ class ChatRenderer:
     ) -> str:
         if style.tools is ToolFormat.FIREFUNCTION:
             variables = {_FUNCTIONS: "[]", **variables}
+        if not any(name in variables for name in _SWITCHES):
+            variables = {**self._default(template), **variables}
 
         def render(turns: Sequence[ChatTurn]) -> str:
             text = template.render(
@@ -162,6 +166,23 @@ class ChatRenderer:
             raise
 
     # -- what the template can do ----------------------------------------------------------
+
+    def _default(self, template: ChatTemplate) -> dict[str, Any]:
+        """What a request that says nothing of thinking says to ``template``.
+
+        Some end a thought before it began unless they are told to think, and never ask whether
+        anything was said: they are written for llama.cpp, which always says it (it has those of QwQ
+        and of R1's distillates so). To them nothing said is a yes; all others have a default.
+        """
+        if template not in self._defaults:
+            question = [ChatTurn(Role.USER, "probe")]
+            style = MessageStyle(self._tools)
+            yes = {_THINKING: Unsaid(name=_THINKING)}
+            ends = template.speaks_of(_THINKING) and _goes_on(
+                _tried(template, question, style, {}), _tried(template, question, style, yes)
+            )
+            self._defaults[template] = yes if ends else {}
+        return self._defaults[template]
 
     def _abilities(self) -> _Abilities:
         if self._tools is ToolFormat.GENERIC:
@@ -198,16 +219,23 @@ class ChatRenderer:
         return self._known
 
     def _probed(self, turns: Sequence[ChatTurn], style: MessageStyle) -> str:
-        """What comes of ``turns`` and a tool; "" where the template does not take them. Raises
-        `OutOfMemory`."""
-        try:
-            return self._tool_template.render(
-                template_messages(turns, style), variables=_told([_PROBE_TOOL], self._tools)
-            )
-        except OutOfMemory:
-            raise  # which tells nothing about the template
-        except MinervaError:
-            return ""
+        """What comes of ``turns`` and a tool, as `_tried` has it."""
+        return _tried(self._tool_template, turns, style, _told([_PROBE_TOOL], self._tools))
+
+
+def _tried(
+    template: ChatTemplate,
+    turns: Sequence[ChatTurn],
+    style: MessageStyle,
+    variables: dict[str, Any],
+) -> str:
+    """What comes of ``turns``; "" where the template does not take them. Raises `OutOfMemory`."""
+    try:
+        return template.render(template_messages(turns, style), variables=variables)
+    except OutOfMemory:
+        raise  # which tells nothing about the template
+    except MinervaError:
+        return ""
 
 
 def _with_all_systems(
@@ -225,6 +253,12 @@ def _with_all_systems(
     except InvalidRequest:
         return text
     return other if all(words in other for words in said) else text
+
+
+def _goes_on(unsaid: str, asked: str) -> bool:
+    """Whether the prompt of a template that was told nothing goes on behind the one of which a
+    thought is ``asked``: then what it adds is there against thinking."""
+    return bool(asked) and unsaid != asked and unsaid.startswith(asked)
 
 
 def _with_all_switches(variables: dict[str, Any]) -> dict[str, Any]:

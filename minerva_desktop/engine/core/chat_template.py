@@ -36,6 +36,14 @@ class TemplateTimeout(Exception):
     makes one without a message, so it is no `MinervaError`."""
 
 
+class Unsaid(jinja2.Undefined):
+    """A variable that nobody set, which is a yes where a template takes it for yes or no. Where it
+    asks whether it is defined, or has a default for it, nothing is other than without it."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class ChatTemplate:
     """A compiled template. `render` may be called on any thread, one call at a time."""
 
@@ -55,6 +63,10 @@ class ChatTemplate:
         self._variables = {"bos_token": bos, "eos_token": eos}
         self._sandbox = sandbox()
         self._compiled: jinja2.Template | None = None
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether a variable of this name may matter to it."""
+        return name in self._source
 
     def render(
         self,

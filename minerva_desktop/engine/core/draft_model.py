@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from pathlib import Path
 
 from minerva_desktop.engine.core.abort_flag import AbortFlag
@@ -13,11 +12,12 @@ from minerva_desktop.engine.core.context_params import ContextPlan, draft_option
 from minerva_desktop.engine.core.llama import Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
+from minerva_desktop.engine.core.model_parts import check_file
 from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slot import common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
-from minerva_desktop.errors import InferenceError, ModelLoadError, ModelNotFound, OutOfMemory
+from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
 
 _log = logging.getLogger(__name__)
 
@@ -53,10 +53,7 @@ class DraftModel:
 
         Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`.
         """
-        if not path.is_file():  # in words that do not name it as the model
-            raise ModelNotFound(
-                f"The draft model “{path.name}” is not there; it may have been moved."
-            )
+        check_file(path, f"The draft model “{path.name}”")  # not in words as of the model
         own = draft_options(options)
         self.model = LlamaModel(path, own, log=log)
         _check_vocabulary(self.model, target, path.name)
@@ -200,9 +197,3 @@ def _check_vocabulary(draft: LlamaModel, target: LlamaModel, name: str) -> None:
             f"{name} has another vocabulary than the model ({how} differ), so it cannot guess "
             "ahead for it"
         )
-
-
-def draft_path(speculation: Speculation) -> Path | None:
-    """The draft model's file, if the guesses come from a model."""
-    raw = speculation.draft_model
-    return None if raw is None else Path(os.fsdecode(raw))

@@ -25,7 +25,6 @@ from minerva_desktop.engine.core.context_params import (
     draft_params,
 )
 from minerva_desktop.engine.core.cores import physical_cores
-from minerva_desktop.engine.core.draft_model import draft_path
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.load_log import (
@@ -50,7 +49,7 @@ def simulate(
         plans = [context_plan(model, each, n_threads) for each in sized]
         found = [_context(model, plan, plan.params, options, log) for plan in plans]
     speculation = options.speculation
-    draft = None if speculation is None else draft_path(speculation)
+    draft = None if speculation is None else speculation.draft_path
     if draft is not None:
         own = draft_options(options)
         with _simulated(draft, own, log) as small:

@@ -35,15 +35,32 @@ class _Job:
         self.request_id = prepared.request.request_id
         self.inputs = prepared.inputs
         self.n_taken = 0
+        self.is_doubtful = False  # a vector beside one of its texts was no vector: it goes alone
         self._normalize = prepared.request.normalize
         self._vectors: dict[int, bytes] = {}
 
     def put(self, index: int, vector: list[float]) -> None:
-        """Keep the embedding of input ``index``."""
+        """Keep the embedding of input ``index``. Raises `InferenceError` where it is none."""
+        length = math.sqrt(math.fsum(value * value for value in vector))
+        if not math.isfinite(length):
+            raise InferenceError(
+                f"The model computed no numbers (NaN) for {self._name(index)}: its file is damaged,"
+                " or a number grew too large. Try it with no layers on the GPU, or get the file"
+                " again"
+            )
         if self._normalize:
-            length = math.sqrt(math.fsum(value * value for value in vector)) or 1.0
+            if not length:
+                raise InferenceError(
+                    f"All numbers that the model computed for {self._name(index)} are 0, so that no"
+                    " vector of length 1 has their direction: its file is damaged. Get it again, or"
+                    " ask for vectors as they are"
+                )
             vector = [value / length for value in vector]
         self._vectors[index] = array("f", vector).tobytes()
+
+    def _name(self, index: int) -> str:
+        n_inputs = len(self.inputs)
+        return f"text {index + 1:,} of {n_inputs:,}" if n_inputs > 1 else "the text"
 
     def answer(self) -> Embedded | None:
         """All vectors, once they are there."""
@@ -127,11 +144,13 @@ class EmbeddingCore:
         while open_jobs and len(batch) < EMBEDDING_TEXTS:
             job = open_jobs.popleft()
             n_tokens = len(job.inputs[job.n_taken])
-            if n_tokens > n_left:
+            if n_tokens > n_left or (batch and job.is_doubtful):
                 break
             batch.append((job, job.n_taken))
             n_left -= n_tokens
             job.n_taken += 1
+            if job.is_doubtful:
+                break
             if job.n_taken < len(job.inputs):
                 open_jobs.append(job)
         # The next batch begins with those that this one left out.
@@ -139,7 +158,8 @@ class EmbeddingCore:
         return batch
 
     def _compute(self, batch: list[tuple[_Job, int]]) -> None:
-        """Put the vectors of ``batch``, or take it back when the decode was aborted."""
+        """Put the vectors of ``batch``, or take it back: when the decode was aborted, or one of
+        several is none. Raises `InferenceError` where that of a single text is none."""
         self._context.forget_all()
         decoded = self._context.decode()
         if decoded is Decoded.NO_ROOM:
@@ -148,8 +168,26 @@ class EmbeddingCore:
                 f"llama.cpp found no room for the {len(batch):,} texts of one batch, with"
                 f" {n_tokens:,} tokens: its context holds {self._context.n_ctx:,}"
             )
-        for slot, (job, index) in enumerate(batch):
-            if decoded is Decoded.DONE:
+        if decoded is not Decoded.DONE:
+            _take_back(batch)
+            return
+        try:
+            for slot, (job, index) in enumerate(batch):
                 job.put(index, self._context.embedding(slot))
-            else:
-                job.n_taken = min(job.n_taken, index)
+        except InferenceError:
+            # What is no number stays in a cache, and no weight of it is a number either.
+            self._context.wipe()
+            if len(batch) == 1:
+                raise
+            # It makes all texts beside it the same, and the others may be sound.
+            _take_back(batch)
+            for job, _ in batch:
+                job.is_doubtful = True
+        else:
+            for job, _ in batch:
+                job.is_doubtful = False
+
+
+def _take_back(batch: list[tuple[_Job, int]]) -> None:
+    for job, index in batch:
+        job.n_taken = min(job.n_taken, index)

@@ -18,12 +18,12 @@ from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
 from minerva_desktop.engine.core.load_log import copied_share, window_cells
-from minerva_desktop.engine.core.model_parts import parts_there
+from minerva_desktop.engine.core.model_parts import check_file, part_trouble, parts_there
 from minerva_desktop.engine.core.own_memory import give_back_copied, give_back_freed
 from minerva_desktop.engine.core.token_batch import TokenBatch
 from minerva_desktop.engine.core.vocabulary import Vocabulary
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import InferenceError, ModelNotFound
+from minerva_desktop.errors import InferenceError
 
 ALL_LAYERS = -1
 _TEXT_BYTES = 512
@@ -65,9 +65,7 @@ class LlamaModel:
         Raises `ModelNotFound`, or `OutOfMemory` or `ModelLoadError` with llama.cpp's reason.
         """
         for part in parts_there(path):
-            if not part.is_file():  # to open a pipe would wait for ever
-                words = "is not there; it may have been moved or deleted."
-                raise ModelNotFound(f"“{part.name}” {words}")
+            check_file(part, f"“{part.name}”")
         self._own_template = options.chat_template
         params = llama.llama_model_default_params()
         layers = options.n_gpu_layers
@@ -89,7 +87,7 @@ class LlamaModel:
         params.progress_callback = llama.llama_progress_callback(report)
         self._handle = llama.llama_model_load_from_file(bytes(path), params)
         if not self._handle:
-            raise load_error(path.name, log)
+            raise part_trouble(path, "\n".join(log.errors)) or load_error(path.name, log)
         if not options.use_mlock and copied_share(log.text()) > _MIN_COPIED_SHARE:
             give_back_copied(path)
         give_back_freed()

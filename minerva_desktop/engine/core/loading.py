@@ -19,7 +19,7 @@ from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.chat_template import check_template, why_broken
 from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.cores import physical_cores, usable_cores
-from minerva_desktop.engine.core.draft_model import DraftModel, draft_path
+from minerva_desktop.engine.core.draft_model import DraftModel
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
@@ -230,7 +230,7 @@ class _Loader(msgspec.Struct, frozen=True):
         speculation = self.options.speculation
         if speculation is None:
             return None, info
-        path = draft_path(speculation)
+        path = speculation.draft_path
         if path is None:
             return PromptLookup(n_draft=speculation.n_draft, n_ctx=info.n_ctx), info
         self.log.clear()

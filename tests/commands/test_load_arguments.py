@@ -1,0 +1,151 @@
+"""How `chat` and `serve` are told to load a model: the same words as for `models show`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minerva_desktop.__main__ import main
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
+from tests.commands.served import Served, serve
+from tests.engine.models import write_lora
+
+PROMPT = "The capital of France is"
+GREEDY: dict[str, Any] = {"temperature": 0}
+COMPLETION: dict[str, Any] = {"model": "small", "prompt": PROMPT, "max_tokens": 12, **GREEDY}
+ASKED = ("--prompt", PROMPT, "--max-tokens", "12", "--temperature", "0", "--n-ctx", "1024")
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+async def _loaded_bytes(*arguments: str) -> float:
+    """Megabytes that `serve` says the model takes with these."""
+    async with serve(*arguments) as served:
+        (loaded,) = served.told
+    told = re.search(r"context of 32,768 tokens, ([\d.]+) MB$", loaded)
+    assert told is not None, loaded
+    return float(told[1])
+
+
+@needs_posix
+async def test_serve_keeps_the_cache_as_it_is_told(small_path: Path) -> None:
+    model = ("--model", str(small_path), "--ctx-size", "32768", "--batch-size", "64")
+    small = await _loaded_bytes(*model, "--kv-type", "q8_0", "--flash-attention", "on")
+    same = await _loaded_bytes(*model, "--cache-type-k", "q8_0", "--cache-type-v", "q8_0")
+    large = await _loaded_bytes(*model, "--kv-type", "f16", "--flash-attn", "on")
+    keys = await _loaded_bytes(*model, "--kv-type", "f16", "--kv-type-k", "q8_0")
+    assert small == same
+    # Two layers of 64 keys and 64 values each: 16.8 MB in f16, 53 % of that in q8_0.
+    assert large - small == pytest.approx(7.9, abs=0.2)
+    assert large - keys == pytest.approx(7.9 / 2, abs=0.2)
+
+
+async def _text(served: Served, **fields: Any) -> str:
+    answer = await served.http.post("/v1/completions", json=COMPLETION | fields)
+    assert answer.status_code == 200, answer.text
+    text: str = answer.json()["choices"][0]["text"]
+    return text
+
+
+@needs_posix
+async def test_serve_loads_adapters_and_a_draft_model(small_path: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "poet.gguf"
+    write_lora(adapter, small_path, seed=1, strength=1.0)
+    model = ("--model", str(small_path), "--n-ctx", "1024")
+    async with serve(*model) as served:
+        plain = await _text(served)
+    async with serve(*model, "--lora", str(adapter), "--model-draft", str(small_path)) as served:
+        adapted = await _text(served)
+        half = await _text(served, lora=[{"id": 0, "scale": 0.5}])
+        assert await _text(served, lora=[]) == plain
+    async with serve(*model, "--lora", f"{adapter}:0.5", "--draft-lookup") as served:
+        assert await _text(served) == half
+    assert len({plain, adapted, half}) == 3
+
+
+def _answer(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["chat", *arguments, *ASKED]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    return said.out
+
+
+def test_chat_takes_them_too(
+    small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = tmp_path / "poet.gguf"
+    write_lora(adapter, small_path, seed=1, strength=1.0)
+    model = str(small_path)
+    plain = _answer((model,), capsys)
+    adapted = _answer((model, "--lora", str(adapter)), capsys)
+    guessed = _answer((model, "--lora", str(adapter), "--draft-model", model), capsys)
+    coarse = _answer((model, "--kv-type", "q4_0", "--threads", "1", "--no-mmap"), capsys)
+    assert adapted == guessed
+    assert len({plain, adapted, coarse}) == 3
+
+
+REFUSED = [
+    (
+        ("--kv-type", "q8_0", "--flash-attention", "off"),
+        "A KV cache in q8_0 needs flash attention, which is off",
+    ),
+    (
+        ("--gpu-layers", "-1"),
+        "The number of layers on the GPU must be between 0 and 10,000, not -1",
+    ),
+    (("--n-batch", "2", "--kv-type", "f16"), "A batch of 2 tokens is too small for 4 requests"),
+    (("--n-batch", "70000"), "The batch size in tokens must be between 1 and 65,536, not 70,000"),
+    (("--threads", "0"), "argument --threads: “0” is no whole number from 1 on"),
+    (("--lora", "a.gguf:1000"), "The scale of a LoRA adapter must be between -100.0 and 100.0"),
+    (("--tensor-split", "1,b"), "argument --tensor-split: “1,b” is no list of numbers"),
+    (("--draft-lookup", "--draft-model", "a"), "not allowed with argument --draft-lookup"),
+]
+
+
+@pytest.mark.parametrize("command", ["chat", "serve"])
+@pytest.mark.parametrize(("arguments", "words"), REFUSED)
+def test_what_is_out_of_range_is_said(
+    command: str, arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([command, "--model", "small", *arguments])
+    said = capsys.readouterr().err
+    assert left.value.code == 2
+    assert said.startswith(f"minerva {command}: ")
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_what_is_of_named_models_needs_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (("--lora", "poet.gguf"), ("--draft-lookup",), ("--rope-scale", "2")):
+        with pytest.raises(SystemExit):
+            main(["serve", *arguments])
+        assert capsys.readouterr().err == (
+            "minerva serve: --lora, --draft-…, --rope-… and --yarn-… go with --model\n"
+        )
+
+
+def test_what_a_model_s_own_options_do_not_go_with_names_it(
+    small_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command line says nothing of a cache that would need flash attention."""
+    app_paths().create()
+    own = {str(small_path): ModelOverrides(kv_type="q8_0")}
+    SettingsFile(app_paths().settings).save(Settings(models=own))
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", "0", "--flash-attention", "off"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        "minerva serve: small.gguf, as the settings have it: A KV cache in q8_0 needs flash attent"
+    )
+    assert main(["chat", str(small_path), *ASKED, "--flash-attention", "off"]) == 1
+    assert "A KV cache in q8_0 needs flash attention" in capsys.readouterr().err
+    both = ("--flash-attention", "off", "--kv-type", "f16")
+    assert main(["chat", str(small_path), *ASKED, *both]) == 0
+    assert len(capsys.readouterr().out) > 10
