@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.unloading import Purpose, Unloading
@@ -168,6 +169,7 @@ def test_an_answer_in_the_window_is_broken_off_only_when_the_person_is_asked(
     with serving(qtbot, dressed_app, minerva_home, model_path) as desk:
         opened, current = desk.opened, desk.opened.window.header.picker.current
         assert current is not None
+        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
         opened.send("Tell me a very long story")
         opened.until("answer", lambda: desk.eject.isEnabled() and opened.is_answering)
         click(desk.eject)
