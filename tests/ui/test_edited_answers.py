@@ -268,7 +268,7 @@ def test_while_another_chat_is_answered_in(
     remember(ENDLESS)
     count()
     with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
-        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
+        opened.let_answers_go_on()
         opened.send("Tell a story")
         opened.until("words", lambda: opened.is_answering and len(opened.transcript) > 40)
         open_chat(opened, "Count", "Deux")

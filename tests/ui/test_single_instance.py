@@ -68,7 +68,7 @@ def test_files_of_any_name_and_the_token_arrive(
     qtbot: QtBot, first: Instance, way: str, tmp_path: Path
 ) -> None:
     names = [b"/models/a b\n.gguf", "/models/ü.gguf".encode(), b"/models/\xff.gguf"]
-    with qtbot.waitSignal(first.called, timeout=20_000) as heard:
+    with qtbot.waitSignal(first.called) as heard:
         second = call(way, tmp_path, *names, XDG_ACTIVATION_TOKEN="click-1")
     assert second.wait(20) == 0
     assert heard.args == ["click-1", [Path(os.fsdecode(name)) for name in names]]
@@ -77,7 +77,7 @@ def test_files_of_any_name_and_the_token_arrive(
 def test_a_second_start_without_files(
     qtbot: QtBot, first: Instance, way: str, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(first.called, timeout=20_000) as heard:
+    with qtbot.waitSignal(first.called) as heard:
         second = call(way, tmp_path, XDG_ACTIVATION_TOKEN="", DESKTOP_STARTUP_ID="")
     assert second.wait(20) == 0
     assert heard.args == ["", []]
@@ -87,7 +87,7 @@ def test_a_long_list_of_files_arrives_whole(
     qtbot: QtBot, first: Instance, way: str, tmp_path: Path
 ) -> None:
     names = [f"/models/{n}{'x' * 200}.gguf" for n in range(5000)]  # a megabyte, by pieces
-    with qtbot.waitSignal(first.called, timeout=20_000) as heard:
+    with qtbot.waitSignal(first.called) as heard:
         second = call(way, tmp_path, *names)
     assert second.wait(20) == 0
     assert heard.args is not None
@@ -117,7 +117,7 @@ def test_what_a_killed_instance_left_behind_is_replaced(
         dead.bind(str(place_of(tmp_path)))
     instance = MODULES[way].SingleInstance(tmp_path)
     instance.listen()
-    with qtbot.waitSignal(instance.called, timeout=20_000):
+    with qtbot.waitSignal(instance.called):
         second = call(way, tmp_path)
     assert second.wait(20) == 0
     instance.close()
@@ -130,7 +130,7 @@ def test_a_message_that_is_none_is_dropped(
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.connect(str(place_of(tmp_path)))
         stranger.sendall((MAX_BYTES + 1).to_bytes(4, "little"))
-        with qtbot.waitSignal(first.called, timeout=20_000):
+        with qtbot.waitSignal(first.called):
             second = call(way, tmp_path)
         assert second.wait(20) == 0
         stranger.settimeout(20)
@@ -145,7 +145,7 @@ def test_one_that_goes_in_the_middle_is_forgotten(
         stranger.sendall((20).to_bytes(4, "little") + b"half")
     heard: list[object] = []
     first.called.connect(lambda *said: heard.append(said))
-    with qtbot.waitSignal(first.called, timeout=20_000):
+    with qtbot.waitSignal(first.called):
         second = call(way, tmp_path)
     assert second.wait(20) == 0
     assert len(heard) == 1
@@ -180,7 +180,7 @@ def test_one_that_lives_is_not_replaced(
         late.listen()
     assert "Other starts cannot be heard" in caplog.text
     late.close()
-    with qtbot.waitSignal(first.called, timeout=20_000):
+    with qtbot.waitSignal(first.called):
         second = call("unix", tmp_path)
     assert second.wait(20) == 0
     first.close()
