@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import qasync
 from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -34,6 +35,7 @@ from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.main_window import DEFAULT_SIZE
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from tests.processes import engines_with_models
 from tests.ui.parts import part
 from window_parts import compose
 
@@ -111,6 +113,16 @@ class OpenWindow:
     def load_for_a_client(self, model: Path) -> asyncio.Future[None]:
         """Load a model as a request to the server does: nothing in the window asks for it."""
         return asyncio.ensure_future(self._application._worker.load(model), loop=self._loop)
+
+    @contextmanager
+    def engine_held(self) -> Iterator[None]:
+        """Keep the one loaded model from computing anything."""
+        (child,) = engines_with_models(psutil.Process())
+        child.suspend()
+        try:
+            yield
+        finally:
+            child.resume()
 
     @contextmanager
     def read_for(self, model: Path) -> Iterator[None]:
