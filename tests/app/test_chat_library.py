@@ -19,6 +19,7 @@ from minerva_desktop.errors import InvalidRequest, StoreError
 from minerva_desktop.store import opening
 from minerva_desktop.store.chat_store import ChatStore
 from tests.app.desk import MODEL, Desk
+from tests.patience import SECONDS
 from tests.store.test_recovery import root_page, spoil_page
 
 
@@ -300,7 +301,7 @@ async def test_the_trash_is_emptied_while_the_app_runs(
         await asyncio.sleep(0.001)
     assert not gone.is_set()  # no day has passed
     clock.now += DAY_SECONDS
-    await asyncio.wait_for(gone.wait(), 20)
+    await asyncio.wait_for(gone.wait(), SECONDS)
     assert (await desk.library.summaries(in_trash=True), state.exists()) == ([], False)
     await care.close()
 

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from minerva_desktop.__main__ import main
+from tests.patience import SECONDS
 
 MINERVA = [sys.executable, "-m", "minerva_desktop"]
 Done = subprocess.CompletedProcess[str]
@@ -30,7 +31,12 @@ STORY = "Tell a very long story."
 
 def _start(*arguments: str, stdin: str = "") -> Done:
     return subprocess.run(
-        [*MINERVA, *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False
+        [*MINERVA, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
@@ -120,7 +126,7 @@ def test_a_reader_that_goes_away_ends_the_answer_quietly(small_path: Path) -> No
         assert chat.stdout.read(1)
         chat.stdout.close()
         assert chat.stderr.read() == b""
-        assert chat.wait(30) == 1
+        assert chat.wait(SECONDS) == 1
 
 
 def test_what_had_to_give_is_told_in_notes(run: Run) -> None:
@@ -208,7 +214,7 @@ def test_ctrl_c_ends_an_answer(small_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
     process.stdout.close()
-    assert process.wait(timeout=10) == 130
+    assert process.wait(timeout=SECONDS) == 130
     assert rest.endswith("\n")
 
 
@@ -224,7 +230,7 @@ def test_sigterm_ends_an_answer_its_line_and_its_engine(small_path: Path) -> Non
         chat.send_signal(signal.SIGTERM)
         assert chat.stdout.read().endswith("\n")
         assert chat.stderr.read() == ""
-        assert chat.wait(timeout=10) == 128 + signal.SIGTERM
+        assert chat.wait(timeout=SECONDS) == 128 + signal.SIGTERM
         assert not engine.is_running()
 
 
@@ -243,7 +249,7 @@ def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on(small_path: P
         assert chat.stdout.read(5)
         (engine,) = psutil.Process(chat.pid).children()
         engine.kill()
-        said = chat.communicate("", timeout=30)[1]
+        said = chat.communicate("", timeout=SECONDS)[1]
         assert chat.returncode == 0
     assert said.startswith("error: The engine that ran ")
     assert "(signal 9, SIGKILL)" in said
@@ -265,7 +271,7 @@ def test_sigterm_ends_a_conversation_that_waits_for_its_next_line(small_path: Pa
         chat.stdin.flush()
         assert chat.stdout.readline()
         chat.send_signal(signal.SIGTERM)
-        assert chat.wait(timeout=10) == 128 + signal.SIGTERM
+        assert chat.wait(timeout=SECONDS) == 128 + signal.SIGTERM
         assert chat.stderr.read() == ""
 
 
@@ -284,4 +290,4 @@ def test_serve_answers_until_it_is_told_to_stop_also_when_nobody_listens_to_it()
     with urllib.request.urlopen(ask) as response:
         assert json.load(response)["tokens"]
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 0
+    assert process.wait(timeout=SECONDS) == 0

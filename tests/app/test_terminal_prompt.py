@@ -18,6 +18,7 @@ from minerva_desktop.app.terminal_prompt import EDITS_LINES, HINT, NO_TEXT, Prom
 from minerva_desktop.engine.pool_events import ModelGone, ModelLoading
 from minerva_desktop.errors import MinervaError
 from tests.app.terminal import Terminal
+from tests.patience import SECONDS
 
 PASTE = "\x1b[200~{}\x1b[201~"  # as a terminal sends it
 
@@ -179,7 +180,7 @@ def test_a_line_that_was_given_up_does_not_come_back(chat: list[str]) -> None:
 def test_bytes_that_are_no_text_are_told(chat: list[str]) -> None:
     strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as in most people's languages
     done = subprocess.run(
-        chat, input=b"caf\xe9\n", capture_output=True, env=strict, timeout=60, check=False
+        chat, input=b"caf\xe9\n", capture_output=True, env=strict, timeout=SECONDS, check=False
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"minerva: What came on the standard input is no text in UTF-8\n"

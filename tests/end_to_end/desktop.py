@@ -29,7 +29,7 @@ from virtual_display import virtual_display
 
 Found = TypeVar("Found")
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.3  # seconds between two looks
 _BUS_SETTINGS = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import psutil
 
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths
+from minerva_desktop.settings import Settings, SettingsFile
 from tests.end_to_end.desktop import Desktop, wait_for
 from tests.end_to_end.screen_reader import NoAnswerError, Part, ScreenReader
 from tests.processes import engines_with_models
@@ -20,7 +22,7 @@ from tests.stored_messages import StoredMessage, stored_messages
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = "Minerva Desktop"
-QUIT_SECONDS = 15.0
+QUIT_SECONDS = 60.0
 ANSWER_SECONDS = 90.0  # an answer of a small model may be long, and the machine busy
 
 
@@ -28,6 +30,14 @@ def app_command() -> list[str]:
     """How the app is started: from source, or as MINERVA_APP says (`release.py --verify`)."""
     told = os.environ.get("MINERVA_APP")
     return shlex.split(told) if told else [sys.executable, "-m", "minerva_desktop"]
+
+
+def let_answers_go_on() -> None:
+    """Let the model of an app that is started say no end of an answer, until it is stopped."""
+    paths = app_paths()
+    paths.create()
+    endless = SamplingParameters(ignore_eos=True, seed=1, max_tokens=2_000)
+    SettingsFile(paths.settings).save(Settings(sampling=endless))
 
 
 class RunningApp:

@@ -25,7 +25,7 @@ _ROOT = "/org/a11y/atspi/accessible/root"
 _ACCESSIBLE = "org.a11y.atspi.Accessible"
 _TEXT = "org.a11y.atspi.Text"
 _BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 30.0
 # Of AtspiStateType: keys go to it; it is on the screen; it is not hidden (it may be scrolled away).
 _FOCUSED, _SHOWING, _VISIBLE = 12, 25, 30
 

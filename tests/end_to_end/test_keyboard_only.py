@@ -5,22 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.paths import app_paths
-from minerva_desktop.settings import Settings, SettingsFile
 from tests.end_to_end.desktop import Desktop, wait_for
-from tests.end_to_end.running_app import RunningApp, launched
+from tests.end_to_end.running_app import RunningApp, launched, let_answers_go_on
 
-ENDLESS = SamplingParameters(ignore_eos=True, seed=1, max_tokens=2_000)
 QUESTION = "Say hello."
 
 
 def test_a_chat_from_beginning_to_end_by_keyboard(
     desktop: Desktop, model_path: Path, tmp_path: Path
 ) -> None:
-    paths = app_paths()
-    paths.create()
-    SettingsFile(paths.settings).save(Settings(sampling=ENDLESS))
+    let_answers_go_on()
     other = shutil.copyfile(model_path, tmp_path / "another model.gguf")
     with launched(desktop, other) as app:
         keyboard = Keyboard(desktop, app)

@@ -23,7 +23,7 @@ def test_a_second_start_gives_its_files_to_the_first_and_ends(
             [*app_command(), other, note],
             env=environment,
             cwd=ROOT,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         assert second.returncode == 0

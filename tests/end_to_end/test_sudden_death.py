@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.end_to_end.desktop import Desktop, wait_for
-from tests.end_to_end.running_app import RunningApp, launched
+from tests.end_to_end.running_app import RunningApp, launched, let_answers_go_on
 from tests.processes import has_ended
 
 STORY = "Write a long story about a river."
@@ -12,6 +12,7 @@ FLUSHED = 40  # characters of an answer that are on disk before the kill
 
 
 def test_a_killed_engine_costs_the_rest_of_one_answer(desktop: Desktop) -> None:
+    let_answers_go_on()
     with launched(desktop) as app:
         app.send(STORY)
         app.wait_for_answer_begun(FLUSHED)
@@ -34,6 +35,7 @@ def test_a_killed_engine_costs_the_rest_of_one_answer(desktop: Desktop) -> None:
 
 
 def test_a_killed_app_leaves_no_orphan_and_loses_no_text(desktop: Desktop) -> None:
+    let_answers_go_on()
     with launched(desktop) as app:
         app.send(STORY)
         app.wait_for_answer_begun(FLUSHED)

@@ -37,6 +37,7 @@ from minerva_desktop.server.activity import MAX_LOADING, Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.fakes import context_info
+from tests.patience import SECONDS
 
 MODEL = ModelFile(
     path=Path("/models/tiny-1b-q4_0.gguf"),
@@ -328,7 +329,7 @@ class Served:
 
 def plain_client() -> httpx.AsyncClient:
     """An HTTP client that doesn't read the machine's certificates, which takes it 0.1 s."""
-    return httpx.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return httpx.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), timeout=SECONDS)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from minerva_desktop.errors import (
     MinervaError,
     RequestCancelled,
 )
+from tests.patience import SECONDS
 from tests.server.fake_models import MODEL, Served, chat_body, fails, says_and_goes_on, serving
 
 CHAT = "/v1/chat/completions"
@@ -167,9 +168,9 @@ async def test_what_a_client_left_is_told(lines: _Lines) -> None:
             if stream:
                 await reader.readuntil(b"Half")
             else:
-                await asyncio.wait_for(served.engine.asked.wait(), 5)
+                await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
             writer.transport.abort()
-            await asyncio.wait_for(served.pool.returned.wait(), 5)
+            await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         found = (await served.http.get("/metrics")).text
     first, second = lines.take()
     assert f"POST {CHAT} 499 cancelled " in first
@@ -255,15 +256,15 @@ async def test_bodies_of_all_requests_together_are_bounded(
     body = chat_body(messages=[{"role": "user", "content": "x" * 2_000_000}])
     async with serving(says_and_goes_on()) as served:
         first = asyncio.create_task(served.http.post(CHAT, json=body))
-        await asyncio.wait_for(served.engine.asked.wait(), 5)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         second = await served.http.post(CHAT, json=body)
         assert second.status_code == 503
         assert second.json()["error"]["code"] == "queue_full"
         assert second.headers["retry-after"] == "1"
         first.cancel()
-        await asyncio.wait_for(served.pool.returned.wait(), 5)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         served.engine.asked.clear()
         third = asyncio.create_task(served.http.post(CHAT, json=body))
-        await asyncio.wait_for(served.engine.asked.wait(), 5)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         third.cancel()
         await asyncio.gather(first, third, return_exceptions=True)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.patience import SECONDS
 from tests.server.fake_models import MODEL, serving
 
 TOOL_SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -167,9 +168,8 @@ async def test_no_body_makes_the_endpoint_fail(path: str, body: dict[str, Any]) 
                 assert answer.status_code == 200 or told["error"]["message"]
             statuses.add(answer.status_code)
 
-        with httpx.Client(
-            base_url=served.url, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        ) as client:
+        no_trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        with httpx.Client(base_url=served.url, verify=no_trust, timeout=SECONDS) as client:
             await asyncio.to_thread(ask)
         untouched = await served.http.post(path, json=body)
     assert {200, 400} <= statuses

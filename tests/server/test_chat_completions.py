@@ -18,6 +18,7 @@ from minerva_desktop.errors import (
     ModelLoadError,
     QueueFull,
 )
+from tests.patience import SECONDS
 from tests.server.fake_models import (
     MODEL,
     Served,
@@ -271,10 +272,10 @@ async def test_ignored_fields_are_in_a_header(stream: bool) -> None:
 async def test_a_client_that_goes_away_cancels_its_generation(stream: bool) -> None:
     async with serving(says_and_goes_on("Once", " upon")) as served:
         _, writer = await send_on(served, json.dumps(chat_body(stream=stream)).encode())
-        await asyncio.wait_for(served.engine.asked.wait(), 1)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         assert served.pool.leases == 1
         writer.transport.abort()
-        await asyncio.wait_for(served.engine.cancelled.wait(), 1)
+        await asyncio.wait_for(served.engine.cancelled.wait(), SECONDS)
         assert (await ask(served, n=0)).status_code == 400
         assert served.pool.leases == 0
 
@@ -283,9 +284,9 @@ async def test_a_client_that_goes_away_while_its_model_loads_asks_nothing() -> N
     async with serving() as served:
         served.pool.may_load.clear()
         reader, writer = await send_on(served, STREAM_BODY)
-        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
         writer.transport.abort()
-        await asyncio.wait_for(served.pool.returned.wait(), 1)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         assert served.engine.prompts == []
         assert await reader.read() == b""
 
@@ -297,7 +298,7 @@ async def test_a_loading_model_keeps_its_connection_alive() -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
         for _ in range(2):
-            await asyncio.wait_for(reader.readuntil(b": keep-alive\n\n"), 1)
+            await asyncio.wait_for(reader.readuntil(b": keep-alive\n\n"), SECONDS)
         served.pool.may_load.set()
         rest = await reader.readuntil(b"[DONE]\n\n")
         assert b'"content":"Hello, world"' in rest
@@ -372,7 +373,7 @@ async def test_the_time_of_a_request_counts_from_before_the_model_loads(
 ) -> None:
     async with serving(request_timeout_s=0.05) as served:
         served.pool.may_load.clear()
-        answer = await asyncio.wait_for(served.http.post(path, json=chat_body(**fields)), 5)
+        answer = await asyncio.wait_for(served.http.post(path, json=chat_body(**fields)), SECONDS)
         assert served.pool.leases == 0
     assert answer.status_code == 408
     assert b"generation_timeout" in answer.content

@@ -19,6 +19,7 @@ from minerva_desktop.chat.completion import (
 )
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, QueueFull
+from tests.patience import SECONDS
 from tests.server.answers import with_scores
 from tests.server.fake_models import (
     COMPLETION,
@@ -366,10 +367,10 @@ async def test_a_client_that_goes_away_cancels_all_its_generations(stream: bool)
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
-        await asyncio.wait_for(served.engine.asked.wait(), 1)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         assert served.pool.leases == 1
         writer.transport.abort()
-        await asyncio.wait_for(served.pool.returned.wait(), 1)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         assert served.engine.cancelled.is_set()
 
 

@@ -11,6 +11,7 @@ import socket
 import pytest
 
 from minerva_desktop.server.config import ConnectionLimits
+from tests.patience import SECONDS
 from tests.server.fake_models import (
     COMPLETION,
     Served,
@@ -64,7 +65,7 @@ async def test_two_hundred_half_heads_are_hung_up_on_and_others_served_meanwhile
             slow[-1][1].write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-")
         answer = await served.http.post(CHAT, json=chat_body())
         assert answer.status_code == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             for reader, _ in slow:
                 late = await reader.read()
                 assert (status_of(late), code_of(late)) == (408, "request_timeout")
@@ -80,7 +81,7 @@ async def test_a_drip_of_header_bytes_does_not_buy_time() -> None:
                 await asyncio.sleep(SHORT / 10)
 
         dripping = asyncio.create_task(drip())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             answer = await reader.read()
         dripping.cancel()
         assert status_of(answer) == 408
@@ -89,7 +90,7 @@ async def test_a_drip_of_header_bytes_does_not_buy_time() -> None:
 async def test_a_client_that_says_nothing_is_hung_up_on_without_a_word() -> None:
     async with serving(limits=ConnectionLimits(head_s=SHORT)) as served:
         reader, _ = await served.connect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert await reader.read() == b""
 
 
@@ -99,7 +100,7 @@ async def test_the_second_head_of_a_connection_has_its_own_time() -> None:
         writer.write(head(served, "GET", "/health"))
         first = await reader.readuntil(b"}")
         writer.write(b"GET /health HTTP/1.1\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             second = await reader.read()
         assert (status_of(first), status_of(second)) == (200, 408)
 
@@ -107,7 +108,7 @@ async def test_the_second_head_of_a_connection_has_its_own_time() -> None:
 async def test_a_body_that_does_not_come_is_a_408() -> None:
     for limits in (ConnectionLimits(body_idle_s=SHORT), ConnectionLimits(body_s=SHORT)):
         async with serving(limits=limits) as served:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS):
                 answer = await served.exchange(head(served, Content_Length="9") + b"{")
             assert (status_of(answer), code_of(answer)) == (408, "request_timeout")
             assert served.engine.prompts == []
@@ -134,9 +135,9 @@ async def test_a_reader_that_never_reads_costs_little_and_then_its_generation_en
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         body = json.dumps(chat_body(stream=True)).encode()
         writer.write(head(served, Content_Length=str(len(body))) + body)
-        await asyncio.wait_for(served.engine.asked.wait(), 5)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         stream = served.engine.streams[0]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             # Faster than the loop can send, so that what is unread is what waits for the client.
             while not served.engine.cancelled.is_set():
                 stream.push_token(token)
@@ -154,7 +155,7 @@ async def test_a_slow_reader_gets_all_of_it_and_stalls_nobody() -> None:
         reader, writer = await served.connect()
         body = json.dumps(chat_body(stream=True)).encode()
         writer.write(head(served, Content_Length=str(len(body)), Connection="close") + body)
-        await asyncio.wait_for(served.engine.asked.wait(), 5)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         served.engine.streams[0].finish(COMPLETION)
         n_read = 0
         while piece := await reader.read(65536):
@@ -208,7 +209,7 @@ async def test_what_this_server_does_not_speak(request_head: bytes, status: int,
         reader, writer = await served.connect()
         writer.write(request_head)
         writer.write(head(served, "GET", "/health", Connection="close"))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SECONDS):
             answer = await reader.read()
     assert status_of(answer) == status
     if code:
@@ -267,7 +268,7 @@ async def test_a_refusal_reaches_a_client_that_is_still_sending() -> None:
         for _ in range(50):
             writer.write(b" " * 1_000_000)
             await writer.drain()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             answer = await reader.read()
         assert (status_of(answer), code_of(answer)) == (413, "payload_too_large")
         assert header_of(answer, "connection") == "close"
@@ -284,7 +285,7 @@ async def test_nobody_is_listened_to_for_ever_after_a_refusal() -> None:
                 await writer.drain()
 
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            await asyncio.wait_for(send_for_ever(), 20)
+            await asyncio.wait_for(send_for_ever(), SECONDS)
         assert (await served.http.get("/health")).status_code == 200
 
 
@@ -382,7 +383,7 @@ async def test_mutated_requests_never_break_it(caplog: pytest.LogCaptureFixture)
                 statuses.add(status_of(answer))
 
         raws = [mutated(chance.choice(requests), chance) for _ in range(600)]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             await asyncio.gather(*map(ask, raws))
         assert (await served.http.post(CHAT, json=chat_body())).status_code == 200
     assert {200, 400, 403, 404, 405, 408} <= statuses

@@ -15,6 +15,7 @@ from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.engine.engine import Embeddings
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, QueueFull
+from tests.patience import SECONDS
 from tests.server.fake_models import MODEL, FakeEngine, serving
 
 PATH = "/v1/embeddings"
@@ -118,10 +119,10 @@ async def test_a_client_that_goes_away_cancels_its_work() -> None:
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
-        await asyncio.wait_for(engine.asked.wait(), 1)
+        await asyncio.wait_for(engine.asked.wait(), SECONDS)
         writer.transport.abort()
-        await asyncio.wait_for(engine.cancelled.wait(), 1)
-        await asyncio.wait_for(served.pool.returned.wait(), 1)
+        await asyncio.wait_for(engine.cancelled.wait(), SECONDS)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         assert served.pool.leases == 0
 
 
@@ -157,11 +158,11 @@ async def test_the_window_can_end_it() -> None:
     async with serving() as served:
         engine = served.pool.engine = Stubborn(served.engine, None)
         asked = asyncio.create_task(served.http.post(PATH, json=BODY))
-        await asyncio.wait_for(engine.asked.wait(), 1)
+        await asyncio.wait_for(engine.asked.wait(), SECONDS)
         (running,) = served.activity.snapshot()
         assert running.state is RequestState.PREFILL
         served.activity.cancel(running.number)
-        answer = await asyncio.wait_for(asked, 1)
+        answer = await asyncio.wait_for(asked, SECONDS)
         assert engine.cancelled.is_set()
     assert answer.json()["error"]["code"] == "request_cancelled"
 

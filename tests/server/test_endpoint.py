@@ -12,8 +12,10 @@ import pytest
 from minerva_desktop import __version__
 from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.errors import EndpointError, InvalidRequest
+from minerva_desktop.server import endpoint as endpoint_module
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
+from tests.patience import SECONDS
 from tests.server.fake_models import (
     MODEL,
     FakeCatalog,
@@ -220,13 +222,20 @@ async def test_signal_handlers_stay_the_apps() -> None:
     assert during == before
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stop waits for, it waits for as long as it takes."""
+    monkeypatch.setattr(endpoint_module, "STOP_TIMEOUT_S", 1e6)
+
+
 @pytest.mark.parametrize("stream", [False, True])
-async def test_stopping_ends_running_answers_within_a_second(stream: bool) -> None:
+@pytest.mark.usefixtures("patient")
+async def test_stopping_ends_running_answers_at_once(stream: bool) -> None:
     before = tasks()
     async with serving(says_and_goes_on("Half")) as served:
         asked = asyncio.create_task(served.http.post(CHAT, json=chat_body(stream=stream)))
-        await asyncio.wait_for(served.engine.asked.wait(), 1)
-        async with asyncio.timeout(1):
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
+        async with asyncio.timeout(SECONDS):
             await served.endpoint.stop()
         answer = await asked
         assert served.engine.cancelled.is_set()
@@ -237,6 +246,7 @@ async def test_stopping_ends_running_answers_within_a_second(stream: bool) -> No
     assert tasks() == before
 
 
+@pytest.mark.usefixtures("patient")
 async def test_stopping_does_not_wait_for_half_requests() -> None:
     before = tasks()
     async with serving() as served:
@@ -246,7 +256,7 @@ async def test_stopping_does_not_wait_for_half_requests() -> None:
         half_body = await served.connect()
         half_body[1].write(f"POST {CHAT} HTTP/1.1\r\n{host}Content-Length: 9\r\n\r\n{{".encode())
         await served.http.get("/health")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(SECONDS):
             await served.endpoint.stop()
         assert await half_head[0].read() == b""
         assert b"endpoint_stopped" in await half_body[0].read()
@@ -266,9 +276,9 @@ async def test_stopping_does_not_wait_for_a_client_that_never_reads() -> None:
             f"POST {CHAT} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         )
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.wait_for(served.engine.asked.wait(), 1)
+        await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
         served.engine.streams[0].push_token("x" * 30_000_000)
-        async with asyncio.timeout(2.5):
+        async with asyncio.timeout(SECONDS):
             await served.endpoint.stop()
         assert served.engine.cancelled.is_set()
         writer.transport.abort()

@@ -9,6 +9,7 @@ import re
 from minerva_desktop.errors import ContextLimitExceeded, OutOfMemory
 from minerva_desktop.server.errors import TOO_LONG
 from minerva_desktop.server.model_choice import TOLD_SECONDS
+from tests.patience import SECONDS
 from tests.server.fake_models import (
     MODEL,
     OTHER_MODEL,
@@ -26,8 +27,9 @@ async def test_where_memory_is_in_use_until_the_time_is_over_a_client_may_try_ag
         served.pool.may_load.clear()
         served.pool.in_the_way = (OTHER_MODEL.path,)
         served.catalog.own_ids = {OTHER_MODEL.path: f"other/{OTHER_MODEL.model_id}"}
-        plain = await asyncio.wait_for(served.http.post(CHAT, json=chat_body()), 5)
-        streamed = await asyncio.wait_for(served.http.post(CHAT, json=chat_body(stream=True)), 5)
+        plain = await asyncio.wait_for(served.http.post(CHAT, json=chat_body()), SECONDS)
+        asked = served.http.post(CHAT, json=chat_body(stream=True))
+        streamed = await asyncio.wait_for(asked, SECONDS)
         assert served.pool.leases == 0
     assert (plain.status_code, plain.headers["retry-after"]) == (503, "1")
     error = plain.json()["error"]
@@ -46,9 +48,9 @@ async def test_the_time_that_a_load_took_is_told_where_the_answer_was_not_done()
     async with serving(says_and_goes_on("Hi"), request_timeout_s=0.4) as served:
         served.pool.may_load.clear()
         asked = asyncio.create_task(served.http.post(CHAT, json=chat_body()))
-        await asyncio.wait_for(served.pool.leased.wait(), 5)
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
         asyncio.get_running_loop().call_later(2 * TOLD_SECONDS, served.pool.may_load.set)
-        answer = await asyncio.wait_for(asked, 5)
+        answer = await asyncio.wait_for(asked, SECONDS)
     assert answer.status_code == 408
     assert re.fullmatch(
         r"Generation request timed out: it may take 0\.4 s in all; 0\.[1-4] s of them went by"

@@ -18,6 +18,7 @@ from minerva_desktop.chat.tools import ToolCall, ToolMode
 from minerva_desktop.engine.answer_format import AnswerFormat, ToolFormat
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, ModelLoadError, QueueFull
 from minerva_desktop.server.errors import LOADS_AGAIN, TOO_LONG
+from tests.patience import SECONDS
 from tests.server.answers import completion, named_events
 from tests.server.fake_models import (
     MODEL,
@@ -243,7 +244,7 @@ async def test_an_event_leaves_when_its_tokens_come() -> None:
             assert await anext(texts) == "One"
             served.engine.streams[0].push_token("Two")
             assert await anext(texts) == "Two"
-        await asyncio.wait_for(served.engine.cancelled.wait(), 1)
+        await asyncio.wait_for(served.engine.cancelled.wait(), SECONDS)
 
 
 async def test_pings_keep_a_stream_alive_while_its_model_loads() -> None:

@@ -16,6 +16,7 @@ from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from minerva_desktop.server.model_description import model_object
 from tests.library.gguf_writer import write_gguf
+from tests.patience import SECONDS
 from tests.server.fake_models import (
     MODEL,
     OTHER_MODEL,
@@ -88,8 +89,8 @@ async def test_the_list_does_not_wait_for_a_model_that_loads() -> None:
     async with serving() as served:
         served.pool.may_load.clear()
         loading = asyncio.create_task(served.http.post("/v1/completions", json=PLAIN))
-        await asyncio.wait_for(served.pool.leased.wait(), 1)
-        async with asyncio.timeout(1):
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
+        async with asyncio.timeout(SECONDS):
             for path in ("/v1/models", f"/v1/models/{MODEL.model_id}", "/props", "/health"):
                 assert (await served.http.get(path)).status_code == 200
         assert not loading.done()
@@ -232,7 +233,7 @@ async def test_a_path_is_a_name_that_nobody_has(tmp_path: Path) -> None:
                 ("/detokenize", {"tokens": [1]}),
                 ("/apply-template", {"messages": [{"role": "user", "content": "a"}]}),
             ):
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(SECONDS):
                     answer = await http.post(url + path, json=body | {"model": name})
                 assert answer.status_code == 404, (name, path)
                 assert answer.json()["error"]["code"] == "model_not_found"

@@ -15,6 +15,7 @@ import pytest
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.server.parameters.parts import NO_IMAGES
 from tests.app.pdf_files import write_pdf
+from tests.patience import SECONDS
 from tests.server.fake_models import MODEL, Served, says_and_goes_on, serving
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
@@ -272,7 +273,7 @@ async def test_the_time_that_files_took_is_part_of_what_a_request_may_take(
         assert answer.status_code == 408
         why = "it may take 60 s in all, of which its files took 59.9 s, and the answer was not"
         assert why in answer.json()["error"]["message"]
-        await asyncio.wait_for(served.pool.returned.wait(), 5)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
 
 
 async def test_who_has_a_file_read_uses_its_model_already(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,13 +282,13 @@ async def test_who_has_a_file_read_uses_its_model_already(monkeypatch: pytest.Mo
 
     def slowly(data: str) -> bytes:
         loop.call_soon_threadsafe(is_read.set)
-        may_go_on.wait(10)
+        may_go_on.wait(SECONDS)
         return b"hello"
 
     monkeypatch.setattr("minerva_desktop.server.file_reader._content", slowly)
     async with serving() as served:
         asked = asyncio.create_task(served.http.post(CHAT, json=asks(CHAT, file(file_data=HELLO))))
-        await asyncio.wait_for(is_read.wait(), 5)
+        await asyncio.wait_for(is_read.wait(), SECONDS)
         assert served.activity.n_using(MODEL.path) == 1
         may_go_on.set()
         assert (await asked).status_code == 200

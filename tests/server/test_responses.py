@@ -19,6 +19,7 @@ from minerva_desktop.chat.tools import ToolMode
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, EngineDied, InvalidRequest, ModelLoadError
 from minerva_desktop.server.errors import LOADS_AGAIN
+from tests.patience import SECONDS
 from tests.server.answers import completion, named_events
 from tests.server.fake_models import (
     COMPLETION,
@@ -216,7 +217,7 @@ async def test_an_event_leaves_when_its_tokens_come() -> None:
         served.engine.streams[0].push_token("Two")
         assert await anext(deltas) == "Two"
         await stream.close()
-        await asyncio.wait_for(served.engine.cancelled.wait(), 1)
+        await asyncio.wait_for(served.engine.cancelled.wait(), SECONDS)
 
 
 async def test_an_answer_that_hit_its_limit() -> None:

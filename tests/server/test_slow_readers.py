@@ -13,6 +13,7 @@ import pytest
 from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.server.config import ConnectionLimits
 from minerva_desktop.server.http_protocol import HttpProtocol
+from tests.patience import SECONDS
 from tests.server.fake_models import (
     COMPLETION,
     Served,
@@ -32,7 +33,7 @@ async def ask_and_not_read(served: Served) -> tuple[asyncio.StreamReader, asynci
     reader, writer = await served.connect()
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer.write(_asking(served))
-    await asyncio.wait_for(served.engine.asked.wait(), 5)
+    await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
     return reader, writer
 
 
@@ -53,7 +54,7 @@ async def test_the_model_is_free_when_its_answer_is_done_not_when_it_is_read() -
     async with serving(says_and_goes_on(*tokens)) as served:
         reader, writer = await ask_and_not_read(served)
         served.engine.streams[0].finish(COMPLETION)
-        await asyncio.wait_for(served.pool.returned.wait(), 5)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         assert served.pool.leases == 0
         (record,) = served.activity.snapshot()
         assert (record.state, record.is_over) == (RequestState.SENDING, False)
@@ -74,7 +75,7 @@ async def test_what_is_read_too_slowly_for_too_long_is_ended_and_told_so() -> No
     async with serving(says_and_goes_on(), limits=limits) as served:
         reader, writer = await ask_and_not_read(served)
         stream = served.engine.streams[0]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while not served.engine.cancelled.is_set():
                 stream.push_token(TOKEN)
                 await asyncio.sleep(0)
@@ -95,9 +96,9 @@ async def test_who_leaves_before_the_rest_is_read_did_not_get_the_answer(
     async with serving(says_and_goes_on(*[TOKEN] * 700)) as served:
         _, writer = await ask_and_not_read(served)
         served.engine.streams[0].finish(COMPLETION)
-        await asyncio.wait_for(served.pool.returned.wait(), 5)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         writer.transport.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             while CHAT not in caplog.text:
                 await served.http.get("/health")
         (record,) = served.activity.snapshot()
@@ -134,10 +135,10 @@ async def test_who_takes_too_little_of_a_done_answer_is_hung_up_on(
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             await loop.sock_connect(client, ("127.0.0.1", served.port))
             await loop.sock_sendall(client, _asking(served))
-            await asyncio.wait_for(served.engine.asked.wait(), 5)
+            await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
             served.engine.streams[0].finish(COMPLETION)
             taking = asyncio.create_task(_take_some(client, looked))
-            await asyncio.wait_for(lost.wait(), 5)
+            await asyncio.wait_for(lost.wait(), SECONDS)
             taking.cancel()
     assert n_looks == 1
 

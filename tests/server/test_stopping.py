@@ -8,16 +8,17 @@ import json
 import httpx
 import pytest
 
+from tests.patience import SECONDS
 from tests.server.fake_models import COMPLETION, Served, chat_body, says_and_goes_on, serving
 
 CHAT = "/v1/chat/completions"
-LONG = 30.0  # seconds that no test waits for
+LONG = 10 * SECONDS  # that no test waits for
 
 
 async def begin(served: Served, *, stream: bool) -> asyncio.Task[httpx.Response]:
     """An answer that has begun and does not end by itself."""
     asked = asyncio.create_task(served.http.post(CHAT, json=chat_body(stream=stream)))
-    await asyncio.wait_for(served.engine.asked.wait(), 5)
+    await asyncio.wait_for(served.engine.asked.wait(), SECONDS)
     return asked
 
 
@@ -30,7 +31,7 @@ async def test_a_grace_lets_running_answers_end_well() -> None:
             served.engine.streams[0].push_token(" and whole")
             served.engine.streams[0].finish(COMPLETION)
             answer = await asked
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS):
                 await stopping
         assert answer.status_code == 200
         assert "endpoint_stopped" not in answer.text
@@ -48,13 +49,13 @@ async def test_during_the_grace_nobody_new_gets_in() -> None:
         asked = await begin(served, stream=True)
         port = served.port
         stopping = asyncio.create_task(served.endpoint.stop(LONG))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert await idle_reader.read() == b""
         with pytest.raises(OSError, match=str(port)):
             await asyncio.open_connection("127.0.0.1", port)
         assert not stopping.done()
         served.endpoint.hurry()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await stopping
         answer = await asked
     assert json.loads(answer.text.split("data: ")[-1])["error"]["code"] == "endpoint_stopped"
@@ -63,7 +64,7 @@ async def test_during_the_grace_nobody_new_gets_in() -> None:
 async def test_a_grace_that_is_over_ends_the_answer_with_an_error_event() -> None:
     async with serving(says_and_goes_on("Half")) as served:
         asked = await begin(served, stream=True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await served.endpoint.stop(0.1)
         answer = await asked
         assert served.engine.cancelled.is_set()
@@ -75,7 +76,7 @@ async def test_a_grace_that_is_over_ends_the_answer_with_an_error_event() -> Non
 async def test_nothing_to_wait_for_is_no_wait() -> None:
     async with serving() as served:
         assert (await served.http.get("/health")).status_code == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await served.endpoint.stop(LONG)
 
 
@@ -84,5 +85,5 @@ async def test_a_client_that_lingers_does_not_hold_up_the_stop() -> None:
         _, writer = await served.connect()
         writer.write(b"nonsense\r\n\r\n")
         await served.http.get("/health")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             await served.endpoint.stop(LONG)

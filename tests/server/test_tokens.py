@@ -11,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 from minerva_desktop.engine.messages import PromptEnd
 from minerva_desktop.errors import ModelLoadError
+from tests.patience import SECONDS
 from tests.server.fake_models import MODEL, OTHER_MODEL, Served, chat_body, serving
 
 
@@ -68,7 +69,7 @@ async def test_the_model_is_loaded_when_it_is_not() -> None:
         served.pool.loaded_paths = []
         served.pool.may_load.clear()
         asked = asyncio.create_task(ask(served, "/tokenize", content="a", model=MODEL.model_id))
-        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
         assert served.pool.lease_paths == [MODEL.path]
         served.pool.may_load.set()
         assert await asked == {"tokens": [97]}
@@ -90,7 +91,7 @@ async def test_only_so_many_wait_for_a_model(path: str, body: dict[str, Any]) ->
     async with serving(max_loading=1) as served:
         served.pool.may_load.clear()
         first = asyncio.create_task(ask(served, path, **body))
-        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
         for other, more in ((path, body), ("/v1/chat/completions", chat_body())):
             refused = await served.http.post(other, json=more)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_full")
@@ -113,7 +114,7 @@ async def test_who_has_its_model_waits_no_longer() -> None:
 
         served.engine.detokenize = slowly  # type: ignore[method-assign]
         first = asyncio.create_task(ask(served, "/detokenize", tokens=[97]))
-        await asyncio.wait_for(entered.wait(), 1)
+        await asyncio.wait_for(entered.wait(), SECONDS)
         assert await ask(served, "/tokenize", content="a") == {"tokens": [97]}
         may_go_on.set()
         assert await first == {"content": "a"}
@@ -123,7 +124,7 @@ async def test_who_is_in_no_list_uses_the_model_all_the_same() -> None:
     async with serving() as served:
         served.pool.may_load.clear()
         asked = asyncio.create_task(ask(served, "/tokenize", content="a"))
-        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
         assert served.activity.snapshot() == ()
         using = served.activity.n_using
         assert (using(MODEL.path), using(OTHER_MODEL.path)) == (1, 0)
@@ -142,9 +143,9 @@ async def test_a_client_that_goes_away_gives_its_lease_back() -> None:
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
-        await asyncio.wait_for(served.pool.leased.wait(), 1)
+        await asyncio.wait_for(served.pool.leased.wait(), SECONDS)
         writer.transport.abort()
-        await asyncio.wait_for(served.pool.returned.wait(), 1)
+        await asyncio.wait_for(served.pool.returned.wait(), SECONDS)
         assert served.pool.leases == 0
 
 

@@ -29,11 +29,12 @@ from minerva_desktop.ui.notification_bar import NotificationBar
 from minerva_desktop.ui.prompt_room import Outgrown, PromptRoom
 from minerva_desktop.ui.tasks import UiTasks
 from tests.app.desk import MODEL, Desk
+from tests.patience import SECONDS
 
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop go on until then."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while not condition():
             await asyncio.sleep(0)
 

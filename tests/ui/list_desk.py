@@ -31,7 +31,6 @@ from minerva_desktop.ui.tasks import UiTasks
 from tests.fakes import RecordingChatPlace, RecordingEngine, RecordingListener
 from tests.ui.parts import part
 
-WAIT_MS = 10_000
 Result = TypeVar("Result")
 
 
@@ -88,7 +87,7 @@ class ListDesk:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Let things happen until ``condition`` is true."""
-        self._qtbot.waitUntil(condition, timeout=WAIT_MS)
+        self._qtbot.waitUntil(condition)
 
     def add(self, chats: Sequence[Conversation]) -> None:
         """Put chats on the disk, behind the list's back."""

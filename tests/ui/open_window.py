@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import qasync
 from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -25,6 +26,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.model_actions import MemoryGivenBack, ModelState
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.runtime import Runtime
@@ -33,12 +35,12 @@ from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.main_window import DEFAULT_SIZE
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from tests.processes import engines_with_models
 from tests.ui.parts import part
 from window_parts import compose
 
 Widget = TypeVar("Widget", bound=QWidget)
 
-WAIT_MS = 30_000
 NO_BUTTON = Qt.MouseButton.NoButton
 NO_KEYS = Qt.KeyboardModifier.NoModifier
 
@@ -101,16 +103,26 @@ class OpenWindow:
         gc.freeze()  # what came with it and stays, such as modules, is older than the next window
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Let the app run until ``condition`` is true; fails the test after `WAIT_MS`."""
+        """Let the app run until ``condition`` is true; fails the test after a minute."""
 
         def check() -> None:
             assert condition(), f"there was no {what}"
 
-        self._qtbot.waitUntil(check, timeout=WAIT_MS)
+        self._qtbot.waitUntil(check)
 
     def load_for_a_client(self, model: Path) -> asyncio.Future[None]:
         """Load a model as a request to the server does: nothing in the window asks for it."""
         return asyncio.ensure_future(self._application._worker.load(model), loop=self._loop)
+
+    @contextmanager
+    def engine_held(self) -> Iterator[None]:
+        """Keep the one loaded model from computing anything."""
+        (child,) = engines_with_models(psutil.Process())
+        child.suspend()
+        try:
+            yield
+        finally:
+            child.resume()
 
     @contextmanager
     def read_for(self, model: Path) -> Iterator[None]:
@@ -153,6 +165,10 @@ class OpenWindow:
         QTest.keyClicks(editor, text)
         QTest.keyClick(editor, Qt.Key.Key_Return)
         self.until("message in the transcript", lambda: text in self.transcript)
+
+    def let_answers_go_on(self) -> None:
+        """Let the model say no end of an answer, until it is stopped."""
+        self.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
 
     def press(self, key: Qt.Key) -> None:
         """Press a key in the composer."""

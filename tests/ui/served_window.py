@@ -27,6 +27,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.server_window import ServerWindow
+from tests.patience import SECONDS
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 from tests.ui.test_server_switch import free_port
@@ -152,7 +153,8 @@ def half_a_request(url: str) -> Iterator[None]:
     with socket.create_connection((target.host, target.port)) as client:
         head += "Content-Type: application/json\r\n"
         client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
-        assert httpx.get(f"{url}/models").status_code == 200  # so that it has come, too
+        listed = httpx.get(f"{url}/models", timeout=SECONDS)  # so that it has come, too
+        assert listed.status_code == 200
         yield
 
 

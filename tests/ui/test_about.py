@@ -174,13 +174,13 @@ def test_long_news_come_bit_by_bit(qtbot: QtBot, icons: Icons) -> None:
     view.show()
     view.show_markdown("\\[a\n" * 2_000 + "| a |\n|-|\n" + "| b |\n" * 1_200)
     assert text.plain_text() == ""  # nothing waits for it
-    qtbot.waitUntil(lambda: "Show all rows" in text.plain_text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Show all rows" in text.plain_text())
     text.rows_requested.emit()
-    qtbot.waitUntil(lambda: text.plain_text().count("b") == 1_200, timeout=20_000)
-    qtbot.waitUntil(lambda: text.height() > 2_000, timeout=20_000)
-    qtbot.waitUntil(lambda: not view.is_working, timeout=20_000)
+    qtbot.waitUntil(lambda: text.plain_text().count("b") == 1_200)
+    qtbot.waitUntil(lambda: text.height() > 2_000)
+    qtbot.waitUntil(lambda: not view.is_working)
     view.show_markdown("")
-    qtbot.waitUntil(lambda: text.plain_text() == "", timeout=20_000)
+    qtbot.waitUntil(lambda: text.plain_text() == "")
 
 
 def test_code_in_news_is_copied_and_not_saved(qtbot: QtBot, icons: Icons) -> None:
@@ -188,7 +188,7 @@ def test_code_in_news_is_copied_and_not_saved(qtbot: QtBot, icons: Icons) -> Non
     qtbot.addWidget(view)
     view.show()
     view.show_markdown("```py\nx = 1\n```")
-    qtbot.waitUntil(lambda: bool(view.findChildren(CodeBar)), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(view.findChildren(CodeBar)))
     (bar,) = view.findChildren(CodeBar)
     shown = [each for each in bar.findChildren(QAbstractButton) if each.isVisible()]
     assert [each.accessibleName() for each in shown] == [
@@ -363,7 +363,7 @@ def test_a_self_test_that_breaks_off(
     process = SelfTestProcess(qapp, (sys.executable, "-c", code))
     told: list[object] = []
     process.told.connect(told.append)
-    with qtbot.waitSignal(process.stopped, timeout=20_000) as stopped:
+    with qtbot.waitSignal(process.stopped) as stopped:
         process.start()
     assert stopped.args == [words]
     assert [msgspec.to_builtins(event) for event in told] == [
@@ -376,7 +376,7 @@ def test_a_self_test_that_breaks_off(
 
 def test_a_self_test_that_cannot_start(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> None:
     process = SelfTestProcess(qapp, (str(tmp_path / "nothing"),))
-    with qtbot.waitSignal(process.stopped, timeout=20_000) as stopped:
+    with qtbot.waitSignal(process.stopped) as stopped:
         process.start()
     assert str(stopped.args[0]).startswith("The self-test could not be started: ")
     process.deleteLater()

@@ -87,23 +87,24 @@ def test_a_title_that_is_being_typed_stays(sidebar: Sidebar, qtbot: QtBot) -> No
 
 
 def test_an_answer_in_a_chat_that_was_left_is_marked_until_it_is_seen(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         view = opened.part(ChatListView, "chatList")
         opened.window.parameters.apply("", SamplingParameters(max_tokens=2))
         opened.send("Hi")
         opened.until("answer", lambda: opened.speed != "" and not opened.is_answering)
         assert "answer" not in spoken(view, "Hi")
         opened.window.sidebar.new_chat.emit()
-        opened.window.parameters.apply("", SamplingParameters(max_tokens=40, ignore_eos=True))
-        opened.send("Count")
-        opened.until("row", lambda: view.model().rowCount() == 3)
-        opened.open_chat("Hi")
-        opened.until("mark", lambda: "answering" in spoken(view, "Count"))
+        opened.window.parameters.apply("", SamplingParameters(max_tokens=2))
+        with opened.engine_held():
+            opened.send("Count")
+            opened.until("row", lambda: view.model().rowCount() == 3)
+            opened.open_chat("Hi")
+            opened.until("mark", lambda: "answering" in spoken(view, "Count"))
         opened.until("mark", lambda: "new answer" in spoken(view, "Count"))
         assert "answering" not in spoken(view, "Count")
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         view = opened.part(ChatListView, "chatList")
         opened.until("rows", lambda: view.model().rowCount() == 3)
         assert "new answer" in spoken(view, "Count")
@@ -116,7 +117,7 @@ def test_an_answer_that_was_stopped_is_no_news(
     qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
 ) -> None:
     with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
-        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True))
+        opened.let_answers_go_on()
         opened.send("Count")
         opened.window.sidebar.new_chat.emit()
         view = opened.part(ChatListView, "chatList")

@@ -15,7 +15,7 @@ def shown(qtbot: QtBot, window: QWidget, text: str) -> AttachmentViewer:
     viewer = AttachmentViewer(FilePart("a.txt", text, len(text)), window)
     field = part(viewer, QPlainTextEdit, "attachmentText")
     length = len(text.replace("\n", ""))
-    qtbot.waitUntil(lambda: len(field.toPlainText().replace("\n", "")) == length, timeout=10_000)
+    qtbot.waitUntil(lambda: len(field.toPlainText().replace("\n", "")) == length)
     return viewer
 
 

@@ -67,7 +67,7 @@ def test_every_text_field_wakes_it(
         qtbot.waitActive(window)
         window.parameters.toggle_action.setChecked(True)
         window.chat_view.set_messages([question("One?")])
-        qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+        qtbot.waitUntil(lambda: not window.chat_view.is_working())
         for name in ("composer", "systemPrompt", "chatSearch", "messageEdit"):
             if name == "messageEdit":
                 window.chat_view.edit_message(window.chat_view.messages.messages[0].id)

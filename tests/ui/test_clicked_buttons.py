@@ -50,7 +50,7 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     said = msgspec.structs.replace(answer(TEXT), parts=(ReasoningPart("So.", 1_200),))
     failed = msgspec.structs.replace(answer(""), state=MessageState.FAILED, error="It ended")
     window.chat_view.set_messages([asked, said, failed])
-    qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.chat_view.is_working())
     window.composer.focus_editor()
     return window
 

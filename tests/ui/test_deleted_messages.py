@@ -91,6 +91,10 @@ def test_what_is_brought_back_out_of_order_brings_what_it_replies_to(open_app: O
     assert texts == ["One", "Un", "Two", "Deux"]
 
 
+def _shows(opened: OpenWindow, text: str) -> bool:
+    return opened.transcript == text
+
+
 def test_a_version_that_is_shown_instead_is_told(open_app: OpenApp) -> None:
     conversation = make_conversation("One", "Un", title="Count")
     for text in ("Uno", "Eins"):
@@ -106,7 +110,8 @@ def test_a_version_that_is_shown_instead_is_told(open_app: OpenApp) -> None:
         ):
             do(opened, 1, MessageAction.DELETE_BELOW)
             opened.until("notice", functools.partial(_tells, opened, words))
-            assert opened.transcript == "\n\n".join(filter(None, ("One", left)))
+            shown = "\n\n".join(filter(None, ("One", left)))
+            opened.until("version", functools.partial(_shows, opened, shown))
 
 
 def test_undo_waits_for_the_answer_that_is_written(open_app: OpenApp) -> None:

@@ -93,7 +93,7 @@ def test_it_is_a_version_beside_the_old_one_with_all_below(
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         open_chat(opened, "Count", "Deux")
         change(opened, 1, "1, *uno*")
-        assert opened.transcript == "One\n\n1, uno\n\nTwo\n\nDeux"
+        opened.until("text", lambda: opened.transcript == "One\n\n1, uno\n\nTwo\n\nDeux")
         assert versions(opened) == ["Version 2 of 2"]
         assert views(opened)[1].body.hasFocus()
         undo(opened)
@@ -111,7 +111,7 @@ def test_it_is_a_version_beside_the_old_one_with_all_below(
     assert [each.text for each in kept.active_branch()] == ["One", "1, *uno*", "Two", "Deux"]
     with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
         open_chat(opened, "Count", "Deux")
-        assert opened.transcript == "One\n\n1, uno\n\nTwo\n\nDeux"
+        opened.until("text", lambda: opened.transcript == "One\n\n1, uno\n\nTwo\n\nDeux")
         assert versions(opened) == ["Version 2 of 2"]
 
 
@@ -217,7 +217,7 @@ def test_what_is_typed_into_an_edited_answer_outlives_the_undo_of_the_edit(
         assert field.toPlainText() == "Zwei und mehr"
         QTest.keyClick(field, Qt.Key.Key_Return, CONTROL)
         opened.until("notice", lambda: opened.notice == "The answer was edited")
-        assert opened.transcript.endswith("Zwei und mehr")
+        opened.until("text", lambda: opened.transcript.endswith("Zwei und mehr"))
         begin(opened, 3)
         undo(opened)
         opened.until("answer", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
@@ -235,7 +235,8 @@ def test_who_deletes_it_has_the_answer_of_before_with_all_below(
         QTest.keyClick(views(opened)[1].body, Qt.Key.Key_Delete)
         told = "Message “Uno” deleted. Its other version is shown"
         opened.until("notice", lambda: opened.notice == told)
-        assert (opened.transcript, versions(opened)) == ("One\n\nUn\n\nTwo\n\nDeux", [])
+        opened.until("first", lambda: opened.transcript == "One\n\nUn\n\nTwo\n\nDeux")
+        assert versions(opened) == []
         undo(opened)
         opened.until("edited", lambda: opened.transcript == "One\n\nUno\n\nTwo\n\nDeux")
         assert versions(opened) == ["Version 2 of 2"]
@@ -250,7 +251,7 @@ def test_of_a_temporary_chat_it_is_told(
         opened.send("A secret")
         answered(opened, 2)
         change(opened, 1, "Hush")
-        assert opened.transcript == "A secret\n\nHush"
+        opened.until("edited", lambda: opened.transcript == "A secret\n\nHush")
         QTest.keyClicks(begin(opened, 1), " hush")
         assert opened.window.must_stay()
         told = "nothing of a temporary chat is kept, and 1 changed answer is not saved."
@@ -268,12 +269,12 @@ def test_while_another_chat_is_answered_in(
     remember(ENDLESS)
     count()
     with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
-        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
+        opened.let_answers_go_on()
         opened.send("Tell a story")
         opened.until("words", lambda: opened.is_answering and len(opened.transcript) > 40)
         open_chat(opened, "Count", "Deux")
         change(opened, 1, "1")
-        assert opened.transcript == "One\n\n1\n\nTwo\n\nDeux"
+        opened.until("text", lambda: opened.transcript == "One\n\n1\n\nTwo\n\nDeux")
         opened.open_chat("Tell a story")
         opened.until("story", lambda: opened.transcript.startswith("Tell a story"))
         assert opened.is_answering

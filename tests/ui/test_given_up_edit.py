@@ -27,6 +27,7 @@ def _editor(opened: OpenWindow) -> MessageEdit | None:
 def _begin(opened: OpenWindow, message_id: str, typed: str) -> None:
     """Edit the message, type that, and press Esc."""
     opened.window.chat_view.edit_message(message_id)
+    opened.until("editor", lambda: _editor(opened) is not None)
     editor = _editor(opened)
     assert editor is not None
     QTest.keyClicks(editor, typed)

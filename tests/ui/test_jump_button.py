@@ -27,7 +27,7 @@ def window(qtbot: QtBot, icons: Icons, page: int) -> MainWindow:
     window.activateWindow()
     qtbot.waitActive(window)
     window.chat_view.set_messages([answer(f"Message {number}.") for number in range(page + 10)])
-    qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.chat_view.is_working())
     window.composer.focus_editor()
     window.chat_view.verticalScrollBar().setValue(0)
     return window

@@ -47,7 +47,7 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
 def show(qtbot: QtBot, window: MainWindow, *messages: Message) -> list[MessageView]:
     """Show them, with the cursor in the composer; their views."""
     window.chat_view.set_messages(list(messages))
-    qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.chat_view.is_working())
     window.composer.focus_editor()
     views = [window.chat_view.message_view(each.id) for each in messages]
     return [each for each in views if each is not None]
@@ -119,7 +119,7 @@ def test_tab_comes_to_the_buttons_of_a_message_in_the_order_in_which_they_stand(
     asked, given = question("Hi"), answer("Hello")
     places = {each.id: BranchPlace(0, (each.id, "other")) for each in (asked, given)}
     window.chat_view.set_messages([asked, given], place_of=places.get)
-    qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.chat_view.is_working())
     for message in (asked, given):
         view = window.chat_view.message_view(message.id)
         assert view is not None

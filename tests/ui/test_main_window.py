@@ -125,6 +125,7 @@ def test_everything_that_takes_keys_has_a_name_and_says_no_markup(open_app: Open
 
 
 def test_tab_reaches_everything_that_is_shown(opened: OpenWindow) -> None:
+    opened.let_answers_go_on()
     opened.send(STORY)  # so that a model is loaded, and there is a message to go to
     opened.until("answer", lambda: opened.is_answering and opened.speed != "")
     opened.press(Qt.Key.Key_Escape)
@@ -198,6 +199,7 @@ def test_an_answer_streams_in_and_its_numbers_are_shown(opened: OpenWindow) -> N
 
 @pytest.mark.parametrize("how", ["Esc", "Stop"])
 def test_an_answer_is_stopped(opened: OpenWindow, how: str) -> None:
+    opened.let_answers_go_on()
     opened.send(STORY)
     opened.until("answer", lambda: opened.speed != "")
     if how == "Esc":

@@ -299,22 +299,24 @@ def test_messages_wait_for_the_answer_and_for_the_person(open_app: OpenApp) -> N
         opened.until("end of the answer", lambda: not opened.is_answering)
 
 
-def test_a_waiting_message_follows_an_answer_that_ends_well(open_app: OpenApp) -> None:
-    remember(SamplingParameters(max_tokens=40, ignore_eos=True, seed=1))
+def test_a_waiting_message_follows_an_answer_that_ends_well(
+    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog, small_path: Path
+) -> None:
     chat = make_conversation("Hello", "Hi.\n\n" * 40, title="Long")
     chat.sampling = SamplingParameters(max_tokens=40, ignore_eos=True, seed=1)
     on_disk(chat)
-    with closing(open_app()) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+        opened.until("model", opened.load_for_a_client(small_path).done)
         open_chat(opened, "Long", "Hi.")
-        opened.send("One")
         bar = opened.window.chat_view.verticalScrollBar()
-        opened.until("words", lambda: len(views(opened)[-1].source()) > 20)
-        assert bar.value() == bar.maximum()
-        editor = opened.part(MessageEdit, "composer")
-        QTest.keyClicks(editor, "Two")
-        QTest.mouseClick(opened.part(QPushButton, "queueButton"), Qt.MouseButton.LeftButton)
-        opened.until("queue", opened.window.composer.waiting.isVisible)
-        bar.setValue(0)  # to read something again
+        with opened.engine_held():
+            opened.send("One")
+            opened.until("end of the chat", lambda: bar.value() == bar.maximum() > 0)
+            QTest.keyClicks(opened.part(MessageEdit, "composer"), "Two")
+            QTest.mouseClick(opened.part(QPushButton, "queueButton"), Qt.MouseButton.LeftButton)
+            opened.until("queue", opened.window.composer.waiting.isVisible)
+            assert opened.is_answering
+            bar.setValue(0)  # to read something again
         answered(opened, 6)
         assert "\n\nTwo\n\n" in opened.transcript
         assert not opened.window.composer.waiting.isVisible()

@@ -113,7 +113,7 @@ def test_a_model_that_a_request_has_yet_to_load_leaves_the_list_after_it(
             desk.press_notice("Remove when it is done")
             (client,) = desk.ask(model="mine")
         assert opened.notice.endswith(" is removed from the list once nothing uses it any more.")
-        with qtbot.waitSignal(unloading.removable, timeout=10_000) as removable:
+        with qtbot.waitSignal(unloading.removable) as removable:
             client.leave()
         assert removable.args == [mine]
         assert opened.notice == ""
@@ -168,6 +168,7 @@ def test_an_answer_in_the_window_is_broken_off_only_when_the_person_is_asked(
     with serving(qtbot, dressed_app, minerva_home, model_path) as desk:
         opened, current = desk.opened, desk.opened.window.header.picker.current
         assert current is not None
+        opened.let_answers_go_on()
         opened.send("Tell me a very long story")
         opened.until("answer", lambda: desk.eject.isEnabled() and opened.is_answering)
         click(desk.eject)

@@ -10,7 +10,6 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import path_text
 from tests.ui.open_window import OpenWindow
@@ -31,7 +30,7 @@ def test_a_chat_that_is_opened_while_it_answers_has_its_own_model(
         assert picker.current is not None
         own = picker.current.path
         assert own != other
-        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
+        opened.let_answers_go_on()
         opened.send("Count")
         opened.until("answer", lambda: opened.is_answering and opened.speed != "")
         opened.window.sidebar.new_chat.emit()

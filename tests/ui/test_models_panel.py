@@ -221,7 +221,7 @@ def test_nothing_loaded_is_said_and_escape_closes(panel: ModelsPanel) -> None:
 
 
 def test_speeds_are_wanted_only_while_it_is_open(qtbot: QtBot, panel: ModelsPanel) -> None:
-    with qtbot.waitSignal(panel.look_wanted, timeout=3000):
+    with qtbot.waitSignal(panel.look_wanted):
         pass
     panel.hide()
     assert not any(timer.isActive() for timer in panel.findChildren(QTimer))

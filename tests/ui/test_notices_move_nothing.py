@@ -40,7 +40,7 @@ class Reader:
     def settle(self) -> None:
         """Let all be laid out and rendered, and be seen."""
         QApplication.processEvents()
-        self._qtbot.waitUntil(lambda: not self.view.is_working(), timeout=10_000)
+        self._qtbot.waitUntil(lambda: not self.view.is_working())
         self.window.grab()
 
     def tell(self, notice: Notice) -> None:

@@ -232,7 +232,7 @@ def test_a_last_chance_stays_longer(qtbot: QtBot, window: QWidget, icons: Icons)
     bar.show_notice(msgspec.structs.replace(UNDO, is_last_chance=True))
     with qtbot.assertNotEmitted(bar.closed, wait=90):
         pass
-    with qtbot.waitSignal(bar.closed, timeout=1000):
+    with qtbot.waitSignal(bar.closed):
         pass
 
 

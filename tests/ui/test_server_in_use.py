@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.chat.served_request import GRACE_SECONDS
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import SettingsFile
+from tests.patience import SECONDS
 from tests.ui.parts import part
 from tests.ui.served_window import click, half_a_request, serving, taken_port
 from tests.ui.test_server_switch import free_port
@@ -34,8 +35,8 @@ def test_another_port_is_listened_on_at_once_beside_the_requests_on_the_old_one(
         )
         assert all(client.is_served for client in clients)
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{old_url}/models")
-        assert httpx.get(f"{desk.url}/models").status_code == 200
+            httpx.get(f"{old_url}/models", timeout=SECONDS)
+        assert httpx.get(f"{desk.url}/models", timeout=SECONDS).status_code == 200
         (third,) = desk.ask()
         clients[0].leave()
         desk.opened.until("end of one", lambda: any("Cancelled" in row for row in desk.rows))
@@ -70,7 +71,7 @@ def test_a_change_that_cannot_be_made_breaks_nothing_off(
         )
         assert client.is_served
         assert (desk.url, desk.opened.notice) == (url, "")
-        assert httpx.get(f"{url}/models").status_code == 200
+        assert httpx.get(f"{url}/models", timeout=SECONDS).status_code == 200
         kept = SettingsFile(app_paths().settings).current
         assert (str(kept.server_port), kept.server_network) == (port, False)
 
@@ -82,11 +83,12 @@ def test_what_is_advanced_counts_at_once_and_breaks_nothing_off(
         url, (client,) = desk.url, desk.ask()
         click(part(desk.window, QAbstractButton, "serverAdvanced"))
         page = {"Origin": "https://app.example"}
-        assert httpx.get(f"{url}/models", headers=page).status_code == 403
+        assert httpx.get(f"{url}/models", headers=page, timeout=SECONDS).status_code == 403
         desk.enter("serverWaiting", "300")
         desk.enter("serverOrigins", "https://app.example")
         desk.opened.until(
-            "rules", lambda: httpx.get(f"{url}/models", headers=page).status_code == 200
+            "rules",
+            lambda: httpx.get(f"{url}/models", headers=page, timeout=SECONDS).status_code == 200,
         )
         assert (desk.url, desk.opened.notice) == (url, "")
         assert client.is_served
@@ -109,7 +111,7 @@ def test_what_is_off_stays_off_and_says_for_what_it_waits(
         kept = SettingsFile(app_paths().settings).current
         assert (kept.server_enabled, kept.server_port) == (False, other)
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://127.0.0.1:{other}/health")
+            httpx.get(f"http://127.0.0.1:{other}/health", timeout=SECONDS)
 
 
 def test_the_same_port_and_the_switch_give_running_answers_a_grace(

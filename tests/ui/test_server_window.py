@@ -33,6 +33,7 @@ from minerva_desktop.ui.chat_view.disclosure import PADDING
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.server_window import ServerWindow
 from minerva_desktop.ui.status_bar import ServerState
+from tests.patience import SECONDS
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 from tests.ui.test_server_switch import free_port
@@ -284,8 +285,9 @@ def test_the_real_server_asks_for_the_key_that_was_made_here(
         state = part(window, QLabel, "serverStateLabel")
         run.until("server", lambda: state.text().startswith("On: "))
         url = f"http://127.0.0.1:{port}/v1/models"
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(url, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        assert httpx.get(url, timeout=SECONDS).status_code == 401
+        keyed = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=SECONDS)
+        assert keyed.status_code == 200
 
 
 def leave(field: QLineEdit, text: str) -> None:
@@ -356,7 +358,7 @@ def test_a_web_page_that_is_allowed_here_gets_in(
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as run:
         address = run.part(QPushButton, "serverAddress")
         run.until("server", address.isVisible)
-        refused = httpx.get(url, headers=page)
+        refused = httpx.get(url, headers=page, timeout=SECONDS)
         assert refused.status_code == 403
         assert "in the window (Local server, Advanced)" in refused.text
         QTest.mouseClick(run.part(QToolButton, "serverDetailsButton"), Qt.MouseButton.LeftButton)
@@ -364,6 +366,6 @@ def test_a_web_page_that_is_allowed_here_gets_in(
         window = run.part(ServerWindow, "serverWindow")
         QTest.mouseClick(part(window, QAbstractButton, "serverAdvanced"), Qt.MouseButton.LeftButton)
         leave(part(window, QLineEdit, "serverOrigins"), "https://app.example")
-        run.until("rules", lambda: httpx.get(url, headers=page).status_code == 200)
+        run.until("rules", lambda: httpx.get(url, headers=page, timeout=SECONDS).status_code == 200)
     kept = SettingsFile(app_paths().settings).current
     assert kept.server_origins == ("https://app.example",)

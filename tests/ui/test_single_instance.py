@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.ui import call_words, pipe_instance, single_instance, unix_instance
 from minerva_desktop.ui.call_words import MAX_BYTES, socket_name
+from tests.patience import SECONDS
 
 Instance = pipe_instance.SingleInstance | unix_instance.SingleInstance
 MODULES = {"unix": unix_instance, "pipe": pipe_instance}
@@ -68,18 +69,18 @@ def test_files_of_any_name_and_the_token_arrive(
     qtbot: QtBot, first: Instance, way: str, tmp_path: Path
 ) -> None:
     names = [b"/models/a b\n.gguf", "/models/ü.gguf".encode(), b"/models/\xff.gguf"]
-    with qtbot.waitSignal(first.called, timeout=20_000) as heard:
+    with qtbot.waitSignal(first.called) as heard:
         second = call(way, tmp_path, *names, XDG_ACTIVATION_TOKEN="click-1")
-    assert second.wait(20) == 0
+    assert second.wait(SECONDS) == 0
     assert heard.args == ["click-1", [Path(os.fsdecode(name)) for name in names]]
 
 
 def test_a_second_start_without_files(
     qtbot: QtBot, first: Instance, way: str, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(first.called, timeout=20_000) as heard:
+    with qtbot.waitSignal(first.called) as heard:
         second = call(way, tmp_path, XDG_ACTIVATION_TOKEN="", DESKTOP_STARTUP_ID="")
-    assert second.wait(20) == 0
+    assert second.wait(SECONDS) == 0
     assert heard.args == ["", []]
 
 
@@ -87,9 +88,9 @@ def test_a_long_list_of_files_arrives_whole(
     qtbot: QtBot, first: Instance, way: str, tmp_path: Path
 ) -> None:
     names = [f"/models/{n}{'x' * 200}.gguf" for n in range(5000)]  # a megabyte, by pieces
-    with qtbot.waitSignal(first.called, timeout=20_000) as heard:
+    with qtbot.waitSignal(first.called) as heard:
         second = call(way, tmp_path, *names)
-    assert second.wait(20) == 0
+    assert second.wait(SECONDS) == 0
     assert heard.args is not None
     assert heard.args[1] == [Path(name) for name in names]
 
@@ -99,7 +100,7 @@ def test_other_data_is_another_instance(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    assert call(way, other).wait(20) == 9
+    assert call(way, other).wait(SECONDS) == 9
 
 
 def test_one_that_hangs_is_not_waited_for_for_ever(
@@ -117,9 +118,9 @@ def test_what_a_killed_instance_left_behind_is_replaced(
         dead.bind(str(place_of(tmp_path)))
     instance = MODULES[way].SingleInstance(tmp_path)
     instance.listen()
-    with qtbot.waitSignal(instance.called, timeout=20_000):
+    with qtbot.waitSignal(instance.called):
         second = call(way, tmp_path)
-    assert second.wait(20) == 0
+    assert second.wait(SECONDS) == 0
     instance.close()
     assert not place_of(tmp_path).exists()
 
@@ -130,10 +131,10 @@ def test_a_message_that_is_none_is_dropped(
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.connect(str(place_of(tmp_path)))
         stranger.sendall((MAX_BYTES + 1).to_bytes(4, "little"))
-        with qtbot.waitSignal(first.called, timeout=20_000):
+        with qtbot.waitSignal(first.called):
             second = call(way, tmp_path)
-        assert second.wait(20) == 0
-        stranger.settimeout(20)
+        assert second.wait(SECONDS) == 0
+        stranger.settimeout(SECONDS)
         assert stranger.recv(16) == b""
 
 
@@ -145,9 +146,9 @@ def test_one_that_goes_in_the_middle_is_forgotten(
         stranger.sendall((20).to_bytes(4, "little") + b"half")
     heard: list[object] = []
     first.called.connect(lambda *said: heard.append(said))
-    with qtbot.waitSignal(first.called, timeout=20_000):
+    with qtbot.waitSignal(first.called):
         second = call(way, tmp_path)
-    assert second.wait(20) == 0
+    assert second.wait(SECONDS) == 0
     assert len(heard) == 1
 
 
@@ -180,7 +181,7 @@ def test_one_that_lives_is_not_replaced(
         late.listen()
     assert "Other starts cannot be heard" in caplog.text
     late.close()
-    with qtbot.waitSignal(first.called, timeout=20_000):
+    with qtbot.waitSignal(first.called):
         second = call("unix", tmp_path)
-    assert second.wait(20) == 0
+    assert second.wait(SECONDS) == 0
     first.close()

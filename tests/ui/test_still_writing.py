@@ -10,7 +10,6 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.chat_view.message_view import MessageView
@@ -26,7 +25,7 @@ def test_that_an_answer_is_still_written_is_said_until_it_ends(
     qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
 ) -> None:
     with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
-        opened.window.parameters.apply("", SamplingParameters(ignore_eos=True, seed=1))
+        opened.let_answers_go_on()
         opened.send("Count")
         opened.until("answer", lambda: opened.is_answering and opened.speed != "")
         question, _ = sorted(opened.window.findChildren(MessageView), key=MessageView.y)

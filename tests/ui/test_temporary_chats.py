@@ -65,14 +65,14 @@ def test_one_that_was_left_can_be_had_back(opened: OpenWindow) -> None:
     assert shown is not None
     assert shown.is_last_chance  # so it stays for longer
     _press(opened, "Undo")
-    assert "A secret" in opened.transcript
+    opened.until("chat", lambda: "A secret" in opened.transcript)
     opened.until("end of the answer", lambda: not opened.is_answering)
     assert titles(opened) == []
     opened.window.sidebar.new_chat.emit()
     assert opened.notice == "The temporary chat is closed. Nothing of it is kept."
     editor = opened.part(MessageEdit, "composer")
     QTest.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert "A secret" in opened.transcript
+    opened.until("chat", lambda: "A secret" in opened.transcript)
     assert opened.notice == "Undone: The temporary chat is closed"
     opened.window.sidebar.new_chat.emit()
     opened.window.notifications.dismiss(LEFT)  # as it does by itself after a while

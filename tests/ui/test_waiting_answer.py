@@ -77,20 +77,21 @@ def test_it_waits_for_the_model_that_answers_and_then_answers_itself(
         opened.send(LONG)
         waits = "Waiting for SmolLM2-135M-Instruct to finish"
         opened.until("first words", lambda: len(opened.transcript) > len(LONG) + 40)
-        opened.window.sidebar.new_chat.emit()
-        opened.window.header.picker.selected.emit(str(other))
-        waiting = opened.part(ElidedLabel, "loadWaiting")
-        opened.until("word in the header", waiting.isVisible)
-        assert waiting.accessibleName() == waits
-        opened.send("Hello")
-        opened.until("word", lambda: said[-1] == waits)
-        assert opened.notice == ""
-        stop(opened)  # which ends the wait at once
-        assert "You stopped this answer." in statuses(opened)
-        opened.send("Hi again")
-        opened.until("word", lambda: said[-1] == waits)
-        opened.open_chat(LONG)
-        opened.until("chat", lambda: LONG in opened.transcript and opened.is_answering)
+        with opened.engine_held():  # which only costs time
+            opened.window.sidebar.new_chat.emit()
+            opened.window.header.picker.selected.emit(str(other))
+            waiting = opened.part(ElidedLabel, "loadWaiting")
+            opened.until("word in the header", waiting.isVisible)
+            assert waiting.accessibleName() == waits
+            opened.send("Hello")
+            opened.until("word", lambda: said[-1] == waits)
+            assert opened.notice == ""
+            stop(opened)  # which ends the wait at once
+            assert "You stopped this answer." in statuses(opened)
+            opened.send("Hi again")
+            opened.until("word", lambda: said[-1] == waits)
+            opened.open_chat(LONG)
+            opened.until("chat", lambda: LONG in opened.transcript and opened.is_answering)
         stop(opened)
         opened.open_chat("Hello")
         opened.until("load", lambda: str(other) in opened.loaded_paths)
@@ -113,11 +114,12 @@ def test_a_model_that_waits_is_given_up_when_another_is_chosen(
         first = picker.current.path
         opened.send(LONG)
         opened.until("first words", lambda: len(opened.transcript) > len(LONG) + 40)
-        picker.selected.emit(str(other))
-        waiting = opened.part(ElidedLabel, "loadWaiting")
-        opened.until("word in the header", waiting.isVisible)
-        picker.selected.emit(first)
-        opened.until("end of the wait", lambda: not waiting.isVisible())
+        with opened.engine_held():
+            picker.selected.emit(str(other))
+            waiting = opened.part(ElidedLabel, "loadWaiting")
+            opened.until("word in the header", waiting.isVisible)
+            picker.selected.emit(first)
+            opened.until("end of the wait", lambda: not waiting.isVisible())
         stop(opened)
         opened.send("Hello")
         opened.until("words", lambda: len(opened.transcript.partition("Hello")[2]) > 20)
@@ -137,11 +139,12 @@ def test_the_last_of_three_quick_choices_counts(
         picker = opened.window.header.picker
         assert picker.current is not None
         first = picker.current.path
-        picker.selected.emit(str(other))
-        waiting = opened.part(ElidedLabel, "loadWaiting")
-        opened.until("word in the header", waiting.isVisible)
-        picker.selected.emit(first)
-        picker.selected.emit(str(other))
+        with opened.engine_held():
+            picker.selected.emit(str(other))
+            waiting = opened.part(ElidedLabel, "loadWaiting")
+            opened.until("word in the header", waiting.isVisible)
+            picker.selected.emit(first)
+            picker.selected.emit(str(other))
         stop(opened)
         opened.until("load", lambda: str(other) in opened.loaded_paths)
         assert picker.current is not None

@@ -57,7 +57,7 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     window.activateWindow()
     qtbot.waitActive(window)
     window.chat_view.set_messages(list(MESSAGES))
-    qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not window.chat_view.is_working())
     window.composer.focus_editor()
     return window
 
@@ -165,12 +165,12 @@ def test_ctrl_and_arrows_go_through_a_chat_of_several_pages(
 
     for key, place, order in ((Qt.Key.Key_Up, None, ids[::-1]), (Qt.Key.Key_Down, start, ids)):
         window.chat_view.set_messages(messages, place)
-        qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+        qtbot.waitUntil(lambda: not window.chat_view.is_working())
         press(Qt.Key.Key_F6)
         seen = [at()]
         while seen[-1] != order[-1]:
             press(key, CTRL)
-            qtbot.waitUntil(lambda: not window.chat_view.is_working(), timeout=10_000)
+            qtbot.waitUntil(lambda: not window.chat_view.is_working())
             assert at() != seen[-1]
             seen.append(at())
         assert seen == order[order.index(seen[0]) :]
@@ -213,7 +213,7 @@ def test_escape_leads_back_or_stops_the_answer(qtbot: QtBot, window: MainWindow)
     window.chat_view.append_message(streaming())
     window.composer.set_generating(True)
     press(Qt.Key.Key_F6)
-    with qtbot.waitSignal(window.composer.stop_requested, timeout=1_000):
+    with qtbot.waitSignal(window.composer.stop_requested):
         press(Qt.Key.Key_Escape)
     assert part(window) == "chatView"
 
@@ -249,7 +249,7 @@ def test_tab_goes_through_the_messages_from_the_top_down(qtbot: QtBot, window: M
     view.change_messages([*view.messages.messages[:2], question("Else?"), code])
     view.append_message(question("Four?"))
     window.resize(window.width(), 1_200)  # so that nothing scrolls
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     qtbot.waitUntil(lambda: view.verticalScrollBar().maximum() == 0)
     part_named(window, QWidget, "settingsActionButton").setFocus()
     places: list[int] = []
@@ -293,10 +293,10 @@ def test_whatever_has_the_keyboard_shows_it(qtbot: QtBot, window: MainWindow) ->
     window.resize(window.width(), 1_600)  # so that nothing scrolls
     QApplication.processEvents()  # what is opened below a notice is not covered by it
     view.set_messages([question("One?"), rich])
-    qtbot.waitUntil(lambda: len(window.findChildren(QScrollBar, "formulaBar")) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(window.findChildren(QScrollBar, "formulaBar")) == 1)
     for bar in window.findChildren(CodeBar)[1:]:
         bar.wrap.click()
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     window.composer.focus_editor()
     qtbot.waitUntil(lambda: view.verticalScrollBar().maximum() == 0)
     unseen, names = [], set()
@@ -339,7 +339,7 @@ def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainW
     )
     QApplication.processEvents()
     press(Qt.Key.Key_F6)
-    with qtbot.waitSignal(window.notifications.action_triggered, timeout=1_000) as undone:
+    with qtbot.waitSignal(window.notifications.action_triggered) as undone:
         press(Qt.Key.Key_Return)
     assert undone.args == ["undo"]
     trash = part_named(window, QPushButton, "trashButton")
@@ -354,7 +354,7 @@ def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainW
     popup.box.addWidget(inside)
     popup.open_above(window.status.memory)
     inside.setFocus(Qt.FocusReason.TabFocusReason)
-    with qtbot.waitSignal(inside.clicked, timeout=1_000):
+    with qtbot.waitSignal(inside.clicked):
         press(Qt.Key.Key_Return)
     popup.close()
 

@@ -28,7 +28,7 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 def show(qtbot: QtBot, view: ChatView, *messages: Message) -> list[MessageView]:
     """Show ``messages``, and wait until they are rendered."""
     view.set_messages(list(messages))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     shown = [view.message_view(message.id) for message in messages]
     return [each for each in shown if each is not None]
 

@@ -130,7 +130,7 @@ class Person:
 def check(person: Person, qtbot: QtBot) -> None:
     """What is shown is a stretch of the chat, as it is now."""
     view = person.view
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     branch = person.branch
     shown = view._column.messages._views

@@ -58,7 +58,7 @@ def at_end(view: ChatView) -> bool:
 
 def settle(qtbot: QtBot, view: ChatView) -> None:
     """Wait until all that was handed over is rendered."""
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
 
 
 def show(qtbot: QtBot, view: ChatView, *messages: Message) -> None:

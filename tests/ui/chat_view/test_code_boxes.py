@@ -26,7 +26,7 @@ SOURCE = f"Look:\n\n```py\n{LONG}\n    y = 2\n```\n\n- item\n\n  ```\n  plain\n 
 def shown(qtbot: QtBot, view: ChatView, text: str = SOURCE) -> MessageView:
     message = answer(text)
     view.set_messages([message])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     found = view.message_view(message.id)
     assert found is not None
     return found
@@ -194,14 +194,14 @@ def test_a_box_that_does_not_wrap_goes_on_while_it_is_written(
     running = streaming()
     view.append_message(running)
     view.append_text(running.id, f"```py\n{LONG}\nfirst")
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     message = view.message_view(running.id)
     assert message is not None
     bars(message)[0].wrap.click()
     text = f"```py\n{LONG}\nfirst = 1\n{LONG}\n```\n\nend"
     view.append_text(running.id, text.removeprefix(f"```py\n{LONG}\nfirst"))
     view.finish_message(ended(running, text))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     (sheet,) = sheets(message)
     assert sheet.toPlainText() == f"{LONG}\nfirst = 1\n{LONG}"
     blocks = message.body.document()
@@ -218,9 +218,9 @@ def test_an_answer_that_begins_with_code_has_its_box_in_place_from_the_first_lin
     running = streaming()
     view.append_message(running)
     view.append_text(running.id, "```")
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     view.append_text(running.id, "py\n")
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     message = view.message_view(running.id)
     assert message is not None
     (bar,) = bars(message)
@@ -228,7 +228,7 @@ def test_an_answer_that_begins_with_code_has_its_box_in_place_from_the_first_lin
     assert message.body.rect().contains(place)
     view.append_text(running.id, "\n```")
     view.finish_message(ended(running, "```py\n\n```"))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert (bar.geometry(), message.body.height()) == (place, height)
 
 

@@ -23,7 +23,7 @@ PARAGRAPHS = "\n\n".join(f"Paragraph number {n}, of **some** length." for n in r
 def show(qtbot: QtBot, view: ChatView, *messages: Message) -> list[MessageView]:
     """Show ``messages``, and wait until they are rendered."""
     view.set_messages(list(messages))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     shown = [view.message_view(message.id) for message in messages]
     return [each for each in shown if each is not None]
 
@@ -95,10 +95,10 @@ def test_one_that_is_far_away_comes_into_sight(qtbot: QtBot, view: ChatView, pag
     asked = question("The last one?")
     view.set_messages([*(answer(f"Message {n}.\n\nMore.") for n in range(2 * page)), asked])
     view.scroll_to_start()
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert view.message_view(asked.id) is None
     field = begin(view, asked)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert (field.toPlainText(), field.hasFocus()) == ("The last one?", True)
     assert view.viewport().rect().contains(field.mapTo(view, field.rect().bottomRight()))
 

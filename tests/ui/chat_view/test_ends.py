@@ -28,7 +28,7 @@ def test_home_and_end_of_a_long_chat(
     """Home stopped at what leads to earlier messages."""
     messages = [answer(f"Message {number}.\n\n" + "More. " * 40) for number in range(2_000)]
     view.set_messages(messages)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     last = view.message_view(messages[-1].id)
     assert last is not None
     view.activateWindow()
@@ -42,13 +42,13 @@ def test_home_and_end_of_a_long_chat(
     assert first is not None
     assert view.verticalScrollBar().value() == 0
     assert 0 < first.top < view.viewport().height()
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert view.verticalScrollBar().value() == 0
     assert view.message_view(messages[100].id) is None
     assert view.messages.n_later > 1_900
     assert QApplication.focusWidget() is first.body
     QTest.keyClick(first.body, Qt.Key.Key_End, modifier)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     bar = view.verticalScrollBar()
     assert bar.value() == bar.maximum()
     last = view.message_view(messages[-1].id)
@@ -75,12 +75,12 @@ def test_an_answer_that_was_far_away_is_there_as_far_as_it_is_written(
         text += piece
         view.append_text(written.id, piece)
         if piece == "One, ":
-            qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+            qtbot.waitUntil(lambda: not view.is_working())
             view.scroll_to_start()
             assert view.message_view(written.id) is None
         elif piece == "two, ":
             view.scroll_to_end()
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert view.plain_text().endswith("One, two, three, four.")
     assert view.messages.source(written.id) == "One, two, three, four."
     shown = view.message_view(written.id)
@@ -107,6 +107,6 @@ def test_home_leads_to_the_start_of_a_chat_that_is_being_opened(
     assert view.messages.n_earlier == 0
     assert view.message_view(messages[0].id) is None
     QTest.keyClick(view, Qt.Key.Key_Home)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert view.message_view(messages[0].id) is not None
     assert view.verticalScrollBar().value() == 0

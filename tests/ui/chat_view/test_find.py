@@ -61,16 +61,14 @@ class Finding:
 
     def open_chat(self, *messages: Message) -> None:
         self.view.set_messages(list(messages))
-        self._qtbot.waitUntil(lambda: not self.view.is_working(), timeout=20_000)
+        self._qtbot.waitUntil(lambda: not self.view.is_working())
 
     def look_for(self, text: str) -> None:
         self.finder.open()
         self.field.setText(text)
 
     def until(self, count: str) -> None:
-        self._qtbot.waitUntil(
-            lambda: self.count == count and not self.view.is_working(), timeout=20_000
-        )
+        self._qtbot.waitUntil(lambda: self.count == count and not self.view.is_working())
 
     def press(
         self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier

@@ -125,7 +125,7 @@ def test_what_is_unfolded_for_it_is_what_a_person_unfolds(finding: Finding, qtbo
     (other,) = [finding.view.message_view(each.id) for each in finding.view.messages.messages]
     assert other is not None
     other.unfold()
-    qtbot.waitUntil(lambda: not finding.view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not finding.view.is_working())
     assert other.body.document().toHtml() == by_finding
 
 

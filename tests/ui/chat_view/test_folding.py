@@ -28,7 +28,7 @@ def test_many_short_lines_are_folded(qtbot: QtBot, view: ChatView, message: Mess
     assert shown.source() == message.text
     (unfold,) = [b for b in shown.findChildren(QPushButton) if b.text().startswith("Show all (")]
     unfold.click()
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert shown.body.rows[-1].text in LINES.split("\n")[-2:]
     assert len(shown.body.rows) >= FOLD_ABOVE_LINES + 100
 
@@ -60,7 +60,7 @@ def written(qtbot: QtBot, view: ChatView) -> tuple[Message, MessageView]:
     assert shown is not None
     for start in range(0, len(LINES), 5_000):
         view.append_text(message.id, LINES[start : start + 5_000])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     return message, shown
 
 
@@ -77,10 +77,10 @@ def test_one_that_is_written_is_folded_from_there_on(
     assert button.text() == f"Show all ({format_bytes(len(LINES))})"
     more = "more of it\n" * 20_000
     view.append_text(message.id, more)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert button.text() == f"Show all ({format_bytes(len(LINES + more))})"
     view.finish_message(ended(message, LINES + more))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert shown.body.document().blockCount() == n_lines
     assert button.isVisible()
     assert shown.source() == LINES + more
@@ -92,10 +92,10 @@ def test_one_that_is_unfolded_while_it_is_written_stays_so(
     message, shown = written
     unfold_button(shown).click()
     view.append_text(message.id, "more of it")
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert not unfold_button(shown).isVisible()
     assert shown.plain_text().endswith("more of it")
     view.finish_message(ended(message, f"{LINES}more of it, and its end"))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert shown.is_whole
     assert shown.plain_text().endswith("more of it, and its end")

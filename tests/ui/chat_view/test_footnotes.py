@@ -82,7 +82,7 @@ def test_many_notes_are_written_in_slices(qtbot: QtBot, view: ChatView) -> None:
     running = streaming()
     view.append_message(running)
     view.append_text(running.id, text)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     found = view.message_view(running.id)
     assert found is not None
     seen = found.plain_text().count("Word")
@@ -96,7 +96,7 @@ def test_many_notes_are_written_in_slices(qtbot: QtBot, view: ChatView) -> None:
         lengths.append(len(found.body.rows))
         return not view.is_working()
 
-    qtbot.waitUntil(is_done, timeout=10_000)
+    qtbot.waitUntil(is_done)
     assert lengths == sorted(lengths)  # nothing goes then either
     assert found.body.height() > height
     assert found.body.rows == rendered(text)
@@ -105,7 +105,7 @@ def test_many_notes_are_written_in_slices(qtbot: QtBot, view: ChatView) -> None:
 def test_a_click_leads_to_the_note_and_back(qtbot: QtBot, view: ChatView) -> None:
     message = answer("Salty[^1].\n\n" + "word\n\n" * 80 + "[^1]: Rivers *carry* it.\n")
     view.set_messages([message])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     bar = view.verticalScrollBar()
     bar.setValue(0)
     found = view.message_view(message.id)
@@ -126,7 +126,7 @@ def test_so_does_one_while_the_answer_comes(qtbot: QtBot, view: ChatView) -> Non
     running = streaming()
     view.append_message(running)
     view.append_text(running.id, "Salty[^1].\n\n[^1]: Rivers.\n\n" + "word\n\n" * 200)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     found = view.message_view(running.id)
     assert found is not None
     found.body.anchorClicked.emit(QUrl("#note:1"))

@@ -132,12 +132,12 @@ def test_half_a_formula_is_text_while_it_comes() -> None:
 def test_formulas_are_typeset_beside_the_window(qtbot: QtBot) -> None:
     service = Formulas()
     assert service.drawing("$x$") is None
-    with qtbot.waitSignal(service.drawn, timeout=20_000) as drawn:
+    with qtbot.waitSignal(service.drawn) as drawn:
         assert service.request("$x$", Allowance())
     assert drawn.args == [{"$x$"}]
     assert service.drawing("$x$") is not None
     assert service.request("$\\foo$", Allowance())
-    qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
+    qtbot.waitUntil(lambda: not service.is_working)
     assert service.drawing("$\\foo$") is None
     assert not service.request("$\\foo$", Allowance())  # it is not tried again
     assert "formulas" not in [thread.name for thread in threading.enumerate()]
@@ -152,7 +152,7 @@ def test_without_a_typesetter_formulas_stay_text(
     monkeypatch.setattr("minerva_desktop.ui.chat_view.formulas.import_typesetting", missing)
     service = Formulas()
     assert service.request("$x$", Allowance())
-    qtbot.waitUntil(lambda: not service.is_working, timeout=10_000)
+    qtbot.waitUntil(lambda: not service.is_working)
     assert service.drawing("$x$") is None
     assert not service.request("$y$", Allowance())
 
@@ -173,12 +173,12 @@ def test_the_formulas_of_one_text_get_a_bounded_time_together(
         assert service.request(f"${letter}$", short)
     assert service.request("$c$", long)  # of another text, too
     asked.set()
-    qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
+    qtbot.waitUntil(lambda: not service.is_working)
     drawn = [letter for letter in "abc" if service.drawing(f"${letter}$") is not None]
     assert drawn == ["a", "c"]
     assert not service.request("$b$", short)
     assert service.request("$b$", long)
-    qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
+    qtbot.waitUntil(lambda: not service.is_working)
     assert service.drawing("$b$") is not None
     assert long.seconds > 1
 
@@ -189,7 +189,7 @@ def test_what_is_kept_has_a_bound(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch)
     service = Formulas()
     for letter in "abcdef":
         service.request(f"${letter}$", Allowance())
-    qtbot.waitUntil(lambda: not service.is_working, timeout=20_000)
+    qtbot.waitUntil(lambda: not service.is_working)
     kept = [letter for letter in "abcdef" if service.drawing(f"${letter}$") is not None]
     assert kept
     assert kept == list("abcdef")[-len(kept) :]
@@ -200,9 +200,9 @@ def test_what_is_kept_has_a_bound(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch)
 
 
 def settle(qtbot: QtBot, view: ChatView) -> None:
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     service = view.findChild(Formulas)
-    qtbot.waitUntil(lambda: service is None or not service.is_working, timeout=20_000)
+    qtbot.waitUntil(lambda: service is None or not service.is_working)
 
 
 def shown(qtbot: QtBot, view: ChatView, text: str) -> MessageView:
@@ -242,7 +242,7 @@ def test_a_stream_draws_each_formula_when_it_is_whole(qtbot: QtBot, view: ChatVi
     height = message.height()
     view.append_text(running.id, "^2$ with more.\n\n$$\\frac{d}{\\frac{e}{f}}$$\n")
     settle(qtbot, view)
-    qtbot.waitUntil(lambda: document.toPlainText().count(OBJECT) == 3, timeout=10_000)
+    qtbot.waitUntil(lambda: document.toPlainText().count(OBJECT) == 3)
     assert document.toPlainText() == f"First {OBJECT}, then b and {OBJECT} with more.\n{OBJECT}"
     assert message.height() > height + 40
     assert document.lastBlock().layout().lineAt(0).height() > 30

@@ -40,7 +40,7 @@ class Opener(QObject):
 def open_chat(qtbot: QtBot, view: ChatView, *messages: Message) -> None:
     """Show messages, to the last row: a busy machine does not get as far in the first go."""
     view.set_messages(list(messages))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
 
 
 def shown(view: ChatView, message_id: str) -> MessageView:
@@ -209,11 +209,11 @@ def test_a_huge_table_is_folded_until_a_person_wants_it(
     else:
         view.append_message(message)
         view.append_text(message.id, text)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     body = shown(view, message.id).body
     assert body.plain_text().endswith("row | 248 | x | y\nThis table goes on. Show all rows")
     body.anchorClicked.emit(QUrl(ROWS_LINK))
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert "row | 1499 | x | y" in body.plain_text()
     assert body.plain_text().count("row | ") == 1_500
     assert view.messages.source(message.id) == text

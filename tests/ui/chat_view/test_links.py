@@ -82,7 +82,7 @@ def questions() -> list[QMessageBox]:
 def click(qtbot: QtBot, view: ChatView, source: str, url: str) -> None:
     message = answer(source)
     view.set_messages([message])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     found = view.message_view(message.id)
     assert found is not None
     found.body.anchorClicked.emit(QUrl(url))
@@ -133,7 +133,7 @@ def test_the_target_is_shown_at_the_link_that_the_keyboard_is_at(
 ) -> None:
     message = answer("One.\n\n" * 5 + "[the docs](https://docs.example/x)")
     view.set_messages([message])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     found = view.message_view(message.id)
     assert found is not None
     body = found.body

@@ -28,7 +28,7 @@ def long_chat() -> list[Message]:
 
 def settle(qtbot: QtBot, view: ChatView) -> None:
     """Wait until all that was handed over is rendered."""
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
 
 
 def pager(view: ChatView, begins: str) -> QAbstractButton:

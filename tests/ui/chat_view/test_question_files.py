@@ -28,7 +28,7 @@ CAT = ImagePart("cat.png", "0" * 64, 1_200, "image/png", 20, 10)
 def test_files_stand_above_the_words_and_are_opened(qtbot: QtBot, view: ChatView) -> None:
     asked = msgspec.structs.replace(question("What is it?"), parts=(NOTES, CAT))
     view.set_messages([asked])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     (file,), (picture,) = view.findChildren(FileChip), view.findChildren(PictureChip)
     assert file.accessibleName() == "notes.md, 7 bytes, ≈ 12 tokens"
     assert picture.accessibleName() == "cat.png, 20 × 10, 1.2 kB"
@@ -50,7 +50,7 @@ def test_the_menu_of_the_message_is_there_at_a_file_and_beside_the_text(
 ) -> None:
     asked, given = msgspec.structs.replace(question(""), parts=(NOTES, CAT)), answer("A cat.")
     view.set_messages([asked, given])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     (file,), (picture,) = view.findChildren(FileChip), view.findChildren(PictureChip)
     for at in (file, picture, view.message_view(asked.id), view.message_view(given.id)):
         assert at is not None
@@ -93,7 +93,7 @@ def test_a_picture_has_its_size_before_it_is_read(
 def test_a_file_is_enough_of_a_question_that_is_edited(qtbot: QtBot, view: ChatView) -> None:
     asked = msgspec.structs.replace(question(""), parts=(NOTES,))
     view.set_messages([asked])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     (chip,) = view.findChildren(FileChip)
     shown = view.message_view(asked.id)
     assert shown is not None
@@ -109,7 +109,7 @@ def test_a_file_is_enough_of_a_question_that_is_edited(qtbot: QtBot, view: ChatV
 def test_a_name_from_an_imported_chat_leads_nowhere(qtbot: QtBot, view: ChatView) -> None:
     hostile = FilePart("../../.bashrc\u202etxt.\n" + "x" * 1_000, "boo", 3)
     view.set_messages([msgspec.structs.replace(question("Well?"), parts=(hostile,))])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     (chip,) = view.findChildren(FileChip)
     assert chip.accessibleName().startswith("../../.bashrctxt. xxx")
     assert len(chip.toolTip()) < 300

@@ -103,7 +103,7 @@ def test_in_another_size_it_looks_as_if_it_was_written_so(
 
 def _shown(qtbot: QtBot, view: ChatView, message: Message) -> RichTextView:
     view.set_messages([message])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     shown = view.message_view(message.id)
     assert shown is not None
     return shown.body
@@ -137,7 +137,7 @@ def test_what_is_seen_comes_first_and_nothing_moves(
     themes.set_choice(ThemeChoice.DARK)
     assert _colour(middle) == DARK.text
     assert DARK.text not in map(_colour, ends)
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     assert {_colour(each) for each in ends} <= {DARK.text, ""}
     assert (bar.value(), body.height()) == (place, height)
     assert body.textCursor().selectedText() == "A line"
@@ -163,7 +163,7 @@ def test_what_comes_into_sight_does_not_wait_for_the_rest_of_a_long_message(
     themes.changed.connect(view.apply_theme)
     first, long = question("Above"), answer("A *line*.\n\n" * 3_000)
     view.set_messages([first, long])
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     above, below = view.message_view(first.id), view.message_view(long.id)
     assert above is not None
     assert below is not None
@@ -189,7 +189,7 @@ def test_so_does_code_that_does_not_wrap(qtbot: QtBot, view: ChatView, themes: T
     themes.set_choice(ThemeChoice.DARK)
     assert _colour(document.lastBlock()) == DARK.text
     assert _colour(document.firstBlock()) == LIGHT.text
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=20_000)
+    qtbot.waitUntil(lambda: not view.is_working())
     blocks = map(document.findBlockByNumber, range(document.blockCount()))
     assert set(map(_colour, blocks)) == {DARK.text}
     assert sheet.textCursor().selectedText() == "a line"

@@ -36,7 +36,7 @@ class Selecting:
 
     def show(self, *messages: Message) -> list[RichTextView]:
         self.view.set_messages(list(messages))
-        self.qtbot.waitUntil(lambda: not self.view.is_working(), timeout=10_000)
+        self.qtbot.waitUntil(lambda: not self.view.is_working())
         found = [self.view.message_view(message.id) for message in messages]
         self.views = [each for each in found if each is not None]
         return [each.body for each in self.views]
@@ -212,7 +212,7 @@ def test_beyond_the_edge_the_transcript_scrolls_along(person: Selecting) -> None
     person.pointer(QEvent.Type.MouseButtonPress, on, person.place(bodies[0], 2))
     bottom = QPoint(200, person.view.height() + 150)
     person.pointer(QEvent.Type.MouseMove, on, person.view.mapToGlobal(bottom))
-    person.qtbot.waitUntil(lambda: bar.value() == bar.maximum(), timeout=5_000)
+    person.qtbot.waitUntil(lambda: bar.value() == bar.maximum())
     person.pointer(QEvent.Type.MouseButtonRelease, on, person.view.mapToGlobal(bottom))
     assert selected(bodies)[0] == "art"
     assert selected(bodies)[1].endswith("Paragraph number 39, of some length.")
@@ -232,7 +232,7 @@ def test_it_grows_while_the_pointer_rests_below_a_long_message(person: Selecting
     below = person.view.mapToGlobal(QPoint(200, person.view.height() + 8))
     person.pointer(QEvent.Type.MouseMove, body.viewport(), below)
     first = len(selected(bodies)[1])
-    person.qtbot.waitUntil(lambda: bar.value() > 300, timeout=5_000)
+    person.qtbot.waitUntil(lambda: bar.value() > 300)
     person.pointer(QEvent.Type.MouseButtonRelease, body.viewport(), below)
     words = selected(bodies)[1].strip()
     assert len(words) > first + 100

@@ -44,7 +44,7 @@ def short_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle(qtbot: QtBot, view: ChatView) -> None:
-    qtbot.waitUntil(lambda: not view.is_working(), timeout=10_000)
+    qtbot.waitUntil(lambda: not view.is_working())
 
 
 def show(qtbot: QtBot, view: ChatView, *messages: Message) -> list[MessageView]:
@@ -100,7 +100,7 @@ def test_it_is_said_what_size_text_has_for_a_moment(
     assert not mark.isVisible()
     themes.text_size.step(1)
     assert (mark.isVisible(), mark.text()) == (True, "Text size: 110 %")
-    qtbot.waitUntil(lambda: not mark.isVisible(), timeout=5_000)
+    qtbot.waitUntil(lambda: not mark.isVisible())
 
 
 def test_thoughts_cards_and_formulas_follow(

@@ -50,7 +50,7 @@ class Copying:
 
     def show(self, messages: list[Message]) -> None:
         self.view.set_messages(messages)
-        self.qtbot.waitUntil(lambda: not self.view.is_working(), timeout=10_000)
+        self.qtbot.waitUntil(lambda: not self.view.is_working())
         self.view.setFocus()
 
     def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = CTRL) -> None:
@@ -60,7 +60,7 @@ class Copying:
         QGuiApplication.clipboard().clear()
         self.press(Qt.Key.Key_A)
         self.press(Qt.Key.Key_C, modifier)
-        self.qtbot.waitUntil(lambda: bool(QGuiApplication.clipboard().text()), timeout=10_000)
+        self.qtbot.waitUntil(lambda: bool(QGuiApplication.clipboard().text()))
         return QGuiApplication.clipboard().text()
 
 

@@ -104,14 +104,14 @@ def test_bars_come_and_go_with_their_formulas(qtbot: QtBot, view: ChatView) -> N
     message = view.message_view(running.id)
     assert message is not None
     body = message.body
-    qtbot.waitUntil(lambda: len(bars(body)) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(bars(body)) == 1)
     bars(body)[0].setValue(100)
     view.append_text(running.id, f" and more\n\n- {sum_of(20)}")
     settle(qtbot, view)
-    qtbot.waitUntil(lambda: len(bars(body)) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(bars(body)) == 2)
     assert [bar.value() for bar in bars(body)] == [100, 0]
     view.resize(1_400, 600)  # where the second one fits
-    qtbot.waitUntil(lambda: [bar.value() for bar in bars(body)] == [100], timeout=10_000)
+    qtbot.waitUntil(lambda: [bar.value() for bar in bars(body)] == [100])
 
 
 def test_a_bar_goes_with_the_last_rows(qtbot: QtBot, view: ChatView) -> None:
