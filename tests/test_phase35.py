@@ -169,7 +169,7 @@ async def test_phase35_multi_model_gpu_context(model_path: Path, tmp_path: Path)
         measured = _measured(one.get_context_info()) + _measured(other.get_context_info())
         assert context.allocated_memory() == measured
         streams = [
-            model.generate("One, two, three,", 40, sampling=GREEDY) for model in (one, other)
+            model.generate("One, two, three,", 24, sampling=GREEDY) for model in (one, other)
         ]
         begun = [stream.batches() for stream in streams]
         await asyncio.gather(*(anext(batches) for batches in begun))

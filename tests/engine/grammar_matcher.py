@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from minerva_desktop.engine.core.character_class import Ranges
@@ -23,12 +24,17 @@ Rest: TypeAlias = tuple[Part, ...]  # what has still to come
 
 def allows(grammar: str, text: str) -> bool:
     """For short texts: each character is read in every way in which those before it can be."""
-    rules, root = GrammarParser(grammar).parse()
+    rules, root = _parsed(grammar)
     ways = _opened({(Part(root, (), "", 1, 1),)}, rules)
     for character in text:
         found = {rest for way in ways for rest in _read(way, ord(character))}
         ways = _opened(found, rules)
     return () in ways
+
+
+@lru_cache(maxsize=4)
+def _parsed(grammar: str) -> tuple[list[Rule], int]:
+    return GrammarParser(grammar).parse()
 
 
 def _read(way: Rest, code: int) -> list[Rest]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 
 from minerva_desktop.engine.core.grammar_parser import GrammarParser, Item, Rule
 
@@ -13,8 +14,7 @@ _LETTERS = [(0x20, 0x7E), (0x0A, 0x0A), (0xE0, 0xFF)]  # what a class is asked f
 def random_text(grammar: str, *, seed: int, freely: int = 60) -> str:
     """One text; after ``freely`` choices the shortest way to its end is taken."""
     chooser = random.Random(seed)
-    rules, root = GrammarParser(grammar).parse()
-    costs = _costs(rules)
+    rules, root, costs = _known(grammar)
     text: list[str] = []
     waiting = [Item(0, rule=root)]
     while waiting:
@@ -35,6 +35,13 @@ def random_text(grammar: str, *, seed: int, freely: int = 60) -> str:
         else:
             text.append(item.text or _letter(item, chooser))
     return "".join(text)
+
+
+@lru_cache(maxsize=4)
+def _known(grammar: str) -> tuple[list[Rule], int, list[float]]:
+    """Its rules, the root's number, and their costs: tests ask for many texts of one grammar."""
+    rules, root = GrammarParser(grammar).parse()
+    return rules, root, _costs(rules)
 
 
 def _letter(item: Item, chooser: random.Random) -> str:

@@ -65,9 +65,9 @@ def test_it_finds_what_llama_cpp_finds() -> None:
     assert (done.stdout, done.returncode) == ("compared\n", 0), done.stderr[-2000:]
 
 
-async def test_an_answer_is_that_of_the_whole_chain(model_path: Path) -> None:
+async def test_an_answer_is_that_of_the_whole_chain(quantised_path: Path) -> None:
     """A bias of nothing leaves the choice to the chain; log-probabilities want the row whole."""
-    engine = LlamaEngine(model_path)
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=512))
     quick = SamplingParameters(temperature=0.0, max_tokens=24, ignore_eos=True)
     slow = msgspec.structs.replace(quick, logit_bias={0: 0.0})

@@ -140,13 +140,13 @@ def test_a_cut_that_makes_a_sequence_steady_again_ends_the_plain_steps() -> None
 
 
 async def test_an_answer_that_nobody_compares_is_the_one_that_all_compare(
-    model_path: Path,
+    quantised_path: Path,
 ) -> None:
     # With one candidate there is nothing to draw, but it is no greedy answer: its steps are plain.
     drawn = SamplingParameters(temperature=1.0, top_k=1, max_tokens=90, ignore_eos=True)
     greedy = msgspec.structs.replace(drawn, temperature=0.0)
     prompt = "The first thing that a sailor learns is"
-    engine = LlamaEngine(model_path)
+    engine = LlamaEngine(quantised_path)
     await engine.load(options=LoadOptions(n_ctx=512))
     try:
         texts = [await engine.generate(prompt, sampling=each).text() for each in (greedy, drawn)]

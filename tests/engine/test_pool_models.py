@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -30,12 +31,12 @@ async def _write(pool: RealPool, path: Path) -> str:
 
 
 async def test_three_models_at_once_where_two_fit(
-    model_path: Path, gemma_path: Path, tmp_path: Path
+    model_path: Path, generated: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Each is asked three times, in turn and all at once; two of the three fit at any time."""
     third = tmp_path / "third.gguf"
     third.symlink_to(model_path)
-    paths = [model_path, gemma_path, third]
+    paths = [model_path, generated("gemma2"), third]
     needs = [sum(model_needs(path, OPTIONS).values()) for path in paths]
     budget = max(needs) + min(needs) + 10 * MB
     assert sum(needs) > budget

@@ -236,10 +236,10 @@ async def test_what_the_tokeniser_puts_first_is_a_token_without_a_text(gemma_pat
     scored = stream.prompt_from(0)
     assert (scored[0].piece, scored[0].text) == (b"<bos>", b"")
     assert joined(scored) == TEXT
-    expected = await by_hand(engine, [each.token for each in scored[:16]])
+    expected = await by_hand(engine, [each.token for each in scored[:9]])
     await engine.unload()
     # Its numbers are coarser: answers to a prompt read at once and read bit by bit differ as much.
     differences = [
-        abs(one - other) for one, other in zip(values(stream)[:15], expected, strict=True)
+        abs(one - other) for one, other in zip(values(stream)[:8], expected, strict=True)
     ]
     assert sum(differences) / len(differences) < 0.1

@@ -11,7 +11,7 @@ from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 
 N_CTX = 768  # tokens; room for the reserves of both answers, and not for their ends
-N_TOKENS = 500
+N_TOKENS = 400
 PROMPTS = ("The harbour town lay quiet.", "Nobody had seen the mountain.")
 
 

@@ -69,7 +69,7 @@ async def test_questions_do_not_wait_for_a_prompt_that_is_computed(model_path: P
     engine = LlamaEngine(model_path)
     options = LoadOptions(n_ctx=1024, n_batch=1024, n_threads=1, n_threads_batch=1)
     await engine.load(options=options)
-    stream = engine.generate(" sea" * 300, 1, sampling=GREEDY)
+    stream = engine.generate(" sea" * 200, 1, sampling=GREEDY)
     # Questions have a thread of their own, so the prompt may still be tokenised at the first one.
     for _ in range(5):
         await engine.count_tokens(TURNS)

@@ -25,6 +25,7 @@ from tests.engine.models import write_with_end
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROMPT = "Once upon a time, in a village by the sea, there lived"
+SHORT_ANSWER = "<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\nHello! How"
 END = 1116  # two newlines
 PLAIN = SamplingParameters(temperature=1.0, seed=11, max_tokens=12)
 
@@ -124,16 +125,17 @@ async def test_each_number_of_a_sampler_makes_a_difference(small: LlamaEngine) -
 
 
 async def test_samplers_are_applied_in_the_order_of_the_request(engine: LlamaEngine) -> None:
-    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 8}
+    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 4}
     loop |= {"top_k": 1, "repeat_penalty": 5.0}
     assert "red red red" not in await _text(engine, **loop)
     # Where only one token is left, a penalty changes nothing.
     for samplers in (("top_k", "penalties", "temperature"), ("temperature", "penalties")):
         assert "red red red" in await _text(engine, **loop, samplers=samplers), samplers
     # One that is not named is not applied: not even a temperature of 0.
-    warm = await _text(engine, temperature=0.0, samplers=("top_k",), top_k=5)
-    assert warm == await _text(engine, temperature=1.0, samplers=("top_k", "temperature"), top_k=5)
-    assert warm != await _text(engine, temperature=0.0)
+    few: dict[str, Any] = {"top_k": 5, "max_tokens": 6}
+    warm = await _text(engine, temperature=0.0, samplers=("top_k",), **few)
+    assert warm == await _text(engine, temperature=1.0, samplers=("top_k", "temperature"), **few)
+    assert warm != await _text(engine, temperature=0.0, **few)
 
 
 async def test_next_to_no_temperature_is_none(small: LlamaEngine) -> None:
@@ -167,7 +169,7 @@ async def test_what_is_banned_is_not_taken_for_unlikely(small: LlamaEngine) -> N
 
 
 async def test_a_penalty_breaks_a_loop(engine: LlamaEngine) -> None:
-    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 8}
+    loop: dict[str, Any] = {"prompt": "red " * 9 + "red", "temperature": 0.0, "max_tokens": 4}
     assert "red red red" in await _text(engine, **loop)
     for changes in PENALTIES:
         assert "red red red" not in await _text(engine, **loop, **changes), changes
@@ -177,7 +179,7 @@ async def test_a_penalty_reaches_as_far_back_as_it_was_told(engine: LlamaEngine)
     colours: dict[str, Any] = {
         "prompt": "red green blue white black, " * 4 + "red green",
         "temperature": 0.0,
-        "max_tokens": 8,
+        "max_tokens": 5,
     }
     plain = await _text(engine, **colours)
     assert plain.startswith(" blue white black, red")
@@ -215,19 +217,18 @@ async def test_a_bias_forces_and_bans_tokens(small: LlamaEngine) -> None:
 
 
 async def test_ends_can_be_ignored_or_put_off(engine: LlamaEngine) -> None:
-    question = "<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n"
-    greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=120)
-    plain = await engine.generate(question, sampling=greedy).wait_completion()
+    greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=40)
+    plain = await engine.generate(SHORT_ANSWER, sampling=greedy).wait_completion()
     n_plain = plain.timings.completion_tokens
-    assert n_plain < 100
+    assert n_plain < 30
     n_more = n_plain + 5
     assert plain.finish_reason is FinishReason.STOP
     ignoring = msgspec.structs.replace(greedy, ignore_eos=True, max_tokens=n_more)
-    ignored = await engine.generate(question, sampling=ignoring).wait_completion()
+    ignored = await engine.generate(SHORT_ANSWER, sampling=ignoring).wait_completion()
     assert ignored.finish_reason is FinishReason.LENGTH
     assert ignored.timings.completion_tokens == n_more
     later = msgspec.structs.replace(greedy, min_tokens=n_more, max_tokens=n_more + 1)
-    put_off = await engine.generate(question, sampling=later).wait_completion()
+    put_off = await engine.generate(SHORT_ANSWER, sampling=later).wait_completion()
     assert put_off.timings.completion_tokens >= n_more
 
 
@@ -267,12 +268,11 @@ async def test_log_probabilities_are_those_of_the_text_and_not_of_what_ends_it(
 
 
 async def test_the_last_token_counts_once_where_held_text_follows(engine: LlamaEngine) -> None:
-    question = "<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n"
-    greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=120)
-    plain = await engine.generate(question, sampling=greedy).text()
+    greedy = msgspec.structs.replace(PLAIN, temperature=0.0, max_tokens=40)
+    plain = await engine.generate(SHORT_ANSWER, sampling=greedy).text()
     # The answer's end might begin this stop string, so it comes when it is sure: at the end.
     held = msgspec.structs.replace(greedy, stop=(plain[-3:] + " and more",))
-    stream = engine.generate(question, sampling=held)
+    stream = engine.generate(SHORT_ANSWER, sampling=held)
     completion = await stream.wait_completion()
     assert (str(stream), completion.finish_reason) == (plain, FinishReason.STOP)
     assert stream.total_tokens == completion.timings.completion_tokens
@@ -390,7 +390,8 @@ async def test_what_cannot_be_is_refused_by_name(small: LlamaEngine) -> None:
 async def test_dry_is_the_same_each_time_and_its_breakers_count(engine: LlamaEngine) -> None:
     """The sampler is made once for all requests with its parameters, and copied."""
     prompt = "one two three four, one two three four, one two three"
-    strong = {"dry_multiplier": 5.0, "dry_base": 2.0, "dry_allowed_length": 1}
+    strong: dict[str, Any] = {"dry_multiplier": 5.0, "dry_base": 2.0, "dry_allowed_length": 1}
+    strong |= {"max_tokens": 6}
     texts = [
         await _text(engine, prompt, **strong, dry_sequence_breakers=breakers)
         for breakers in ((), ("two", "three", "four"), (), ("two", "three", "four"))

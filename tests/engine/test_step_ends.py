@@ -74,8 +74,8 @@ print("\n" + json.dumps({"n_events": n_events, "said": watch.said}))
 
 
 @pytest.fixture(scope="module")
-def found(model_path: Path) -> dict[str, Any]:
-    result: dict[str, Any] = said_by(SCRIPT, model_path)
+def found(quantised_path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = said_by(SCRIPT, quantised_path)
     return result
 
 

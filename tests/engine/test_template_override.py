@@ -153,7 +153,7 @@ async def test_the_guessed_templates_end_mark_ends_an_answer_that_spells_it(
     await engine.load(options=LoadOptions(n_ctx=512))
     asked = (ChatTurn(Role.USER, "What is the capital of France?"),)
     told: list[tuple[str, FinishReason, str | None]] = []
-    free = SamplingParameters(temperature=0.0, max_tokens=24)
+    free = SamplingParameters(temperature=0.0, max_tokens=16)
     for sampling in (free, replace(free, stop=("capital",)), replace(free, ignore_eos=True)):
         stream = engine.generate(asked, sampling=sampling)
         completion = await stream.wait_completion()

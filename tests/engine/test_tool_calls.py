@@ -53,21 +53,11 @@ async def loaded(path: Path) -> AsyncIterator[LlamaEngine]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def marked(
-    model_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[LlamaEngine]:
-    """SmolLM2 as a model of the Hermes kind that thinks, its marks being control tokens."""
-    path = tmp_path_factory.mktemp("models") / "marked.gguf"
-    write_with_templates(path, model_path, BY_NAME, MARKS)
-    async with loaded(path) as engine:
-        yield engine
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def small(
     small_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LlamaEngine]:
-    """The same of a model that says nothing of sense, and never ends a text by itself."""
-    path = tmp_path_factory.mktemp("models") / "small.gguf"
+    """A model of the Hermes kind that thinks, its marks being control tokens. It says nothing of
+    sense and never ends a text by itself: what it has to keep to is all that gives it a form."""
+    path = tmp_path_factory.mktemp("models") / "marked.gguf"
     write_with_templates(path, small_path, BY_NAME, MARKS)
     async with loaded(path) as engine:
         yield engine
@@ -202,12 +192,12 @@ async def test_an_opened_thought_is_whole_and_a_call_may_follow_it(marked: Llama
     assert cut.completion.timings.completion_tokens == 5, "the opening is no token"
 
 
-async def test_stop_strings_do_not_see_the_opening_but_all_after_it(small: LlamaEngine) -> None:
+async def test_stop_strings_do_not_see_the_opening_but_all_after_it(marked: LlamaEngine) -> None:
     chat = ChatOptions(tools=TOOLS, variables=THINKING)
     sampling = SamplingParameters(
         temperature=0.0, max_tokens=30, stop=("<think>", "</think>"), logit_bias={THOUGHT: 100.0}
     )
-    stream = small.generate(ASKED, sampling=sampling, chat=chat)
+    stream = marked.generate(ASKED, sampling=sampling, chat=chat)
     assert await stream.text() == "<think>\n"
     assert stream.completion is not None
     assert stream.completion.finish_reason is FinishReason.STOP
@@ -251,27 +241,27 @@ async def test_tools_count_in_the_prompt(plain: LlamaEngine) -> None:
     assert (await stream.wait_completion()).timings.prompt_tokens == len(tokens)
 
 
-async def test_control_tokens_show_in_answers_to_messages_only(small: LlamaEngine) -> None:
+async def test_control_tokens_show_in_answers_to_messages_only(marked: LlamaEngine) -> None:
     biased = SamplingParameters(temperature=0.0, max_tokens=2, logit_bias={CALLED: 100.0})
-    assert await small.generate(ASKED, sampling=biased).text() == "</tool_call></tool_call>"
-    assert await small.generate("Hi", sampling=biased).text() == ""
+    assert await marked.generate(ASKED, sampling=biased).text() == "</tool_call></tool_call>"
+    assert await marked.generate("Hi", sampling=biased).text() == ""
 
 
-async def test_the_template_for_tools_is_taken_with_tools(small: LlamaEngine) -> None:
-    assert await small.apply_template(ASKED) == "[user]How hot is Paris?"
-    text = await small.apply_template(ASKED, chat=AUTO)
+async def test_the_template_for_tools_is_taken_with_tools(marked: LlamaEngine) -> None:
+    assert await marked.apply_template(ASKED) == "[user]How hot is Paris?"
+    text = await marked.apply_template(ASKED, chat=AUTO)
     assert text.startswith("<|im_start|>system\nTools:")
     assert text.endswith("<|im_start|>assistant\n")
 
 
-async def test_a_turn_that_calls_is_not_continued_and_a_plain_one_is(small: LlamaEngine) -> None:
+async def test_a_turn_that_calls_is_not_continued_and_a_plain_one_is(marked: LlamaEngine) -> None:
     called = ChatTurn(Role.ASSISTANT, "Hm.", tool_calls=(ToolCall("c", "now", "{}"),))
-    text = await small.apply_template([*ASKED, called], chat=AUTO)
+    text = await marked.apply_template([*ASKED, called], chat=AUTO)
     assert text.endswith("</tool_call><|im_end|>\n<|im_start|>assistant\n")
     begun = ChatTurn(Role.ASSISTANT, "Quite", reasoning="<think>")
     chat = ChatOptions(tools=TOOLS, variables=THINKING)
-    assert (await small.apply_template([*ASKED, begun], chat=chat)).endswith("\n\nQuite")
-    stream = small.generate([*ASKED, begun], 2, chat=chat)
+    assert (await marked.apply_template([*ASKED, begun], chat=chat)).endswith("\n\nQuite")
+    stream = marked.generate([*ASKED, begun], 2, chat=chat)
     assert not (await stream.text()).startswith("<think>")
 
 
@@ -295,7 +285,7 @@ async def test_what_excludes_each_other_is_refused(plain: LlamaEngine) -> None:
         await plain.count_tokens(ASKED, chat=ChatOptions(tools=(Tool("no name"),)))
 
 
-async def test_hostile_schemas_do_no_harm(small: LlamaEngine) -> None:
+async def test_hostile_schemas_do_no_harm(marked: LlamaEngine) -> None:
     nested = '{"type":"object","properties":{"a":' * 30 + "{}" + "}}" * 30
     recursive = json.dumps(
         {
@@ -313,11 +303,11 @@ async def test_hostile_schemas_do_no_harm(small: LlamaEngine) -> None:
     sampling = hot(1, 5, logit_bias={CALL: 50.0})
     for schema in schemas:
         tools = (Tool("f", parameters=schema),)
-        await small.generate(ASKED, sampling=sampling, chat=ChatOptions(tools=tools)).text()
+        await marked.generate(ASKED, sampling=sampling, chat=ChatOptions(tools=tools)).text()
         forced = ChatOptions(tools=tools, mode=ToolMode.REQUIRED)
-        stream = small.generate(ASKED, sampling=hot(1, 8), chat=forced)
+        stream = marked.generate(ASKED, sampling=hot(1, 8), chat=forced)
         with contextlib.suppress(InvalidRequest):
             await stream.text()
         error = stream.error
         assert error is None or error.param == "tools[0].function.parameters"
-    assert await small.generate(ASKED, 3).text()
+    assert await marked.generate(ASKED, 3).text()

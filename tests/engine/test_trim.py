@@ -16,7 +16,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 # A token takes 32 KB of the cache, and hardly any time.
 SHAPE = {"n_layers": 4, "width": 64, "n_heads": 8, "kv_heads": 8, "feed": 128, "head": 256}
 # With a seed, so that what is computed again is the same to the last bit.
-GREEDY = SamplingParameters(temperature=0.0, seed=1, max_tokens=24, ignore_eos=True, top_logprobs=0)
+GREEDY = SamplingParameters(temperature=0.0, seed=1, max_tokens=17, ignore_eos=True, top_logprobs=0)
 SHORT = "The harbour town lay quiet."
 CHAT = tuple(range(500, 1100))
 CHAT_BYTES = len(CHAT) * 4 * 2 * 8 * 256 * 2  # layers, keys and values, heads, their size, f16
