@@ -230,8 +230,9 @@ class LlamaEngine:
         score_prompt: bool = False,
         tell_accepted: bool = False,
     ) -> tuple[TokenStream, ...]:
-        """``n`` answers to one prompt, computed together; the prompt is computed once, unless
-        ``cache_prompt`` forbids to share it. Its scores come with the first answer alone.
+        """``n`` answers to one prompt, computed together. The prompt is computed once, unless
+        ``cache_prompt`` forbids to share it or it is too short to be worth it: under 17 tokens, or
+        65 where the model's memory cannot go back. Its scores come with the first answer alone.
 
         With a seed, each choice has the next one, so that each could be had again by itself.
         Raises `InvalidRequest` for ``n`` outside 1 to `MAX_CHOICES`.

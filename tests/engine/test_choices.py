@@ -16,6 +16,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.errors import InvalidRequest
 
+SHORT = "Past the lighthouse the two boats turned, and none of us ever saw them again."
 LONG = "The harbour town lay quiet. " * 16  # over 64 tokens: a beginning that others wait for
 
 
@@ -30,14 +31,21 @@ async def engine(quantised_path: Path) -> AsyncIterator[LlamaEngine]:
     await engine.unload()
 
 
-async def test_choices_share_the_prompt_and_have_seeds_of_their_own(engine: LlamaEngine) -> None:
+@pytest.mark.parametrize("prompt", [LONG, SHORT])
+async def test_choices_share_the_prompt_and_have_seeds_of_their_own(
+    engine: LlamaEngine, prompt: str
+) -> None:
     sampling = SamplingParameters(seed=11, temperature=1.5, max_tokens=12)
-    streams = engine.generate_choices(LONG, 3, sampling=sampling)
+    streams = engine.generate_choices(prompt, 3, sampling=sampling)
     done = await asyncio.gather(*(stream.wait_completion() for stream in streams))
     assert [completion.seed for completion in done] == [11, 12, 13]
     assert len({str(stream) for stream in streams}) == 3
     n_prompt = done[0].timings.prompt_tokens
     assert sorted(c.timings.cached_tokens for c in done) == [0, n_prompt - 1, n_prompt - 1]
+    for completion, stream in zip(done, streams, strict=True):
+        seeded = msgspec.structs.replace(sampling, seed=completion.seed)
+        alone = engine.generate(prompt, sampling=seeded, cache_prompt=False)
+        assert await alone.text() == str(stream)
 
 
 async def test_choices_share_the_scores_of_the_prompt(engine: LlamaEngine) -> None:

@@ -245,6 +245,17 @@ def test_a_request_waits_for_the_one_that_computes_its_beginning_and_then_shares
     assert shape_of(take_step(scheduler)) == [(1, 191, 1), (2, 190, 1)]
 
 
+def test_one_computes_a_short_prompt_that_others_have_too() -> None:
+    scheduler = new_scheduler(n_batch=100, n_running=4)
+    for request_id in (1, 2, 3):
+        scheduler.add(Sequence(request_id, list(range(20)), 8))
+    scheduler.add(Sequence(4, [*range(19), 901, 902], 8))  # begins alike and is another
+    assert sorted(shape_of(take_step(scheduler))) == [(1, 0, 20)]
+    assert sorted(shape_of(take_step(scheduler))) == [
+        (1, 20, 1), (2, 19, 1), (3, 19, 1), (4, 19, 2)
+    ]  # fmt: skip
+
+
 def test_without_reuse_everything_is_computed() -> None:
     scheduler = new_scheduler(n_batch=100, n_kept=1)
     scheduler.add(Sequence(1, list(range(50)), 8))

@@ -18,6 +18,8 @@ _KEPT_LINES = 20
 _ALLOCATION_FAILED = -2  # of llama_decode
 # What ggml says for all of its backends: whose buffer, and its size in bytes.
 _REFUSED_BUFFER = re.compile(r"failed to allocate (\S+) buffer of size (\d+)")
+_FILE_REFUSED = "failed to load model from "
+_NO_GGUF = re.compile(r"^gguf_init\w*: (.+)$", re.MULTILINE)
 _MEMORY_WORDS = (
     "out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed",
     "cannot allocate memory",  # the system, of a file that is to be mapped
@@ -92,10 +94,19 @@ def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
             "does not know yet",
             detail=detail,
         )
-    reason = detail.rsplit("error loading model: ", 1)[-1].split("\n")[0] if detail else ""
+    reason = _reason(log.errors)
     return ModelLoadError(
         f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
     )
+
+
+def _reason(errors: Sequence[str]) -> str:
+    """The one that ended the load. For a file that is no GGUF that only names the file: what was
+    wrong with it was said before."""
+    detail = "\n".join(errors)
+    last = detail.rsplit("error loading model: ", 1)[-1].split("\n")[0]
+    found = _NO_GGUF.search(detail) if _FILE_REFUSED in last else None
+    return f"it cannot be read as GGUF: {found[1]}" if found else last
 
 
 def _missing(detail: str) -> str:

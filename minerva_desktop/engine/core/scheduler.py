@@ -17,7 +17,7 @@ from minerva_desktop.engine.core.batch import Batch
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix
-from minerva_desktop.engine.core.slots import Placement, SlotTable
+from minerva_desktop.engine.core.slots import WORTH_SHARING, Placement, SlotTable
 from minerva_desktop.engine.core.speculation import PromptLookup
 
 # A request waits for one that is computing its beginning anyway, if that saves so many tokens.
@@ -382,14 +382,16 @@ class Scheduler:
         self._turn = variants[(last + 1) % len(variants)]
 
     def _will_share(self, sequence: Sequence, n_reused: int) -> bool:
-        """Whether a running prompt is about to compute much of this one's beginning."""
+        """Whether a running prompt is about to compute much of this one's beginning, or all that
+        can be shared of it: of ``n`` answers to a short prompt, one computes it."""
         limit = len(sequence.tokens) - 1
         for other in self._running:
             if self._makes_for(other, sequence):
                 n_common = common_prefix(other.tokens, sequence.tokens, limit)
-                if n_common >= n_reused + WORTH_WAITING:
+                worth = WORTH_SHARING if n_common == limit else WORTH_WAITING
+                if n_common >= n_reused + worth:
                     return True
                 # It waited already, for what is half done now.
-                if n_common >= WORTH_WAITING and n_reused <= other.n_computed < n_common:
+                if n_common >= worth and n_reused <= other.n_computed < n_common:
                     return True
         return False
