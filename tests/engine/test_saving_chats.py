@@ -30,12 +30,12 @@ async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
 async def test_nothing_is_written_while_an_answer_runs(chats: Chats, small_path: Path) -> None:
     # Few long answers, and room for all: the chat keeps its slot and its cells.
     engine = await chats.start(small_path, n_ctx=16_384)
-    some = SamplingParameters(ignore_eos=True, max_tokens=300)
-    running = engine.generate("Once upon a time", sampling=some)
+    endless = SamplingParameters(ignore_eos=True, max_tokens=1500)
+    running = engine.generate("Once upon a time", sampling=endless)
     await answer(engine, COUNT)
     saved_if_idle = time.monotonic() + 1.5 * SAVE_AFTER_SECONDS
     while time.monotonic() < saved_if_idle:
-        following = engine.generate("Once upon a time", sampling=some)
+        following = engine.generate("Once upon a time", sampling=endless)
         await running.wait_completion()
         running = following  # has begun already, or is waiting: there always is one
     assert chats.files() == []
