@@ -1,8 +1,10 @@
 """How long tests wait for what is sure to come: a limit is for those that fail, and a machine may
-be slow, and busy."""
+be slow, and busy. And how long something takes, beside what others take."""
 
 from __future__ import annotations
 
+import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,3 +36,17 @@ class PatientBot(QtBot):
     ) -> None:
         """As pytest-qt's."""
         super().waitUntil(callback, timeout=timeout)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """What ``work`` takes of a processor. To collect the garbage of a process with thousands of
+    tests behind it takes 0.2 s, and may come at any time, so it does not come here."""
+    was_on = gc.isenabled()
+    gc.disable()
+    began = time.thread_time()
+    try:
+        work()
+        return time.thread_time() - began
+    finally:
+        if was_on:
+            gc.enable()
