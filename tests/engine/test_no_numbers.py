@@ -21,6 +21,7 @@ from minerva_desktop.engine.load_options import (
 from minerva_desktop.errors import InferenceError
 from tests.engine.model_files import StoredTensor
 from tests.engine.models import write_lora, write_with_weights
+from tests.engine.native_script import said_by
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,6 +31,30 @@ SOUND, BROKEN = (0.0,), (1.0,)
 NAN = (0x00, 0x7E)  # in 16 bits: a weight, or what a block of weights is scaled by
 LAST = 3  # of llama.cpp's ways to pool: the last token's numbers are the text's
 SEVERAL = [f"{number} sound texts" for number in range(1, 9)]
+
+# How many steps it takes until all requests have an answer, and which ones have none.
+COUNT_STEPS = """
+import json, sys
+from pathlib import Path
+from minerva_desktop.engine.core.abort_flag import AbortFlag
+from minerva_desktop.engine.core.desk import PreparedEmbedding
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.loading import load_core
+from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
+from minerva_desktop.engine.messages import Embed, RequestFailed
+
+options = LoadOptions(n_ctx=512, flash_attention=FlashAttention.OFF)
+path = Path(sys.argv[1])
+core = load_core(path, options, on_progress=lambda _: None, log=LlamaLog(), abort=AbortFlag())
+for number, inputs in enumerate(REQUESTS):
+    core.add(PreparedEmbedding(Embed(request_id=number, inputs=()), inputs))
+n_steps, events = 0, []
+while core.has_work:
+    events += core.step()
+    n_steps += 1
+failed = [event.request_id for event in events if isinstance(event, RequestFailed)]
+print("\\n" + json.dumps([n_steps, len(events), failed]))
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -163,6 +188,18 @@ async def test_other_vectors_are_as_without_it(embedding: LlamaEngine) -> None:
             # Not the same to the bit: quantised weights are rounded otherwise in larger batches.
             assert np.dot(vector, same) == pytest.approx(1.0, abs=1e-3)
     assert (len(alone), len(many.vectors), len(again)) == (4, 8, 8)
+
+
+async def test_what_is_spoilt_is_computed_alone_once(embedding: LlamaEngine) -> None:
+    sound, broken = [list((await embedding.tokenize(text)).tokens) for text in ("5", "5 %")]
+    for requests, n_steps, failed in (
+        ([[*[sound] * 20, broken, *[sound] * 9]], 1 + 21, [0]),
+        # One that is found to be broken leaves no doubt of the others.
+        ([[sound] * 30, [broken]], 1 + 1 + 1, [1]),
+        ([[sound], [sound] * 2, [sound] * 3], 1, []),
+    ):
+        script = f"REQUESTS = {requests!r}\n{COUNT_STEPS}"
+        assert said_by(script, embedding.model_path) == [n_steps, len(requests), failed]
 
 
 async def test_a_vector_of_zeros_is_given_no_length(embedding_model: Path, tmp_path: Path) -> None:

@@ -35,9 +35,14 @@ class _Job:
         self.request_id = prepared.request.request_id
         self.inputs = prepared.inputs
         self.n_taken = 0
-        self.is_doubtful = False  # a vector beside one of its texts was no vector: it goes alone
+        self.n_doubtful = 0  # its texts before this one are computed alone
         self._normalize = prepared.request.normalize
         self._vectors: dict[int, bytes] = {}
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the next text was in a step with one that got no vector, and may be that one."""
+        return self.n_taken < self.n_doubtful
 
     def put(self, index: int, vector: list[float]) -> None:
         """Keep the embedding of input ``index``. Raises `InferenceError` where it is none."""
@@ -143,13 +148,13 @@ class EmbeddingCore:
         open_jobs = deque(job for job in self._jobs if job.n_taken < len(job.inputs))
         while open_jobs and len(batch) < EMBEDDING_TEXTS:
             job = open_jobs.popleft()
-            n_tokens = len(job.inputs[job.n_taken])
-            if n_tokens > n_left or (batch and job.is_doubtful):
+            n_tokens, goes_alone = len(job.inputs[job.n_taken]), job.is_doubtful
+            if n_tokens > n_left or (batch and goes_alone):
                 break
             batch.append((job, job.n_taken))
             n_left -= n_tokens
             job.n_taken += 1
-            if job.is_doubtful:
+            if goes_alone:
                 break
             if job.n_taken < len(job.inputs):
                 open_jobs.append(job)
@@ -178,14 +183,14 @@ class EmbeddingCore:
             # What is no number stays in a cache, and no weight of it is a number either.
             self._context.wipe()
             if len(batch) == 1:
+                for job in self._jobs:
+                    job.n_doubtful = 0  # this was the one
                 raise
-            # It makes all texts beside it the same, and the others may be sound.
+            # It makes all texts beside it the same, and the others may be sound. Each is computed
+            # alone until it is found: more of them together it would spoil again.
             _take_back(batch)
-            for job, _ in batch:
-                job.is_doubtful = True
-        else:
-            for job, _ in batch:
-                job.is_doubtful = False
+            for job, index in batch:
+                job.n_doubtful = max(job.n_doubtful, index + 1)
 
 
 def _take_back(batch: list[tuple[_Job, int]]) -> None:
