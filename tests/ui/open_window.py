@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+import pytest
 import qasync
 from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -27,6 +28,7 @@ from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.model_actions import MemoryGivenBack, ModelState
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine import heartbeat
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.runtime import Runtime
@@ -35,6 +37,7 @@ from minerva_desktop.ui.application import Application
 from minerva_desktop.ui.main_window import DEFAULT_SIZE
 from minerva_desktop.ui.message_edit import MessageEdit
 from minerva_desktop.ui.settings_dialog import SettingsDialog
+from tests.patience import SECONDS
 from tests.processes import engines_with_models
 from tests.ui.parts import part
 from window_parts import compose
@@ -116,13 +119,15 @@ class OpenWindow:
 
     @contextmanager
     def engine_held(self) -> Iterator[None]:
-        """Keep the one loaded model from computing anything."""
+        """Keep the one loaded model from computing anything, and from being ended for that."""
         (child,) = engines_with_models(psutil.Process())
-        child.suspend()
-        try:
-            yield
-        finally:
-            child.resume()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(heartbeat, "BEAT_SECONDS", SECONDS)
+            child.suspend()
+            try:
+                yield
+            finally:
+                child.resume()
 
     @contextmanager
     def read_for(self, model: Path) -> Iterator[None]:

@@ -391,4 +391,4 @@ def test_another_placeholder_is_painted(qtbot: QtBot, desk: Desk) -> None:
     desk.editor.viewport().repaint()  # what was still to be painted
     painted = PaintCount(desk.editor.viewport())
     desk.composer.set_placeholder("Message the other")
-    qtbot.wait_until(lambda: painted.count > 0)
+    qtbot.waitUntil(lambda: painted.count > 0)
