@@ -256,6 +256,19 @@ def test_one_computes_a_short_prompt_that_others_have_too() -> None:
     ]  # fmt: skip
 
 
+def test_a_short_prompt_does_not_wait_for_a_long_one_that_begins_with_it() -> None:
+    """Which, amid others, may not have its turn for long; nor would those behind it in the queue
+    have theirs."""
+    scheduler = new_scheduler(n_batch=512, n_running=6, n_cells=16384)
+    long = [new_sequence(request_id, 5000 - 1000 * request_id) for request_id in (1, 2, 3)]
+    for sequence in long:
+        scheduler.add(sequence)
+    admit_all(scheduler)
+    scheduler.add(Sequence(4, long[1].tokens[:20], 8))
+    scheduler.add(new_sequence(5, 20))
+    assert {4, 5} <= {chunk.sequence.request_id for chunk in take_step(scheduler)}
+
+
 def test_without_reuse_everything_is_computed() -> None:
     scheduler = new_scheduler(n_batch=100, n_kept=1)
     scheduler.add(Sequence(1, list(range(50)), 8))

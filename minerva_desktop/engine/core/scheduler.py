@@ -382,13 +382,15 @@ class Scheduler:
         self._turn = variants[(last + 1) % len(variants)]
 
     def _will_share(self, sequence: Sequence, n_reused: int) -> bool:
-        """Whether a running prompt is about to compute much of this one's beginning, or all that
-        can be shared of it: of ``n`` answers to a short prompt, one computes it."""
+        """Whether a running prompt is about to compute much of this one's beginning, or is the
+        same: of ``n`` answers to a short prompt, one computes it."""
         limit = len(sequence.tokens) - 1
         for other in self._running:
             if self._makes_for(other, sequence):
                 n_common = common_prefix(other.tokens, sequence.tokens, limit)
-                worth = WORTH_SHARING if n_common == limit else WORTH_WAITING
+                # A longer one may have its turn much later.
+                is_same = n_common == limit and len(other.tokens) <= len(sequence.tokens)
+                worth = WORTH_SHARING if is_same else WORTH_WAITING
                 if n_common >= n_reused + worth:
                     return True
                 # It waited already, for what is half done now.
