@@ -71,7 +71,7 @@ def add_load_arguments(
     add("--no-mmap", action="store_true", help="read the file instead of mapping it")
     add("--mlock", action="store_true", help="keep the weights from being swapped out")
     _add_file_arguments(parser, named)
-    add_rope_arguments(parser, of=named)
+    add_rope_arguments(parser, of=named, has_settings=unsaid is not None)
 
 
 def _add_file_arguments(parser: argparse.ArgumentParser, named: str) -> None:

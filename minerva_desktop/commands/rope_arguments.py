@@ -20,10 +20,14 @@ _YARN = (
 )
 
 
-def add_rope_arguments(parser: argparse.ArgumentParser, *, of: str) -> None:
-    """Let ``parser`` take how the models ``of`` which it speaks see positions."""
+def add_rope_arguments(
+    parser: argparse.ArgumentParser, *, of: str, has_settings: bool = False
+) -> None:
+    """Let ``parser`` take how the models ``of`` which it speaks see positions. ``has_settings``:
+    the settings have a say in it, too."""
+    said = "as the settings say, else as the file says" if has_settings else "as the file says"
     group = parser.add_argument_group(
-        f"positions {of}", "What is not given is as the file says, or llama.cpp chooses."
+        f"positions {of}", f"What is not given is {said}, or llama.cpp chooses."
     )
     add = group.add_argument
     add("--rope-scaling", choices=_SCALINGS, help="how a longer context is made of a shorter one")

@@ -131,6 +131,18 @@ def test_what_is_of_named_models_needs_one(capsys: pytest.CaptureFixture[str]) -
         )
 
 
+@pytest.mark.parametrize(
+    ("command", "is_as_set"), [("chat", True), ("serve", True), ("models show", False)]
+)
+def test_the_help_says_whether_the_settings_count(
+    command: str, is_as_set: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("What is not given is as the settings say") == 2 * is_as_set
+
+
 def test_what_a_model_s_own_options_do_not_go_with_names_it(
     small_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
