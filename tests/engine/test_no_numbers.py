@@ -32,7 +32,7 @@ NAN = (0x00, 0x7E)  # in 16 bits: a weight, or what a block of weights is scaled
 LAST = 3  # of llama.cpp's ways to pool: the last token's numbers are the text's
 SEVERAL = [f"{number} sound texts" for number in range(1, 9)]
 
-# How many steps it takes until all requests have an answer, and which ones have none.
+# How many steps it takes until all requests of each set have an answer, and which have none.
 COUNT_STEPS = """
 import json, sys
 from pathlib import Path
@@ -46,14 +46,17 @@ from minerva_desktop.engine.messages import Embed, RequestFailed
 options = LoadOptions(n_ctx=512, flash_attention=FlashAttention.OFF)
 path = Path(sys.argv[1])
 core = load_core(path, options, on_progress=lambda _: None, log=LlamaLog(), abort=AbortFlag())
-for number, inputs in enumerate(REQUESTS):
-    core.add(PreparedEmbedding(Embed(request_id=number, inputs=()), inputs))
-n_steps, events = 0, []
-while core.has_work:
-    events += core.step()
-    n_steps += 1
-failed = [event.request_id for event in events if isinstance(event, RequestFailed)]
-print("\\n" + json.dumps([n_steps, len(events), failed]))
+found = []
+for requests in SETS:
+    for number, inputs in enumerate(requests):
+        core.add(PreparedEmbedding(Embed(request_id=number, inputs=()), inputs))
+    n_steps, events = 0, []
+    while core.has_work:
+        events += core.step()
+        n_steps += 1
+    failed = [event.request_id for event in events if isinstance(event, RequestFailed)]
+    found.append([n_steps, len(events), failed])
+print("\\n" + json.dumps(found))
 """
 
 
@@ -192,14 +195,13 @@ async def test_other_vectors_are_as_without_it(embedding: LlamaEngine) -> None:
 
 async def test_what_is_spoilt_is_computed_alone_once(embedding: LlamaEngine) -> None:
     sound, broken = [list((await embedding.tokenize(text)).tokens) for text in ("5", "5 %")]
-    for requests, n_steps, failed in (
-        ([[*[sound] * 20, broken, *[sound] * 9]], 1 + 21, [0]),
-        # One that is found to be broken leaves no doubt of the others.
-        ([[sound] * 30, [broken]], 1 + 1 + 1, [1]),
-        ([[sound], [sound] * 2, [sound] * 3], 1, []),
-    ):
-        script = f"REQUESTS = {requests!r}\n{COUNT_STEPS}"
-        assert said_by(script, embedding.model_path) == [n_steps, len(requests), failed]
+    sets = [
+        [[*[sound] * 20, broken, *[sound] * 9]],
+        [[sound] * 30, [broken]],  # one that is found leaves no doubt of the others
+        [[sound], [sound] * 2, [sound] * 3],
+    ]
+    found = said_by(f"SETS = {sets!r}\n{COUNT_STEPS}", embedding.model_path)
+    assert found == [[1 + 21, 1, [0]], [1 + 1 + 1, 2, [1]], [1, 3, []]]
 
 
 async def test_a_vector_of_zeros_is_given_no_length(embedding_model: Path, tmp_path: Path) -> None:
