@@ -13,7 +13,13 @@ from minerva_desktop.app.computed_states import doubt_states_of, forget_states_o
 from minerva_desktop.app.context_cutting import larger_context
 from minerva_desktop.app.model_questions import QUESTION
 from minerva_desktop.app.services import Services
-from minerva_desktop.errors import InferenceError, LoadCancelled, MinervaError, OutOfMemory
+from minerva_desktop.errors import (
+    InferenceError,
+    InvalidRequest,
+    LoadCancelled,
+    MinervaError,
+    OutOfMemory,
+)
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui import late_dialogs
@@ -158,7 +164,10 @@ class ModelOptionsController(QObject):
             fit = await self._worker.fit_of(self._path, overrides)
         except MinervaError as error:
             if self._dialog is not None and question == self._question:
-                self._dialog.show_problem(error.message)
+                # The file's troubles are none of the options'.
+                is_theirs = isinstance(error, InvalidRequest)
+                show = self._dialog.refuse if is_theirs else self._dialog.show_problem
+                show(error.message)
             return
         if self._dialog is not None and question == self._question:
             self._dialog.show_fit(fit)

@@ -90,6 +90,7 @@ class ModelOptionsDialog(QDialog):
         self._rope = RopePage(overrides)
         self._template = template
         self._waits_for_check = False  # Save was pressed before the template was known to be good
+        self._is_refused = False  # what is set does not go together
         pages = PAGES if template is None else CHAT_PAGES
         self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
         self._fit = _FitLabel()
@@ -118,13 +119,17 @@ class ModelOptionsDialog(QDialog):
         self._n_ctx.set_value(n_ctx)
 
     def accept(self) -> None:
-        """Save waits until each number can be taken, and the chat template is known to be none that
-        is broken."""
+        """Save waits until each number can be taken, nothing is refused that goes together, and the
+        chat template is known to be none that is broken."""
         for page, numbers in ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields)):
             if not all(each.check() for each in numbers):
                 self._show_page(page)
                 all_right(numbers)
                 return
+        if self._is_refused:
+            if self._pages.value() == TEMPLATE_PAGE:  # there is no sentence about it on that one
+                self._show_page(LOAD_PAGE)
+            return
         usable = True if self._template is None else self._template.is_usable
         if usable:
             super().accept()
@@ -141,8 +146,13 @@ class ModelOptionsDialog(QDialog):
         self._say(f"{fit.label}. {fit.detail}", _tone(fit))
 
     def show_problem(self, words: str) -> None:
-        """Show why they cannot be used."""
+        """Show why nothing can be said of them, or why they cannot be used."""
         self._say(words, "danger")
+
+    def refuse(self, words: str) -> None:
+        """Show why they do not go together; they cannot be saved until something is changed."""
+        self._is_refused = True
+        self.show_problem(words)
 
     def _say(self, words: str, tone: str) -> None:
         """The dialog grows with the sentences, for Qt would take the height from the fields."""
@@ -242,6 +252,7 @@ class ModelOptionsDialog(QDialog):
 
     @Slot()
     def _on_change(self) -> None:
+        self._is_refused = False
         self._wait.start()
 
     @Slot()

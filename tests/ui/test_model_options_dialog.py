@@ -90,6 +90,16 @@ def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     assert "which is off" in part(dialog, QLabel, "optionsFitLabel").text()
 
 
+def test_what_does_not_go_together_is_not_saved(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    dialog.refuse("A KV cache in q8_0 needs flash attention, which is off")
+    dialog.accept()
+    assert dialog.isVisible()
+    QTest.mouseClick(part(dialog, QPushButton, "flashOn"), Qt.MouseButton.LeftButton)
+    dialog.accept()
+    assert not dialog.isVisible()
+
+
 def test_reset_leaves_everything_to_the_app(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, OWN)
     QTest.mouseClick(part(dialog, QPushButton, "resetModelOptions"), Qt.MouseButton.LeftButton)

@@ -138,10 +138,13 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     told = part(dialog, QLabel, "optionsFitLabel")
     why = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
     opened.until("refusal", lambda: told.text() == why)
-    press(dialog, "ropeScalingYarn")
-    opened.until("fit", lambda: told.text().startswith("Fits"))
     (buttons,) = dialog.findChildren(QDialogButtonBox)
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
+    assert dialog.isVisible()
+    press(dialog, "ropeScalingYarn")
+    opened.until("fit", lambda: told.text().startswith("Fits"))
+    QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
+    assert not dialog.isVisible()
     wanted = {path_text(small_path): ModelOverrides(rope_scaling="yarn", yarn_beta_fast=9.0)}
     opened.until("settings", lambda: opened.settings.current.models == wanted)
     opened.window.header.picker.selected.emit(path_text(small_path))
