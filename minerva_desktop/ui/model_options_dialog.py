@@ -95,7 +95,6 @@ class ModelOptionsDialog(QDialog):
         self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
         self._fit = _FitLabel()
         self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
-        self._wait.timeout.connect(self._tell)
         self._lay_out(name, n_ctx_train)
         self._connect()
         self._wait.start()
@@ -241,6 +240,7 @@ class ModelOptionsDialog(QDialog):
         self._show_page(LOAD_PAGE)
 
     def _connect(self) -> None:
+        self._wait.timeout.connect(self._tell)
         for edit in self._numbers:
             edit.textChanged.connect(self._on_change)
         for choice in (self._kv_type, self._flash):
