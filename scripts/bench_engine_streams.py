@@ -1,8 +1,9 @@
 """Aggregate speed of concurrent streams: a group of `bench.py engine`.
 
-Ours: `LlamaEngine` with ``n_parallel`` N, asked in the parent, over the pipe, every token of every
-answer arriving one by one. The peer: ``llama-server --parallel N --kv-unified``, asked over HTTP
-``/completion`` without streaming. The same on both sides: model file, threads, ``n_ctx`` (shared by
+Ours: `LlamaEngine` with ``n_parallel`` N, asked in the parent, over the pipe; every token of every
+answer arrives one by one, and who asked waits for the whole answer. The peer: ``llama-server
+--parallel N --kv-unified``, asked over HTTP ``/completion``, for the whole answer too (without
+streaming). The same on both sides: model file, threads, ``n_ctx`` (shared by
 all streams), ``n_batch`` and ``n_ubatch``, flash attention, f16 cache, N requests at the same
 moment with a prompt of its own for each, `N_TOKENS` tokens for each, greedy, ``ignore_eos``, no
 reuse of prompts (``cache_prompt`` false). Tokens per second: all answers' tokens over the time from

@@ -11,6 +11,8 @@ from contextlib import suppress
 from minerva_desktop.chat.completion import Completion, PromptToken, TokenLogprob
 from minerva_desktop.errors import InferenceError, MinervaError
 
+_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+
 
 class TokenStream:
     """Tokens in the order they were sampled, with a read position that can be rewound.
@@ -33,7 +35,8 @@ class TokenStream:
         self._n_cached = 0
         self._n_dropped_turns = 0
         self._on_cancel = on_cancel
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._waiters: list[_Waiter] = []  # for what comes next
+        self._end_waiters: list[_Waiter] = []
 
     # -- producer --------------------------------------------------------------------------
 
@@ -74,14 +77,14 @@ class TokenStream:
         with self._lock:
             if not self._ended():
                 self._completion = completion
-                self._wake()
+                self._wake_all()
 
     def fail(self, error: MinervaError) -> None:
         """End the stream with ``error``; readers get the tokens that came before it first."""
         with self._lock:
             if not self._ended():
                 self._error = error
-                self._wake()
+                self._wake_all()
 
     # -- reader ----------------------------------------------------------------------------
 
@@ -202,9 +205,7 @@ class TokenStream:
                 moved = self._prefill != seen_prefill
                 seen_prefill = self._prefill
                 if not batch and not ended and not moved:
-                    loop = asyncio.get_running_loop()
-                    waiter = loop.create_future()
-                    self._waiters.append((loop, waiter))
+                    waiter = _new_waiter(self._waiters)
             if waiter is not None:
                 await waiter
                 continue
@@ -216,9 +217,19 @@ class TokenStream:
             raise self.error
 
     async def text(self) -> str:
-        """Wait for the end and return the whole text; raises the stream's error."""
-        async for _ in self.batches():
-            pass
+        """Wait for the end and return the whole text; raises the stream's error.
+
+        Nothing wakes it before: who does not want the tokens as they come does not pay for each."""
+        waiter: asyncio.Future[None] | None = None
+        with self._lock:
+            if not self._ended():
+                waiter = _new_waiter(self._end_waiters)
+        if waiter is not None:
+            await waiter
+        with self._lock:
+            self._position = len(self._tokens)
+        if self.error is not None:
+            raise self.error
         return str(self)
 
     async def wait_completion(self) -> Completion:
@@ -230,6 +241,11 @@ class TokenStream:
 
     def _ended(self) -> bool:
         return self._completion is not None or self._error is not None
+
+    def _wake_all(self) -> None:
+        self._waiters += self._end_waiters
+        self._end_waiters = []
+        self._wake()
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -248,6 +264,14 @@ class TokenStream:
             return asyncio.get_running_loop()
         except RuntimeError:
             return None
+
+
+def _new_waiter(waiters: list[_Waiter]) -> asyncio.Future[None]:
+    """One more of ``waiters``, on the running loop."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+    waiters.append((loop, waiter))
+    return waiter
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Generator
 
 import pytest
 
@@ -40,6 +41,32 @@ async def test_it_iterates_to_the_end_and_carries_the_completion() -> None:
     assert tokens == [str(number) for number in range(100)]
     assert stream.completion == DONE
     assert await stream.wait_completion() == DONE
+
+
+async def test_who_waits_for_the_end_is_not_woken_by_each_token() -> None:
+    """Waking takes 0.05 ms of a processor that computes the next token."""
+    stream = TokenStream()
+    waits = 0
+
+    class CountedWait:
+        def __await__(self) -> Generator[object, None, None]:
+            nonlocal waits
+            for future in stream.wait_completion().__await__():
+                waits += 1
+                yield future
+
+    async def wait() -> None:
+        await CountedWait()
+
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    for token in ("a", "b", "c"):
+        stream.push_token(token)
+        await asyncio.sleep(0)
+    stream.finish(DONE)
+    await waiting
+    assert waits == 1
+    assert (stream.has_next(), str(stream)) == (False, "abc")
 
 
 async def test_a_failure_comes_after_the_tokens_before_it() -> None:
