@@ -87,7 +87,7 @@ class LlamaModel:
         params.progress_callback = llama.llama_progress_callback(report)
         self._handle = llama.llama_model_load_from_file(bytes(path), params)
         if not self._handle:
-            raise part_trouble(path, "\n".join(log.errors)) or load_error(path.name, log)
+            raise part_trouble(path, "\n".join(log.errors)) or load_error(path.name, log.errors)
         if not options.use_mlock and copied_share(log.text()) > _MIN_COPIED_SHARE:
             give_back_copied(path)
         give_back_freed()
@@ -238,7 +238,7 @@ class LlamaContext:
         abort.give_to(params)
         self.handle = llama.llama_init_from_model(model.handle, params)
         if not self.handle:
-            raise load_error(f"a context of {params.n_ctx:,} tokens", log)
+            raise load_error(f"a context of {params.n_ctx:,} tokens", log.errors)
         self._log = log
         self._abort_flag = abort
         self._memory = llama.llama_get_memory(self.handle)

@@ -23,6 +23,7 @@ _NO_GGUF = re.compile(r"^gguf_init\w*: (.+)$", re.MULTILINE)
 _MEMORY_WORDS = (
     "out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed",
     "cannot allocate memory",  # the system, of a file that is to be mapped
+    "std::bad_alloc",  # C++, of what is neither mapped nor a buffer, like the vocabulary
 )  # fmt: skip
 
 
@@ -80,9 +81,10 @@ def decode_error(code: int, errors: Sequence[str]) -> InferenceError | OutOfMemo
     return InferenceError(message, detail=detail)
 
 
-def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
-    """llama.cpp's reason for refusing to load ``what``, in words."""
-    detail = "\n".join(log.errors)
+def load_error(what: str, errors: Sequence[str]) -> ModelLoadError | OutOfMemory:
+    """llama.cpp's reason for refusing to load ``what``, in words; ``errors`` are the lines that it
+    logged."""
+    detail = "\n".join(errors)
     lowered = detail.lower()
     if any(words in lowered for words in _MEMORY_WORDS):
         return OutOfMemory(f"Not enough memory to load {what}{_missing(detail)}", detail=detail)
@@ -94,7 +96,7 @@ def load_error(what: str, log: LlamaLog) -> ModelLoadError | OutOfMemory:
             "does not know yet",
             detail=detail,
         )
-    reason = _reason(log.errors)
+    reason = _reason(errors)
     return ModelLoadError(
         f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
     )
