@@ -8,7 +8,8 @@ import msgspec
 
 from minerva_desktop.errors import InvalidRequest
 
-MAX_TOKENS = 10_000_000  # of an answer
+MAX_TOKENS = 2**63 - 1  # of an answer; no message between processes carries more
+MAX_MIN_TOKENS = 10_000_000
 MAX_SEED = 0xFFFF_FFFE  # LLAMA_DEFAULT_SEED (0xFFFFFFFF) means "random" to llama.cpp
 MAX_STOP_STRINGS = 16
 MAX_BIASES = 4096
@@ -50,7 +51,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "mirostat": (0, 2),
     "mirostat_tau": (0.0, 100.0),
     "mirostat_eta": (0.0, 1.0),
-    "min_tokens": (0, MAX_TOKENS),
+    "min_tokens": (0, MAX_MIN_TOKENS),
 }
 
 

@@ -85,9 +85,13 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
         ),
         (
             {"max_tokens": 0},
-            "max_tokens must be between 1 and 10,000,000, or -1 for no limit, not 0",
+            "max_tokens must be at least 1, or -1 for no limit, not 0",
         ),
-        ({"max_tokens": 2**63}, f"max_tokens must be less than {2**63}, not {2**63}"),
+        (
+            {"max_tokens": -(10**30)},
+            f"max_tokens must be at least 1, or -1 for no limit, not -{10**30}",
+        ),
+        ({"seed": 2**63}, f"seed must be less than {2**63}, not {2**63}"),
         (
             {"response_format": "json"},
             'response_format must be an object such as {"type": "json_object"}, not "json"',

@@ -87,7 +87,7 @@ async def test_whether_an_answer_may_have_no_tokens_is_each_dialects_rule_and_de
         assert rule in schemas[schema]["properties"][field]["description"], path
         body, read = READERS[path]
         if rule == "at least 1":
-            with pytest.raises(InvalidRequest, match=f"^{field} must be between 1 and "):
+            with pytest.raises(InvalidRequest, match=f"^{field} must be at least 1, "):
                 read(body | {field: 0})
         else:
             assert read(body | {field: 0}).sampling.max_tokens == 0

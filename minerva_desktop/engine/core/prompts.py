@@ -28,6 +28,7 @@ from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest
 # Where an answer that goes on ends so far. Private-use characters: no template knows them.
 _MARK = "\uf8ff\ue000\uf8ff"
 _LONGEST_CHARACTER = 4  # bytes, and so tokens
+MAX_SHIFTED_TOKENS = 10_000_000  # of an answer that no context ends; days of work
 ANSWER_ROOM = 4  # a truncated prompt leaves a fourth of the context for the answer
 
 
@@ -98,10 +99,13 @@ class PromptBuilder:
         Raises `InvalidRequest` (empty, an overflow that needs more, chat options without messages,
         a suffix with them), `ContextLimitExceeded`, or `InferenceError` from a broken template.
         """
-        overflow = request.limits.overflow
-        if overflow is Overflow.SHIFT and request.sampling.max_tokens is None:
+        overflow, max_tokens = request.limits.overflow, request.sampling.max_tokens
+        is_endless = max_tokens is None or max_tokens > MAX_SHIFTED_TOKENS
+        if overflow is Overflow.SHIFT and is_endless:
             raise InvalidRequest(
-                "overflow “shift” needs max_tokens: the answer might never end", param="overflow"
+                f"overflow “shift” needs max_tokens, {MAX_SHIFTED_TOKENS:,} at most: the answer"
+                " might never end",
+                param="overflow",
             )
         if request.messages is not None and request.suffix is not None:
             raise InvalidRequest("A suffix goes with a text, not with messages", param="suffix")
@@ -111,13 +115,13 @@ class PromptBuilder:
             tokens = self._plain_tokens(request)
             prompt = Prompt(tokens, begun=self._begun_character(request.tokens or ()))
         elif overflow is Overflow.TRUNCATE_MIDDLE:
-            prompt = self._truncated(request.messages, request.chat, request.sampling.max_tokens)
+            prompt = self._truncated(request.messages, request.chat, max_tokens)
         else:
             prompt = self._prompt(request.messages, request.chat)
         param = "prompt" if request.messages is None else "messages"
         if not prompt.tokens:
             raise InvalidRequest("The prompt is empty", param=param)
-        self.check_length(prompt.tokens, param, n_more=0 if request.sampling.max_tokens == 0 else 1)
+        self.check_length(prompt.tokens, param, n_more=0 if max_tokens == 0 else 1)
         return prompt
 
     def check_length(self, tokens: list[int], param: str, n_more: int = 0) -> None:

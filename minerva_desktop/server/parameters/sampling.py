@@ -187,18 +187,18 @@ def tools_field(name: str, wheres: Iterable[str]) -> dict[str, str]:
 
 def token_limit(*, least: int = 1, **limits: int | None) -> int | None:
     """The number of tokens that an answer may have, ``least`` or more, from fields that all mean
-    it."""
+    it. What no message to an engine could carry is as good as the most that one can: the context
+    ends the answer long before."""
     limit: int | None = None
     for name, value in limits.items():
         if value is None:
             continue
-        if value != UNLIMITED and not least <= value <= MAX_TOKENS:
-            what = f"between {least} and {MAX_TOKENS:,}, or {UNLIMITED} for no limit"
-            raise must_be(name, what, value)
+        if value != UNLIMITED and value < least:
+            raise must_be(name, f"at least {least}, or {UNLIMITED} for no limit", value)
         if limit not in (None, value):
             raise InvalidRequest(f"{name} and another limit of tokens differ", param=name)
         limit = value
-    return None if limit == UNLIMITED else limit
+    return None if limit is None or limit == UNLIMITED else min(limit, MAX_TOKENS)
 
 
 def refuse_given(fields: RequestModel, names: Sequence[str]) -> None:

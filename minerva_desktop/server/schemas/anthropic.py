@@ -7,21 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
-from minerva_desktop.chat.sampling import MAX_STOP_STRINGS, MAX_TOKENS
+from minerva_desktop.chat.sampling import MAX_STOP_STRINGS
 from minerva_desktop.server.schemas.chat import MAX_CONTENT_PARTS, MAX_MESSAGES, MAX_TOOLS
 from minerva_desktop.server.schemas.common import (
     LIST_BRANCH,
     OTHER_BRANCH,
-    UNLIMITED,
     Int64,
     JsonObject,
+    NumberOfTokens,
     OptionalModel,
     RequestModel,
     RunFields,
     SamplingFields,
     Text,
     at_most_items,
-    number_from,
     one_of,
     one_of_types,
     word_of,
@@ -209,8 +208,7 @@ class MessagesRequest(PromptFields, SamplingFields, RunFields):
     """Body of ``POST /v1/messages``: the fields that are obeyed, or refused with a reason."""
 
     max_tokens: Annotated[
-        Int64,
-        number_from(UNLIMITED, MAX_TOKENS),
+        NumberOfTokens,
         Field(description="0: only have the prompt read, for the next request; -1: no limit."),
     ]
     stop_sequences: (

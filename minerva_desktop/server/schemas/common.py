@@ -14,7 +14,6 @@ from minerva_desktop.chat.limits import Overflow
 from minerva_desktop.chat.sampling import (
     MAX_BREAKERS,
     MAX_STOP_STRINGS,
-    MAX_TOKENS,
     MAX_TOP_LOGPROBS,
     RANGES,
     SAMPLERS,
@@ -86,9 +85,10 @@ def at_most_items(count: int) -> Any:
     return Field(json_schema_extra={"maxItems": count})
 
 
+# Clients mean "no limit" by the largest number that they know, whatever its size.
+NumberOfTokens = Annotated[int, number_from(UNLIMITED)]
 TokenLimit = Annotated[
-    Int64 | None,
-    number_from(UNLIMITED, MAX_TOKENS),
+    NumberOfTokens | None,
     Field(description="In tokens; -1 or null: until the model ends or the context is full."),
 ]
 PositiveTokenLimit = Annotated[
