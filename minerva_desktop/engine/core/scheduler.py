@@ -4,24 +4,24 @@ There is no prefill phase and no decode phase: each step lets a sequence's compu
 up with the tokens it has. A prompt catches up in chunks; a sampled token is a chunk of one.
 
 Requests wait in a queue and are admitted oldest first, once a slot is idle and the cache
-has room for the prompt and some of the answer. Where the cache fills up all the same, first what
-finished requests left behind goes, then the youngest running request is put back at the head of
-the queue; it is computed again later. So the oldest always goes on, and nobody starves.
+has room for the prompt and some of the answer; one that waits for another to compute its beginning
+keeps a slot and room, and lets those behind it start before (`Admission`). Where the cache fills
+up all the same, first what finished requests left behind goes, then the youngest running request is
+put back at the head of the queue; it is computed again later. So the oldest always goes on, and
+nobody starves.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
+from minerva_desktop.engine.core.admission import Admission
 from minerva_desktop.engine.core.batch import Batch
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
-from minerva_desktop.engine.core.slot import Growth, Slot, Variant, common_prefix
-from minerva_desktop.engine.core.slots import WORTH_SHARING, Placement, SlotTable
+from minerva_desktop.engine.core.slot import Growth, Slot, Variant
+from minerva_desktop.engine.core.slots import Placement, SlotTable
 from minerva_desktop.engine.core.speculation import PromptLookup
-
-# A request waits for one that is computing its beginning anyway, if that saves so many tokens.
-WORTH_WAITING = 64
 
 
 class Scheduler:
@@ -48,7 +48,6 @@ class Scheduler:
         """
         self._slots = slots
         self.cells = slots.cells  # which are in use, also for those who may come back
-        self._max_running = max_running
         self._filler = BatchFiller(
             slots,
             n_batch=n_batch,
@@ -56,6 +55,9 @@ class Scheduler:
             prompts_apart=prompts_apart,
             keeps_company=keeps_company,
             steady_rows=steady_rows,
+        )
+        self._admission = Admission(
+            slots, max_running=max_running, keeps_company=self._filler.keeps_company
         )
         self._lookup = PromptLookup(n_draft=1, n_ctx=slots.n_cells)
         self._waiting: deque[Sequence] = deque()
@@ -105,14 +107,15 @@ class Scheduler:
         self._slots.empty(slot)
 
     def admit(self) -> tuple[Sequence, Placement] | None:
-        """Give a slot to the oldest waiting sequence, if it can start now.
+        """Give a slot to the oldest waiting sequence that can start now, if there is one.
 
         The placement is to be carried out in the cache before the next is asked for, which may
         take the slot of which this one shares cells.
         """
-        if not self._waiting or not self._may_start(self._waiting[0]):
+        sequence = self._admission.next_of(self._waiting, self._running)
+        if sequence is None:
             return None
-        sequence = self._waiting.popleft()
+        self._waiting.remove(sequence)
         placement = self._slots.take(
             sequence.tokens,
             reuse=sequence.reuse,
@@ -232,7 +235,7 @@ class Scheduler:
 
     def is_steady(self, sequence: Sequence) -> bool:
         """Whether what is computed of ``sequence`` next must not depend on others, and does not."""
-        return sequence.is_steady and self._filler.keeps_company
+        return self._admission.is_steady(sequence)
 
     @property
     def pairs_outputs(self) -> bool:
@@ -334,45 +337,6 @@ class Scheduler:
             self._slots.release(sequence.slot)
             sequence.slot = None
 
-    def _may_start(self, sequence: Sequence) -> bool:
-        if not self._running:
-            return True
-        if len(self._running) >= self._max_running:
-            return False
-        donor, n_reused = self._best_prefix(sequence)
-        will_share = self._will_share if self._slots.shares_running else self._will_meet
-        if sequence.reuse and will_share(sequence, n_reused):
-            return False
-        # Reused cells of an idle slot are lost to others now; those of a busy one were before.
-        n_shared = n_reused if donor is not None and donor.busy else 0
-        to_come = sum(other.n_to_come - other.n_computed for other in self._running)
-        return sequence.n_to_come - n_shared + to_come <= self._slots.n_usable_cells
-
-    def _will_meet(self, sequence: Sequence, n_reused: int) -> bool:
-        """Whether a running prompt is about to hold this one's beginning and nothing else. A state
-        that cannot go back can be shared right there only, so the prompt pauses."""
-        for other in self._running:
-            if self._makes_for(other, sequence):
-                limit = min(len(other.tokens), len(sequence.tokens)) - 1
-                n_common = common_prefix(other.tokens, sequence.tokens, limit)
-                if n_common >= n_reused + WORTH_WAITING and other.n_computed < n_common:
-                    other.pause_at = n_common
-                    return True
-        return False
-
-    def _makes_for(self, other: Sequence, sequence: Sequence) -> bool:
-        """Whether ``sequence`` could build on the prompt that ``other`` computes now."""
-        is_fit = other.variant == sequence.variant and (
-            other.is_steady or not self.is_steady(sequence)
-        )
-        return other.is_prompt and is_fit
-
-    def _best_prefix(self, sequence: Sequence) -> tuple[Slot | None, int]:
-        if not sequence.reuse:
-            return None, 0
-        steady = self.is_steady(sequence)
-        return self._slots.best_prefix(sequence.tokens, sequence.variant, steady=steady)
-
     def _next_turn(self) -> None:
         if len(self._running) == 1:
             self._turn = self._running[0].variant
@@ -380,20 +344,3 @@ class Scheduler:
         variants = list(dict.fromkeys(sequence.variant for sequence in self._running))
         last = variants.index(self._turn) if self._turn in variants else -1
         self._turn = variants[(last + 1) % len(variants)]
-
-    def _will_share(self, sequence: Sequence, n_reused: int) -> bool:
-        """Whether a running prompt is about to compute much of this one's beginning, or is the
-        same: of ``n`` answers to a short prompt, one computes it."""
-        limit = len(sequence.tokens) - 1
-        for other in self._running:
-            if self._makes_for(other, sequence):
-                n_common = common_prefix(other.tokens, sequence.tokens, limit)
-                # A longer one may have its turn much later.
-                is_same = n_common == limit and len(other.tokens) <= len(sequence.tokens)
-                worth = WORTH_SHARING if is_same else WORTH_WAITING
-                if n_common >= n_reused + worth:
-                    return True
-                # It waited already, for what is half done now.
-                if n_common >= worth and n_reused <= other.n_computed < n_common:
-                    return True
-        return False
