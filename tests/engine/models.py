@@ -48,12 +48,14 @@ NORM_EPS = 1e-5
 N_CTX_TRAIN = 2048
 
 
-def write_lora(path: Path, base: Path, *, seed: int, strength: float) -> None:
+def write_lora(
+    path: Path, base: Path, *, seed: int, strength: float, rank: int = LORA_RANK
+) -> None:
     """Write a LoRA adapter with random weights for the GGUF model at ``base``.
 
     It works on the attention of all layers. ``strength`` is how much it adds at scale 1 to the
     outcome of a projection, measured by what goes in: at 1.0 the model says something else,
-    at 0.0 it is the same model.
+    at 0.0 it is the same model. Its size grows with its ``rank``.
     """
     header = read_header(base)
     random = np.random.default_rng(seed)
@@ -67,8 +69,8 @@ def write_lora(path: Path, base: Path, *, seed: int, strength: float) -> None:
         n_in, n_out = tensor.shape
         # llama.cpp adds scale * alpha / rank * B(A x). With these deviations A x is as large as
         # the mean of x, and B brings it to `strength` times that.
-        down = _normal(random, (LORA_RANK, n_in), n_in**-0.5)
-        up = _normal(random, (n_out, LORA_RANK), strength * LORA_RANK**0.5 / LORA_ALPHA)
+        down = _normal(random, (rank, n_in), n_in**-0.5)
+        up = _normal(random, (n_out, rank), strength * rank**0.5 / LORA_ALPHA)
         writer.add_tensor(f"{tensor.name}.lora_a", down)
         writer.add_tensor(f"{tensor.name}.lora_b", up)
     writer.write_all()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest_asyncio
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions, LoraAdapter
-from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound
+from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound, OutOfMemory
 from minerva_desktop.units import format_bytes
 from tests.engine.models import write_lora
 
@@ -147,3 +150,59 @@ async def test_an_adapter_that_is_cut_off_is_not_said_to_fit_another_model(
     size = re.escape(format_bytes(cut.stat().st_size))
     with pytest.raises(ModelLoadError, match=rf"cut.gguf cannot be read: .*\({size}\)\. Get it"):
         await engine.load(options=LoadOptions(n_ctx=512, lora=(LoraAdapter(bytes(cut)),)))
+
+
+# All may be read until the adapters are. Root may read every file, so the child is an ordinary user
+# from then on.
+NOBODY = """
+import os, runpy
+from minerva_desktop.engine.core import loading
+Adapters = loading.AdapterSet
+def load_as_nobody(*arguments, **more):
+    os.geteuid() or os.seteuid(65534)
+    return Adapters(*arguments, **more)
+loading.AdapterSet = load_as_nobody
+runpy.run_module("minerva_desktop.engine.child", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a file that is there may be read")
+async def test_an_adapter_that_this_user_may_not_read_is_not_called_damaged(
+    small_path: Path, adapters: tuple[Path, Path]
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # which an ordinary user may look into
+        Path(name).chmod(0o755)
+        path = Path(shutil.copy(adapters[0], name))
+        path.chmod(0)
+        engine = LlamaEngine(small_path, command=[sys.executable, "-c", NOBODY])
+        with pytest.raises(ModelLoadError) as caught:
+            await engine.load(options=LoadOptions(n_ctx=512, lora=(LoraAdapter(bytes(path)),)))
+    told = caught.value.message
+    assert told == "The adapter “one.gguf” cannot be read: this user may not open it."
+
+
+# As where another program takes what is left of the memory.
+NO_MEMORY = """
+import psutil, resource, runpy
+from minerva_desktop.engine.core import loading
+Adapters = loading.AdapterSet
+def load_in_no_room(*arguments, **more):
+    room = psutil.Process().memory_info().vms + 4_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    return Adapters(*arguments, **more)
+loading.AdapterSet = load_in_no_room
+runpy.run_module("minerva_desktop.engine.child", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is none")
+async def test_an_adapter_for_which_there_is_no_memory_is_not_said_to_fit_another_model(
+    small_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.gguf"
+    write_lora(path, small_path, seed=1, strength=0.5, rank=20_000)
+    assert path.stat().st_size > 20_000_000
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", NO_MEMORY])
+    with pytest.raises(OutOfMemory) as caught:
+        await engine.load(options=LoadOptions(n_ctx=512, lora=(LoraAdapter(bytes(path)),)))
+    assert caught.value.message == "Not enough memory to load the adapter large.gguf"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
-from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.llama_log import LlamaLog, tells_of_memory
 from minerva_desktop.engine.core.model_parts import check_file
 from minerva_desktop.engine.core.slot import Variant
 from minerva_desktop.engine.load_options import LoraAdapter, check_lora_scale
-from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, OutOfMemory
 from minerva_desktop.units import format_bytes
 
 # What llama.cpp says of an adapter's file whatever the model is.
@@ -35,7 +35,7 @@ class AdapterSet:
         context: LlamaContext,
         log: LlamaLog,
     ) -> None:
-        """Load them. Raises `ModelNotFound` or `ModelLoadError`."""
+        """Load them. Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`."""
         self._context = context
         self._handles = [_load(Path(os.fsdecode(a.path)), model, log) for a in adapters]
         self._default = tuple(adapter.scale for adapter in adapters)
@@ -83,6 +83,8 @@ def _load(path: Path, model: LlamaModel, log: LlamaLog) -> object:
     handle = llama.llama_adapter_lora_init(model.handle, bytes(path))
     if not handle:
         detail = "\n".join(log.errors)
+        if tells_of_memory(detail):
+            raise OutOfMemory(f"Not enough memory to load the adapter {path.name}", detail=detail)
         reason = detail.rsplit("failed to apply lora adapter: ", 1)[-1].split("\n")[0]
         if any(words in reason for words in _DAMAGED):
             what = f"cannot be read: it is cut off, damaged or no GGUF file ({size}). Get it again"

@@ -23,7 +23,7 @@ _NO_GGUF = re.compile(r"^gguf_init\w*: (.+)$", re.MULTILINE)
 _MEMORY_WORDS = (
     "out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed",
     "cannot allocate memory",  # the system, of a file that is to be mapped
-    "std::bad_alloc",  # C++, of what is neither mapped nor a buffer, like the vocabulary
+    "bad_alloc",  # C++, of what is neither mapped nor a buffer, like the vocabulary
 )  # fmt: skip
 
 
@@ -85,8 +85,7 @@ def load_error(what: str, errors: Sequence[str]) -> ModelLoadError | OutOfMemory
     """llama.cpp's reason for refusing to load ``what``, in words; ``errors`` are the lines that it
     logged."""
     detail = "\n".join(errors)
-    lowered = detail.lower()
-    if any(words in lowered for words in _MEMORY_WORDS):
+    if tells_of_memory(detail):
         return OutOfMemory(f"Not enough memory to load {what}{_missing(detail)}", detail=detail)
     marker = "unknown model architecture: '"
     if marker in detail:
@@ -100,6 +99,12 @@ def load_error(what: str, errors: Sequence[str]) -> ModelLoadError | OutOfMemory
     return ModelLoadError(
         f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
     )
+
+
+def tells_of_memory(detail: str) -> bool:
+    """Whether llama.cpp says in ``detail`` that it got no memory."""
+    lowered = detail.lower()
+    return any(words in lowered for words in _MEMORY_WORDS)
 
 
 def _reason(errors: Sequence[str]) -> str:

@@ -34,10 +34,13 @@ def _parts(path: Path) -> list[Path]:
 
 def check_file(path: Path, called: str) -> None:
     """Raise `ModelNotFound` or `ModelLoadError`, in a sentence that begins with ``called``, where
-    there is no file at ``path``. llama.cpp says nothing of it, and would wait at a pipe for ever.
+    there is no file at ``path``, or none that this process may read. llama.cpp says nothing of it,
+    and would wait at a pipe for ever.
     """
     try:
         words = no_file_words(path.stat().st_mode)
+        if not words:
+            path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # no file has such a name
         message = f"{called} is not there; it may have been moved or deleted."
         raise ModelNotFound(message, detail=str(error)) from error
