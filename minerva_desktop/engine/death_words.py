@@ -13,10 +13,12 @@ KILLED = -9
 _GPU_IS_FULL = re.compile(
     r"(?:CUDA|ROCm) error: (?:out of memory|.*allocation failed)|ErrorOutOfDeviceMemory"
 )
-# The same of the system's memory: ggml's allocator, of C++, and of Python.
+# The same of the system's memory: ggml's allocator, those of C++, Python and the threads that
+# compute, and the loader of libraries, which has none for what each thread has of its own.
 _MEMORY_IS_FULL = re.compile(
     r"ggml_aligned_malloc: insufficient memory|std::bad_alloc|^MemoryError\b"
-    r"|can't start new thread",
+    r"|can't start new thread|libgomp: (?:Thread creation failed|Out of memory)"
+    r"|cannot allocate memory for thread-local data",
     re.MULTILINE,
 )
 _LAST_LINES = 5  # what was refused earlier was done without

@@ -149,10 +149,14 @@ async def test_a_gpu_that_is_full_is_named_as_the_reason(small_path: Path, words
     [
         "ggml_aligned_malloc: insufficient memory (attempted to allocate  41.96 MB)",
         "terminate called after throwing an instance of 'std::bad_alloc'",
+        "libgomp: Thread creation failed: Resource temporarily unavailable",
+        "libgomp: Out of memory allocating 384 bytes",
+        "cannot allocate memory for thread-local data: ABORT",
     ],
 )
 async def test_memory_that_ran_out_is_named_as_the_reason(small_path: Path, words: str) -> None:
-    """As ggml and C++ end a process that gets none; measured with a limit of its address space."""
+    """As ggml, C++, OpenMP and the C library end a process that gets none; measured with a limit of
+    its address space."""
     last = f"import sys; print({words!r}, file=sys.stderr); os.abort()"
     child = BEFORE_THE_CONTEXT.format(before=last)
     engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
@@ -211,8 +215,15 @@ async def test_a_file_for_which_the_system_has_no_room_is_too_large(model_path: 
     assert re.search(r"mmap failed|std::bad_alloc", caught.value.detail)
 
 
-def test_what_is_neither_mapped_nor_in_a_buffer_needs_memory_too() -> None:
-    """As llama.cpp logs it with room for 14 MB; it was called a file that it cannot load."""
-    last = "llama_model_load: error loading model: error loading model vocabulary: std::bad_alloc"
-    error = load_error("small.gguf", [last])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "llama_model_load: error loading model: error loading model vocabulary: std::bad_alloc",
+        "gguf_read_emplace_helper: encountered bad_alloc error while reading value for key 'a'",
+    ],
+)
+def test_what_is_neither_mapped_nor_in_a_buffer_needs_memory_too(words: str) -> None:
+    """As llama.cpp logs it with room for 14 MB, and for 68 MB where a draft model's vocabulary
+    comes after the model's; it was called a file that it cannot load."""
+    error = load_error("small.gguf", [words, "llama_model_load: failed to load model"])
     assert (type(error), error.message) == (OutOfMemory, "Not enough memory to load small.gguf")
