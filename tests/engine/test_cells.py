@@ -36,6 +36,19 @@ def test_a_shared_cell_is_free_when_the_last_lets_go() -> None:
     assert (cells.next_free, cells.n_spanned) == (0, 0)
 
 
+def test_of_a_free_cell_nothing_is_shared_nor_let_go() -> None:
+    """Whoever does it has lost count: what llama.cpp holds is no longer known."""
+    cells = CellMap(4)
+    cells.take(2)
+    with pytest.raises(ValueError, match="cell 2, which is to be shared, is free"):
+        cells.share([1, 2])
+    cells.let_go([1])  # that one was shared
+    cells.let_go([1])
+    with pytest.raises(ValueError, match="cell 1, of which one lets go, is free"):
+        cells.let_go([1])
+    assert (cells.n_used, cells.n_free) == (1, 3)
+
+
 def test_the_search_goes_on_at_the_start() -> None:
     cells = CellMap(6)
     cells.take(6)

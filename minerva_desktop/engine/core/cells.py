@@ -73,18 +73,22 @@ class CellMap:
         return range(head, end)
 
     def share(self, cells: Iterable[int]) -> None:
-        """One more sequence uses ``cells``, which are not free."""
+        """One more sequence uses ``cells``. Raises `ValueError` where one is free."""
         for cell in cells:
+            if not self._is_used[cell]:
+                raise ValueError(f"cell {cell}, which is to be shared, is free")
             self._others[cell] = self._others.get(cell, 0) + 1
 
     def let_go(self, cells: Iterable[int]) -> None:
-        """One sequence less uses ``cells``."""
+        """One sequence less uses ``cells``. Raises `ValueError` where none does."""
         for cell in cells:
             n_others = self._others.get(cell, 0)
             if n_others > 1:
                 self._others[cell] = n_others - 1
             elif n_others:
                 del self._others[cell]
+            elif not self._is_used[cell]:
+                raise ValueError(f"cell {cell}, of which one lets go, is free")
             else:
                 self._is_used[cell] = 0
                 self._n_used -= 1
