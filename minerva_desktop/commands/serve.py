@@ -58,15 +58,7 @@ def serve(arguments: Sequence[str]) -> int:
         load = _as_asked(given, wanted)
         own = _own_as_asked(given, own_options(settings, wanted))
         extra = _extra_keys(given)
-        config = EndpointConfig(
-            host=host,
-            port=settings.server_port if given.port is None else given.port,
-            api_keys=(*extra, *key_file.named_keys()),
-            allowed_origins=tuple(given.allow_origin) or settings.server_origins,
-            allowed_hosts=tuple(given.allow_host) or settings.server_hosts,
-            request_timeout_s=_request_seconds(given.timeout, settings),
-        )
-        config.check()
+        config = _config(given, settings, host, (*extra, *key_file.named_keys()))
     except InvalidRequest as error:
         parser.error(_flaw(error, host))
     catalog = open_catalog(paths)
@@ -103,6 +95,25 @@ def _check_named(parser: CommandParser, given: argparse.Namespace) -> None:
         parser.error("--force goes with --model")
     if for_named(given, LoadOptions()) != LoadOptions():
         parser.error("--lora, --draft-…, --rope-… and --yarn-… go with --model")
+
+
+def _config(
+    given: argparse.Namespace, settings: Settings, host: str, keys: tuple[NamedKey, ...]
+) -> EndpointConfig:
+    """Where to listen, and who may ask for how much, the command line first. Raises
+    `InvalidRequest`."""
+    config = EndpointConfig(
+        host=host,
+        port=settings.server_port if given.port is None else given.port,
+        api_keys=keys,
+        allowed_origins=tuple(given.allow_origin) or settings.server_origins,
+        allowed_hosts=tuple(given.allow_host) or settings.server_hosts,
+        request_timeout_s=_request_seconds(given.timeout, settings),
+        queue_timeout_s=given.queue_timeout or None,
+        first_token_timeout_s=given.first_token_timeout or None,
+    )
+    config.check()
+    return config
 
 
 def _request_seconds(given: float | None, settings: Settings) -> float | None:
@@ -153,13 +164,7 @@ def argument_parser() -> CommandParser:
         default=IDLE_SECONDS,
         help="unload a model that was not asked for so long, 0: never (%(default)g)",
     )
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        metavar="S",
-        help="what a request may take, with the load of its model, which goes on when the time is"
-        " over; 0: any time (default: from the settings, else any time)",
-    )
+    _add_time_arguments(parser)
     add_load_arguments(
         parser,
         named="of what --model names",
@@ -193,6 +198,33 @@ def _add_access_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a host name by which it may be called beside this machine's own, as by a proxy; can"
         " be repeated; instead of those in the settings",
+    )
+
+
+def _add_time_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a request may take; beyond, it is answered 408, and its place is free."""
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="what a request may take, with the load of its model, which goes on when the time is"
+        " over; 0: any time (default: from the settings, else any time)",
+    )
+    parser.add_argument(
+        "--queue-timeout",
+        type=seconds,
+        metavar="S",
+        default=0.0,
+        help="how long a request may wait for its turn behind others, once its model is loaded; 0:"
+        " any time (%(default)g)",
+    )
+    parser.add_argument(
+        "--first-token-timeout",
+        type=seconds,
+        metavar="S",
+        default=0.0,
+        help="how long it may take to the first token of an answer, that wait included; 0: any time"
+        " (%(default)g)",
     )
 
 
@@ -317,6 +349,8 @@ class _Server:
             allowed_origins=config.allowed_origins,
             allowed_hosts=config.allowed_hosts,
             request_timeout_s=config.request_timeout_s,
+            queue_timeout_s=config.queue_timeout_s,
+            first_token_timeout_s=config.first_token_timeout_s,
             start_models=tuple(models),
         )
         # 75,000 objects that stay as long as the process: a collection that goes through them holds

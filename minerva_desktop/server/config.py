@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
 from minerva_desktop.api_keys import NamedKey
 from minerva_desktop.caller_names import browser_origin, check_host
-from minerva_desktop.chat.limits import MAX_SECONDS
+from minerva_desktop.chat.limits import MAX_SECONDS, RequestLimits
 from minerva_desktop.errors import InvalidRequest
 
 DEFAULT_PORT = 8427
+# Of a config's times for a request, what they are, as an error says it.
+_TIMES = MappingProxyType(
+    {
+        "request_timeout_s": "A request's time",
+        "queue_timeout_s": "A request's time in the queue",
+        "first_token_timeout_s": "A request's time to its first token",
+    }
+)
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +54,9 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     allows. ``allowed_origins`` are the web origins (``https://host[:port]``) whose pages may call,
     ``allowed_hosts`` names beside this machine's own by which it may be called, as by a proxy.
     ``keep_alive_s``: a streamed answer that is silent for so long sends an SSE comment.
-    ``request_timeout_s``: what one request may take in all (None: as long as it takes).
+    ``request_timeout_s``: what one request may take in all (None: as long as it takes);
+    ``queue_timeout_s``, ``first_token_timeout_s``: how long its model, once that is there, may let
+    it wait for its turn, and for the first token of its answer, both from when it got it.
     ``start_models``: the files of those that are loaded at the start, which answer who names none.
     """
 
@@ -56,6 +67,8 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     allowed_hosts: tuple[str, ...] = ()
     keep_alive_s: float = 5.0
     request_timeout_s: float | None = None
+    queue_timeout_s: float | None = None
+    first_token_timeout_s: float | None = None
     start_models: tuple[Path, ...] = ()
     limits: ConnectionLimits = ConnectionLimits()
 
@@ -79,13 +92,22 @@ class EndpointConfig(msgspec.Struct, frozen=True):
         self.browser_origins()
         for name in self.allowed_hosts:
             check_host(name)
-        timeout = self.request_timeout_s
-        if timeout is not None and not 0.0 < timeout <= MAX_SECONDS:
-            raise InvalidRequest(
-                f"A request's time must be more than 0 and at most {MAX_SECONDS:.0f} seconds,"
-                f" not {timeout:g}",
-                param="request_timeout_s",
-            )
+        for name, what in _TIMES.items():
+            timeout = getattr(self, name)
+            if timeout is not None and not 0.0 < timeout <= MAX_SECONDS:
+                raise InvalidRequest(
+                    f"{what} must be more than 0 and at most {MAX_SECONDS:.0f} seconds, not"
+                    f" {timeout:g}",
+                    param=name,
+                )
+
+    def with_waits(self, limits: RequestLimits) -> RequestLimits:
+        """``limits`` of a request, with what this endpoint lets any wait for."""
+        return msgspec.structs.replace(
+            limits,
+            queue_seconds=self.queue_timeout_s,
+            first_token_seconds=self.first_token_timeout_s,
+        )
 
 
 def is_loopback(host: str) -> bool:

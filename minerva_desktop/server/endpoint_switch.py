@@ -58,6 +58,8 @@ class EndpointSwitch:
         allowed_origins: tuple[str, ...] = (),
         allowed_hosts: tuple[str, ...] = (),
         request_timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+        first_token_timeout_s: float | None = None,
         start_models: tuple[Path, ...] = (),
         grace_s: float = 0.0,
     ) -> str:
@@ -84,6 +86,8 @@ class EndpointSwitch:
                 allowed_origins=allowed_origins,
                 allowed_hosts=allowed_hosts,
                 request_timeout_s=request_timeout_s,
+                queue_timeout_s=queue_timeout_s,
+                first_token_timeout_s=first_token_timeout_s,
                 start_models=start_models,
             )
             config.check()

@@ -127,6 +127,7 @@ class Generation:
 
     def _begin(self, engine: Engine) -> tuple[TokenStream, ...]:
         request, run = self._request, self._request.run
+        limits = self._context.config.with_waits(run.limits)
         return tuple(
             stream
             for prompt in request.prompts
@@ -134,7 +135,7 @@ class Generation:
                 prompt,
                 run.n,
                 sampling=request.sampling,
-                limits=run.limits,
+                limits=limits,
                 cache_prompt=run.cache_prompt,
                 lora=run.lora,
                 chat=request.chat,

@@ -83,6 +83,20 @@ async def test_sixty_four_streams_at_once_and_no_more(small_path: Path) -> None:
         assert answer.json()["choices"][0]["text"] == alone[0]
 
 
+async def test_who_waits_too_long_behind_another_is_answered_408(small_path: Path) -> None:
+    options = ("--parallel", "1", "--queue-timeout", "2", "--first-token-timeout", "600")
+    async with serve("--model", str(small_path), "--n-ctx", "32768", *options) as served:
+        running = asyncio.ensure_future(endless(served))
+        async with asyncio.timeout(30):
+            while await n_unfinished(served) < 1:
+                assert not running.done()
+        answer = await served.http.post(COMPLETIONS, json=body(PROMPTS[0]))
+        assert answer.status_code == 408
+        assert "it took 2.0 s in the queue" in answer.json()["error"]["message"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_positions_of_the_models_that_are_named(small_path: Path) -> None:
     texts = []
     for given in ((), ("--rope-scaling", "linear", "--rope-scale", "4")):

@@ -247,6 +247,8 @@ async def test_the_key_opens_and_health_needs_none() -> None:
         (EndpointConfig(port=-1), "port"),
         (EndpointConfig(request_timeout_s=0.0), "request_timeout_s"),
         (EndpointConfig(request_timeout_s=float("nan")), "request_timeout_s"),
+        (EndpointConfig(queue_timeout_s=0.0), "queue_timeout_s"),
+        (EndpointConfig(first_token_timeout_s=1e9), "first_token_timeout_s"),
         (EndpointConfig(allowed_origins=("*",)), "allowed_origins"),
         (EndpointConfig(allowed_hosts=("*",)), "allowed_hosts"),
         (EndpointConfig(allowed_hosts=("a.example:80",)), "allowed_hosts"),

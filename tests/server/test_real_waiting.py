@@ -1,20 +1,31 @@
-"""Two real models that do not fit into the memory together, asked for at once over HTTP."""
+"""Requests over HTTP that wait: for a real model's turn, and for another model to go, where two do
+not fit into the memory together."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openai
+import pytest
 
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.runtime import Runtime
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.endpoint import Endpoint
+from tests.pools import real_pool
+from tests.server.fake_models import plain_client
 
 OPTIONS = LoadOptions(n_ctx=512)
 FIRST, SECOND = "first", "second"
+ENDLESS = SamplingParameters(ignore_eos=True)
+FOUR = SamplingParameters(ignore_eos=True, max_tokens=4)
 
 
 async def test_a_request_waits_until_another_model_is_no_longer_in_use(
@@ -60,3 +71,38 @@ async def test_a_request_waits_until_another_model_is_no_longer_in_use(
     assert (answer.model, answer.usage.completion_tokens) == (SECOND, 4)
     assert [path.stem for path in runtime.pool.loaded()] == [SECOND]
     await runtime.close()
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"queue_timeout_s": 0.1}, "it took 0.1 s in the queue, and at most"),
+        (
+            {"first_token_timeout_s": 0.1},
+            "it took 0.1 s before its first token, and at most",
+        ),
+    ],
+)
+async def test_a_request_that_waits_too_long_behind_another_leaves_the_queue(
+    small_catalog: Catalog, small_path: Path, limits: dict[str, float], told: str, is_stream: bool
+) -> None:
+    pool = real_pool(LoadOptions(n_ctx=32768, n_parallel=1))
+    config = EndpointConfig(port=0, keep_alive_s=0.01)  # so that a stream begins before
+    endpoint = Endpoint(pool, small_catalog, msgspec.structs.replace(config, **limits))
+    url = await endpoint.start()
+    body = {"prompt": "Hi", "max_tokens": 4, "stream": is_stream}
+    async with plain_client() as http, pool.lease(small_path) as engine:
+        before = engine.generate("Once", sampling=ENDLESS)
+        await anext(aiter(before))  # without a limit; it has the only place
+        answer = await http.post(f"{url}/v1/completions", json=body)
+        assert not before.is_finished
+        before.cancel()
+        done = await engine.generate("Hi", sampling=FOUR).wait_completion()
+    assert answer.status_code == (200 if is_stream else 408)
+    error = json.loads(answer.text.split("data: ")[-1])["error"]
+    assert error["code"] == "generation_timeout"
+    assert told in error["message"]
+    assert done.timings.completion_tokens == 4
+    await endpoint.stop()
+    await pool.close()
