@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.process import BUS_ERROR, ILLEGAL_INSTRUCTION, describe_exit
+from minerva_desktop.engine.process import (
+    BAD_ADDRESS,
+    BUS_ERROR,
+    ILLEGAL_INSTRUCTION,
+    describe_exit,
+)
 
 KILLED = -9
 # ggml ends the process when it gets no memory amid a step (ggml-cuda.cu, ``ggml_cuda_error``;
@@ -18,9 +23,13 @@ _GPU_IS_FULL = re.compile(
 _MEMORY_IS_FULL = re.compile(
     r"ggml_aligned_malloc: insufficient memory|std::bad_alloc|^MemoryError\b"
     r"|can't start new thread|libgomp: (?:Thread creation failed|Out of memory)"
-    r"|cannot allocate memory for thread-local data",
+    r"|cannot allocate memory for thread-local data|failed to allocate compute",
     re.MULTILINE,
 )
+# What it says before it takes the memory of its graphs, which it does not look at: of 74 processes
+# in little room whose adapter needed larger ones, 3 ended there without another word.
+_TAKES_MEMORY = "sched_reserve: reserving ..."
+_HELPS = "close other programs, or load the model with a smaller context"
 _LAST_LINES = 5  # what was refused earlier was done without
 
 
@@ -45,10 +54,9 @@ def death_sentence(name: str, code: int, words: str, options: LoadOptions) -> st
             "fewer layers there or a smaller context"
         )
     elif _MEMORY_IS_FULL.search("\n".join(words.splitlines()[-_LAST_LINES:])):
-        sentence += (
-            "; it got no more memory from the system: close other programs, or load the model "
-            "with a smaller context"
-        )
+        sentence += f"; it got no more memory from the system: {_HELPS}"
+    elif code == BAD_ADDRESS and words.rstrip().endswith(_TAKES_MEMORY):
+        sentence += f"; it was taking memory, of which perhaps there was no more: {_HELPS}"
     return sentence
 
 

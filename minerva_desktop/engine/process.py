@@ -31,6 +31,8 @@ _LINE_BYTES = 64 * 1024  # of a line without an end; what comes before is droppe
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 # The exit code of a process that read mapped memory which its file no longer has.
 BUS_ERROR = None if sys.platform == "win32" else -int(signal.SIGBUS)
+# That of one that used memory which it does not have.
+BAD_ADDRESS = 0xC0000005 if sys.platform == "win32" else -int(signal.SIGSEGV)
 # That of one that met an instruction which the processor does not know.
 ILLEGAL_INSTRUCTION = 0xC000001D if sys.platform == "win32" else -int(signal.SIGILL)
 

@@ -152,6 +152,7 @@ async def test_a_gpu_that_is_full_is_named_as_the_reason(small_path: Path, words
         "libgomp: Thread creation failed: Resource temporarily unavailable",
         "libgomp: Out of memory allocating 384 bytes",
         "cannot allocate memory for thread-local data: ABORT",
+        "what():  failed to allocate compute pp buffers",
     ],
 )
 async def test_memory_that_ran_out_is_named_as_the_reason(small_path: Path, words: str) -> None:
@@ -162,6 +163,18 @@ async def test_memory_that_ran_out_is_named_as_the_reason(small_path: Path, word
     engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
     with pytest.raises(
         EngineDied, match=r"SIGABRT\); it got no more memory from the system: close"
+    ):
+        await engine.load(options=LoadOptions(n_ctx=512))
+
+
+async def test_memory_is_named_where_it_was_taken_when_the_process_ended(small_path: Path) -> None:
+    """As a graph that grows with an adapter ends it in little room, without words."""
+    words = "print('sched_reserve: reserving ...', file=sys.stderr)"
+    last = f"import signal, sys; {words}; os.kill(os.getpid(), signal.SIGSEGV)"
+    child = BEFORE_THE_CONTEXT.format(before=last)
+    engine = LlamaEngine(small_path, command=[sys.executable, "-c", child])
+    with pytest.raises(
+        EngineDied, match=r"SIGSEGV\); it was taking memory, of which perhaps there"
     ):
         await engine.load(options=LoadOptions(n_ctx=512))
 
