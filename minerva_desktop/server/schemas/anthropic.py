@@ -14,7 +14,6 @@ from minerva_desktop.server.schemas.common import (
     OTHER_BRANCH,
     Int64,
     JsonObject,
-    NumberOfTokens,
     OptionalModel,
     RequestModel,
     RunFields,
@@ -208,7 +207,7 @@ class MessagesRequest(PromptFields, SamplingFields, RunFields):
     """Body of ``POST /v1/messages``: the fields that are obeyed, or refused with a reason."""
 
     max_tokens: Annotated[
-        NumberOfTokens,
+        int,
         Field(description="0: only have the prompt read, for the next request; -1: no limit."),
     ]
     stop_sequences: (

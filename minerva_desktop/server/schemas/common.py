@@ -85,10 +85,8 @@ def at_most_items(count: int) -> Any:
     return Field(json_schema_extra={"maxItems": count})
 
 
-# Clients mean "no limit" by the largest number that they know, whatever its size.
-NumberOfTokens = Annotated[int, number_from(UNLIMITED)]
 TokenLimit = Annotated[
-    NumberOfTokens | None,
+    int | None,  # of any size: clients mean "no limit" by the largest number that they know
     Field(description="In tokens; -1 or null: until the model ends or the context is full."),
 ]
 PositiveTokenLimit = Annotated[
