@@ -285,7 +285,7 @@ async def test_a_model_that_is_loaded_beside_a_busy_one_knows_what_it_would_get_
     beside = tmp_path / "beside.gguf"
     shutil.copy(small_path, beside)
     runtime = Runtime(catalog, LoadOptions(), find_devices=find)
-    runtime.pool.own_options = {small_path: SMALL}
+    runtime.pool.own_options = {small_path: LoadOptions(n_ctx=8192)}
     less = LoadOptions(n_ctx=2048, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
     async with runtime.pool.lease(small_path):
         busy = runtime.pool.held(small_path)[CPU]

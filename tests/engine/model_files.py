@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter, Keys
 
 from minerva_desktop.library.gguf import MAX_KEY_BYTES, read_header
 from minerva_desktop.library.gguf_reader import HeaderReader
@@ -112,6 +112,23 @@ def cut_numbers(packed: bytes, count: int) -> bytes:
     kind, element, _ = ARRAY_HEAD.unpack_from(packed)
     end = ARRAY_HEAD.size + count * NUMBER_LAYOUTS[element].size
     return ARRAY_HEAD.pack(kind, element, count) + packed[ARRAY_HEAD.size : end]
+
+
+def write_vocabulary(path: Path, source: Path, n_tokens: int) -> None:
+    """Write to ``path`` the tokenizer of ``source`` with its first ``n_tokens`` tokens, and no
+    model: SmolLM2's are those of control, those of a byte, and then one for each merge. Any text
+    can still be said, in more tokens."""
+    keys = read_keys(source, "tokenizer.")
+    texts, merges = (
+        unpack_texts(keys[name]) for name in (Keys.Tokenizer.LIST, Keys.Tokenizer.MERGES)
+    )
+    n_merges = n_tokens - (len(texts) - len(merges))
+    keys[Keys.Tokenizer.LIST] = pack_texts(texts[:n_tokens])
+    keys[Keys.Tokenizer.TOKEN_TYPE] = cut_numbers(keys[Keys.Tokenizer.TOKEN_TYPE], n_tokens)
+    keys[Keys.Tokenizer.MERGES] = pack_texts(merges[:n_merges])
+    writer = ModelWriter(path, "llama")
+    writer.add_packed(keys)
+    writer.write_all()
 
 
 class StoredTensor(NamedTuple):

@@ -130,6 +130,8 @@ def test_the_grammars_are_what_our_own_check_lets_through() -> None:
     for family in (F.HERMES, F.GLM, F.GEMMA):
         chat = ChatOptions(tools=TOOLS[:1], mode=ToolMode.REQUIRED)
         check_grammar(forced_calls(chat, AnswerFormat(family, R.THINK), ""))
+    chat = ChatOptions(tools=(tool(ALL_KINDS),), mode=ToolMode.REQUIRED)
+    check_grammar(forced_calls(chat, AnswerFormat(F.HERMES), ""))
 
 
 def test_many_tools_take_no_time_worth_naming() -> None:

@@ -163,7 +163,7 @@ async def test_a_row_that_needs_company_gets_a_guess_and_the_text_is_the_same(
         max_tokens=60,
         ignore_eos=True,
         top_logprobs=0,
-        logit_bias={1000: 100.0, 2000: 100.0, 3000: 100.0},
+        logit_bias={500: 100.0, 1500: 100.0, 2500: 100.0},
     )
     found = []
     for n_threads in (1, 2):

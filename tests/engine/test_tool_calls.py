@@ -142,13 +142,14 @@ async def test_forced_calls_that_are_no_json_parse_however_hot(
 async def test_an_answer_in_a_form_may_call_instead(marked: LlamaEngine) -> None:
     """What steers it here is a bias, where a large model sees for itself what to do."""
     (brace,) = (await marked.tokenize("{")).tokens
+    (tool,) = (await marked.tokenize("to")).tokens  # of a mark that is spelt
     form = '{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}'
     answer_format = AnswerFormat(F.HERMES, R.THINK)
     may_call = ChatOptions(tools=tuple(each for each in TOOLS if each.name == "now"))
     for bias, chat, names in (
         ({CALL: 50.0, CALLED: 50.0}, msgspec.structs.replace(may_call, parallel=False), 1),
         ({CALL: -50.0, brace: 50.0}, may_call, 0),
-        ({CALL: -50.0}, NOW, 1),  # what has to be called leaves nothing to say
+        ({CALL: -50.0, tool: 50.0}, NOW, 1),  # what has to be called leaves nothing to say
     ):
         sampling = SamplingParameters(
             temperature=0.0, max_tokens=70, json_schema=form, logit_bias={THINK: -50.0, **bias}
@@ -164,7 +165,8 @@ async def test_an_answer_in_a_form_may_call_instead(marked: LlamaEngine) -> None
 
 
 async def test_forced_marks_may_be_control_tokens(marked: LlamaEngine) -> None:
-    text = await marked.generate(ASKED, sampling=hot(1), chat=ONE).text()
+    unthinking = hot(1, logit_bias={THINK: -50.0})
+    text = await marked.generate(ASKED, sampling=unthinking, chat=ONE).text()
     assert text.startswith("<tool_call>\n{")
     check_calls(read(text, AnswerFormat(F.HERMES, R.THINK), ONE))
     # This model never saw its marks as such, and would spell them.

@@ -89,7 +89,7 @@ async def test_a_forced_call_whole_and_streamed(client: openai.AsyncOpenAI) -> N
     asked: Any = GREEDY | {
         "tools": [{"type": "function", "function": PAINT}],
         "tool_choice": {"type": "function", "function": {"name": "paint"}},
-        "max_tokens": 64,
+        "max_tokens": 128,
     }
     whole = await client.chat.completions.create(**asked)
     pieces, names = "", []
@@ -170,7 +170,7 @@ async def test_a_message_that_has_to_call(claude: anthropic.AsyncAnthropic) -> N
     asked: Any = {
         "model": SMALL,
         "messages": HELLO,
-        "max_tokens": 64,
+        "max_tokens": 128,
         "extra_body": {"temperature": 0},
         "tools": [{"name": "paint", "input_schema": COLOURS}],
         "tool_choice": {"type": "tool", "name": "paint"},

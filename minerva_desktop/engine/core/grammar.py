@@ -26,8 +26,8 @@ def check_grammar(text: str) -> str:
     Refused, with line and column: syntax errors, a missing root, rules undefined, defined twice
     or without an end, token literals, left recursion, repetition of what may be empty, and
     nesting, size, expansion, ambiguity or width over the bounds of grammar_parser.py,
-    grammar_analysis.py, grammar_readings.py and grammar_width.py. Takes up to three seconds at
-    the bounds.
+    grammar_analysis.py, grammar_readings.py and grammar_width.py. Takes up to two seconds at the
+    bounds.
     """
     rules, root = _checked_rules(text)
     shorter = written(rules, root)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 from typing import TypeAlias
 
 from minerva_desktop.engine.core.character_class import Ranges
@@ -24,10 +25,13 @@ from minerva_desktop.engine.core.grammar_parser import Item, Rule, grammar_error
 # take a token (measured; with 38,000 it needs 2.6 s, for it compares each with each).
 MAX_READINGS = 16_384
 STEPS = 24  # characters; few tokens of a vocabulary have more
-MAX_WORK = 20_000_000  # additions; two or three seconds
+MAX_WORK = 20_000_000  # additions; one or two seconds
 
-# Kind of character, or of a pair of them, → ways to read a text that begins with it.
-Row: TypeAlias = dict[int, int]
+# Kind of character → ways to read a text that begins with it. Never changed: what differs is new.
+Ways: TypeAlias = dict[int, int]
+# The same for the next two. All characters of a class have the same behind them, and one `Ways`
+# then stands for many kinds: what is computed of it is computed once (`_each_once`).
+Row: TypeAlias = dict[int, Ways]
 
 
 class Readings:
@@ -50,7 +54,7 @@ class Readings:
         self._kinds = _kinds(rules)
         self._n_kinds = 1 + max((max(kinds) for kinds in self._kinds.values()), default=0)
         self._any = dict.fromkeys(range(self._n_kinds + 1), 1)
-        self._ways_after: dict[int, Row] = {}  # by id of a terminal item, k - 1 characters on
+        self._ways_after: dict[int, Ways] = {}  # by id of a terminal item, k - 1 characters on
         self._first: list[Row] = [{} for _ in rules]
         self._returns: list[Row] = [{} for _ in rules]
         self._work = work
@@ -70,13 +74,9 @@ class Readings:
         if item.rule >= 0:
             return self._first[item.rule]
         after = self._ways_after.get(id(item), self._any)
-        width = self._n_kinds + 1
-        self._count_work(len(after))
-        return {
-            first * width + second: ways
-            for first in self._kinds[item.ranges]
-            for second, ways in after.items()
-        }
+        kinds = self._kinds[item.ranges]
+        self._count_work(len(kinds))
+        return dict.fromkeys(kinds, after)
 
     def _can_be_empty(self, item: Item) -> bool:
         return item.low == 0 or item.rule in self._nullable
@@ -135,7 +135,7 @@ class Readings:
 
     def _step(self) -> bool:
         """Look one character further; False when that changes nothing any more."""
-        ways: dict[int, Row] = {}
+        ways: dict[int, Ways] = {}
         for index, rule in enumerate(self._rules):
             behind, ends_behind = self._returns[index], None
             for sequence in rule.alternatives:
@@ -151,14 +151,18 @@ class Readings:
         self._ways_after = ways
         return changed
 
-    def _by_first(self, after: Row, known: Row) -> Row:
+    def _by_first(self, after: Row, known: Ways) -> Ways:
         """The largest count for each first kind, if it is more than what is ``known``; also the end
         of the text, which any may be."""
         ends = {self._n_kinds: 1, **known}
-        for pair, ways in after.items():
-            first = pair // (self._n_kinds + 1)
-            ends[first] = max(ways, ends.get(first, 0))
         self._count_work(len(after))
+        largest: dict[int, int] = {}  # by id of what all characters of a class share
+        for first, ways in after.items():
+            count = largest.get(id(ways))
+            if count is None:
+                self._count_work(len(ways))
+                count = largest[id(ways)] = max(ways.values())
+            ends[first] = max(count, ends.get(first, 0))
         return ends
 
     def _add(self, row: Row, more: Row, item: Item) -> None:
@@ -166,9 +170,9 @@ class Readings:
 
     def _sums(self, row: Row, more: Row, item: Item) -> Row:
         """What `_add` changes ``row`` to, where it does."""
-        self._count_work(len(more))
-        sums = {kind: row.get(kind, 0) + ways for kind, ways in more.items()}
-        if sums and max(sums.values()) > self._most:
+        sums = self._each_once(row, more, _sum)
+        joined = {id(sums[kind]): sums[kind] for kind in row.keys() & sums.keys()}
+        if any(max(ways.values()) > self._most for ways in joined.values()):
             raise grammar_error(
                 f"the grammar is too ambiguous: there are more than {self._most:,} ways to "
                 f"read a text of {STEPS} characters from here",
@@ -177,13 +181,27 @@ class Readings:
         return sums
 
     def _raise_to(self, row: Row, more: Row) -> bool:
-        self._count_work(len(more))
-        changed = False
-        for kind, ways in more.items():
-            if ways > row.get(kind, 0):
-                row[kind] = ways
-                changed = True
+        raised = self._each_once(row, more, _larger)
+        changed = any(row.get(kind) is not ways for kind, ways in raised.items())
+        row.update(raised)
         return changed
+
+    def _each_once(self, row: Row, more: Row, join: Callable[[Ways, Ways], Ways]) -> Row:
+        """What both rows have for the kinds of ``more``, joined where ``row`` has them, too."""
+        self._count_work(len(more))
+        joined: dict[tuple[int, int], Ways] = {}  # by the ids of what was joined
+        found: Row = {}
+        for kind, ways in more.items():
+            known = row.get(kind)
+            if known is None:
+                found[kind] = ways
+                continue
+            both = joined.get((id(known), id(ways)))
+            if both is None:
+                self._count_work(len(known) + len(ways))
+                both = joined[id(known), id(ways)] = join(known, ways)
+            found[kind] = both
+        return found
 
     def _count_work(self, amount: int) -> None:
         self._work += 1 + amount
@@ -192,6 +210,18 @@ class Readings:
                 f"the grammar is too complex: counting its ambiguity takes over {MAX_WORK:,} steps",
                 1,
             )
+
+
+def _sum(known: Ways, more: Ways) -> Ways:
+    return known | {kind: known.get(kind, 0) + ways for kind, ways in more.items()}
+
+
+def _larger(known: Ways, more: Ways) -> Ways:
+    """The larger of both; ``known`` itself where nothing is larger."""
+    if more is known:
+        return known
+    larger = {kind: ways for kind, ways in more.items() if ways > known.get(kind, 0)}
+    return known | larger if larger else known
 
 
 def _kinds(rules: list[Rule]) -> dict[Ranges, list[int]]:
