@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 MAX_DETAIL_LINES = 10
+_NOTHING_NEW = "failed to load model"  # llama.cpp's last words, whatever the reason is
 # What a write to stdout may fail with; other errors are no matter of the output.
 _OF_OUTPUT = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG})
 
@@ -95,15 +96,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _told(error: MinervaError) -> list[str]:
     """What is wrong, in lines. A short detail belongs to its sentence; the last words of a process
     have lines of theirs, and of many the last ones tell why it ended."""
-    lines = error.detail.splitlines()
+    lines = [line for line in error.detail.splitlines() if _is_news(line, error.message)]
     if len(lines) < 2:
-        short = f" ({error.detail})" if error.detail else ""
+        short = f" ({lines[0].strip('()')})" if lines else ""
         return [f"minerva: {error.message}{short}"]
     n_more = len(lines) - MAX_DETAIL_LINES
     if n_more > 0:
         words = f"Its last {MAX_DETAIL_LINES} lines, without the {n_more} before them:"
         lines = [words, *lines[n_more:]]
     return [f"minerva: {error.message}", *lines]
+
+
+def _is_news(line: str, message: str) -> bool:
+    """Whether a line of a detail says more than the ``message`` that was made of it. llama.cpp puts
+    the names of its functions before what it says."""
+    said = line.strip().rpartition(": ")[2]
+    return said not in message and said != _NOTHING_NEW
 
 
 def _in_terminal(run: Callable[[list[str]], int], arguments: list[str]) -> int:

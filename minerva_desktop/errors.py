@@ -45,6 +45,8 @@ _REASONS = MappingProxyType(
         errno.ENOENT: "it is not there",
         errno.ENOTDIR: "a part of its path is a file, not a folder",
         errno.EISDIR: "it is a folder",
+        errno.ELOOP: "its links lead back to themselves",
+        errno.ENAMETOOLONG: "its name is too long",
         errno.EEXIST: "a file of that name is in its place",
         errno.EACCES: "this user may not open it",
         errno.EPERM: "this user may not do that",

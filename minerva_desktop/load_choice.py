@@ -29,13 +29,13 @@ from minerva_desktop.engine.load_options import (
     FlashAttention,
     KvType,
     LoadOptions,
-    RopeOptions,
 )
 from minerva_desktop.engine.memory_messages import SimulatedContext
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import MinervaError, ModelNotFound
+from minerva_desktop.errors import MinervaError, ModelLoadError, ModelNotFound, os_reason
+from minerva_desktop.library.context_reach import Stretch, context_warnings
 from minerva_desktop.library.estimate_options import (
     EstimateOptions,
     GpuShare,
@@ -107,16 +107,11 @@ class Candidate(msgspec.Struct, frozen=True):
         return choice, self.with_choice(choice.options)
 
     def _warnings(self, found: EstimateOptions) -> tuple[str, ...]:
-        """Where the context is longer than the model can use, or was asked to be."""
-        trained, asked = self.header.n_ctx_train, self.options.n_ctx or 0
-        if found.is_embedding and asked > found.n_ctx:
-            why = f"the model was trained for {trained:,}, and has no positions beyond them"
-            return (f"context of {found.n_ctx:,} tokens instead of {asked:,}: {why}",)
-        is_stretched = self.options.rope != RopeOptions()
-        if not trained or found.n_ctx <= padded_cells(trained) or is_stretched:
-            return ()
-        why = f"the model was trained for {trained:,}, and beyond these it may make no sense"
-        return (f"context of {found.n_ctx:,} tokens: {why}",)
+        rope = self.options.rope
+        stretch = Stretch(
+            scaling=rope.scaling, freq_scale=rope.freq_scale, yarn_orig_ctx=rope.yarn_orig_ctx
+        )
+        return context_warnings(self.header, found, self.options.n_ctx, stretch)
 
     def with_choice(self, found: EstimateOptions) -> LoadOptions:
         """``options`` with nothing of ``found`` left open."""
@@ -346,10 +341,13 @@ def _draft(options: LoadOptions) -> WholeModel | None:
 
 
 def _status(path: Path) -> os.stat_result:
+    name = f"The adapter “{path.name}”"
     try:
         return path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelNotFound(f"{name} is not there", detail=str(error)) from error
     except OSError as error:
-        raise ModelNotFound(f"“{path.name}” is not there", detail=str(error)) from error
+        raise ModelLoadError(f"{name} cannot be read: {os_reason(error)}") from error
 
 
 def _base_key(whole: WholeModel, options: LoadOptions, beside: Sequence[FileState]) -> str:

@@ -23,7 +23,6 @@ from minerva_desktop.engine.load_options import (
     KvType,
     LoadOptions,
     LoraAdapter,
-    RopeOptions,
     Speculation,
 )
 from minerva_desktop.engine.memory_messages import DeviceShare, SimulatedContext
@@ -111,28 +110,6 @@ def test_a_load_that_is_forced_all_the_same_takes_the_least(model_path: Path) ->
     assert choice.reasons[0].startswith("it takes ")
     asked = LoadOptions(n_ctx=8192, kv_type_k=KvType.F16, kv_type_v=KvType.F16)
     assert choose_load(model_path, asked, {CPU: 50 * MB}).options == asked
-
-
-def test_a_context_beyond_the_trained_one_is_warned_of(
-    model_path: Path, embedding_model: Path
-) -> None:
-    room = {CPU: 8_000 * MB}
-    assert choose_load(model_path, LoadOptions(n_ctx=8192), room).warnings == ()
-    long = LoadOptions(n_ctx=20_000)
-    (warning,) = choose_load(model_path, long, room).warnings
-    assert warning == (
-        "context of 20,224 tokens: the model was trained for 8,192, and beyond these it may make "
-        "no sense"
-    )
-    stretched = msgspec.structs.replace(long, rope=RopeOptions(freq_scale=0.25))
-    assert choose_load(model_path, stretched, room).warnings == ()
-    # The least that was asked for already is too much, and neither hides the other.
-    assert choose_load(model_path, long, {CPU: 50 * MB}).warnings == (warning,)
-    embedding = choose_load(embedding_model, LoadOptions(n_ctx=513), room)
-    assert embedding.options.n_ctx == 512
-    (warning,) = embedding.warnings
-    assert warning.startswith("context of 512 tokens instead of 513: the model was trained for 512")
-    assert choose_load(embedding_model, LoadOptions(), room).warnings == ()
 
 
 async def test_what_is_chosen_for_odd_heads_loads(generated: Callable[..., Path]) -> None:

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from minerva_desktop.app.model_report import Appraisal, print_report
+from minerva_desktop.app.model_report import Appraisal, Measured, print_report
 from minerva_desktop.app.terminal_output import print_json, print_line, print_table
-from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.model_file import ModelFile
-from minerva_desktop.library.split_model import read_whole_model
-from minerva_desktop.paths import expanded
 from minerva_desktop.units import format_bytes
-
-# The best way to load a file with these options. Raises `MinervaError`.
-Appraiser = Callable[[Path, LoadOptions], Appraisal]
-# Loads it so, and ends it again: the bytes that it took, by device. Raises `MinervaError`.
-Loader = Callable[[Path, Appraisal], Mapping[str, int]]
 
 
 class ModelCommands:
     """One run of a command on ``catalog``. ``as_json``: for scripts instead of for people."""
 
-    def __init__(
-        self, catalog: Catalog, appraise: Appraiser, load: Loader, *, as_json: bool
-    ) -> None:
+    def __init__(self, catalog: Catalog, *, as_json: bool) -> None:
         self._catalog = catalog
-        self._appraise = appraise
-        self._load = load
         self._as_json = as_json
 
     def list_models(self) -> None:
@@ -113,17 +101,10 @@ class ModelCommands:
                 return model
         return self._catalog.find(wanted)
 
-    def show(self, wanted: str, options: LoadOptions, *, load: bool) -> None:
-        """What a file is, and the memory that it would take with the best options that fit;
-        ``load``: also what it takes really. Raises `MinervaError`."""
-        path = expanded(wanted)
-        is_file = path.suffix.lower() == ".gguf" or path.exists()
-        # Of a model in several files, the first stands for all of them.
-        found = path.absolute() if is_file else self._catalog.find(wanted).path
-        model_path = read_whole_model(found).path
-        appraisal = self._appraise(model_path, options)
-        measured = self._load(model_path, appraisal) if load else None
-        print_report(appraisal, self._aliases(model_path), measured, as_json=self._as_json)
+    def show(self, path: Path, appraisal: Appraisal, measured: Measured | None) -> None:
+        """What the model at ``path`` is, and the memory that it would take with the best options
+        that fit; and what it took really, where that was ``measured``."""
+        print_report(appraisal, self._aliases(path), measured, as_json=self._as_json)
 
     def _aliases(self, path: Path) -> tuple[str, ...]:
         entries = self._catalog.entries()

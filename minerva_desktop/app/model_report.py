@@ -5,11 +5,12 @@ Prints to stdout; called on the main thread.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
+from minerva_desktop.app.option_report import option_rows, shown_path
 from minerva_desktop.app.terminal_output import print_json, print_line, print_table
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
@@ -36,7 +37,7 @@ class Appraisal(msgspec.Struct, frozen=True):
     """A model, and how it is best loaded: ``choice`` and the ``options`` that it makes, with the
     room that the ``ledgers`` have. ``largest_n_ctx`` tokens (see `Estimator.largest_n_ctx`) and
     ``most_gpu_layers`` are what fits at most with the other options as they are. ``later_bytes``:
-    see `Estimator.later_bytes`."""
+    see `Estimator.later_bytes`. ``saved``: the fields of ``options`` that the settings have so."""
 
     header: GgufHeader
     choice: Choice
@@ -45,30 +46,40 @@ class Appraisal(msgspec.Struct, frozen=True):
     largest_n_ctx: int
     most_gpu_layers: int
     later_bytes: int
+    saved: tuple[str, ...] = ()
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What a load took, in bytes by device, and what of the options it could not have."""
+
+    n_bytes: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def print_report(
     appraisal: Appraisal,
     aliases: tuple[str, ...],
-    measured: Mapping[str, int] | None,
+    measured: Measured | None,
     *,
     as_json: bool,
 ) -> None:
-    """All of it. ``measured``: bytes by device of a load that was made; None: of none."""
+    """All of it. ``measured`` in a load that was made; None: in none."""
     room = appraisal.ledgers.room()
     memory = [
         _memory(device)
         | {"room_bytes": room.get(device.device)}
-        | ({} if measured is None else {"measured_bytes": measured.get(device.device, 0)})
+        | ({} if measured is None else {"measured_bytes": measured.n_bytes.get(device.device, 0)})
         for device in appraisal.choice.estimate.devices
     ]
     template = appraisal.options.chat_template
+    found = () if measured is None else measured.warnings
+    told = (*appraisal.choice.warnings, *found)
     if as_json:
         facts = _header_facts(appraisal.header, template) | {"aliases": aliases}
-        print_json(facts | {"load": _load_facts(appraisal), "memory": memory})
+        print_json(facts | {"load": _load_facts(appraisal, told), "memory": memory})
         return
     rows = (*_header_rows(appraisal.header, template), ("aliases", ", ".join(aliases) or "-"))
-    for name, value in (*rows, *_load_rows(appraisal)):
+    for name, value in (*rows, *_load_rows(appraisal, told)):
         print_line(f"{name:<16} {value}")
     print_line()
     columns = [*_HEAD, "ROOM", *(["MEASURED"] if measured is not None else [])]
@@ -92,7 +103,7 @@ def _memory(device: DeviceMemory) -> dict[str, str | int | None]:
     }
 
 
-def _load_facts(appraisal: Appraisal) -> dict[str, object]:
+def _load_facts(appraisal: Appraisal, warnings: Sequence[str]) -> dict[str, object]:
     choice, options = appraisal.choice, appraisal.options
     return {
         "n_ctx": choice.options.n_ctx,
@@ -101,23 +112,43 @@ def _load_facts(appraisal: Appraisal) -> dict[str, object]:
         "n_gpu_layers": choice.options.n_gpu_layers,
         "n_parallel": options.n_parallel,
         "n_batch": choice.options.batch_tokens,
+        "n_threads": options.n_threads,
+        "use_mmap": options.use_mmap,
+        "use_mlock": options.use_mlock,
+        "tensor_split": options.tensor_split,
+        "lora": [
+            {"path": shown_path(adapter.path), "scale": adapter.scale} for adapter in options.lora
+        ],
+        "speculation": _speculation(options),
         "flash_attention": choice.options.flash_attention,
         "rope": {
             name: value
             for name, value in msgspec.structs.asdict(options.rope).items()
             if value is not None
         },
+        "saved": appraisal.saved,
         "fit": choice.fit.value,
         "reasons": choice.reasons,
         "notes": choice.notes,
-        "warnings": choice.warnings,
+        "warnings": warnings,
         "largest_n_ctx": appraisal.largest_n_ctx,
         "most_gpu_layers": appraisal.most_gpu_layers,
         "buffers_from": "llama.cpp" if choice.estimate.is_reported else "estimate",
     }
 
 
-def _load_rows(appraisal: Appraisal) -> list[tuple[str, str]]:
+def _speculation(options: LoadOptions) -> dict[str, object] | None:
+    speculation = options.speculation
+    if speculation is None:
+        return None
+    draft = speculation.draft_model
+    return {
+        "draft_model": None if draft is None else shown_path(draft),
+        "n_draft": speculation.n_draft,
+    }
+
+
+def _load_rows(appraisal: Appraisal, warnings: Sequence[str]) -> list[tuple[str, str]]:
     choice = appraisal.choice
     found = choice.options
     kv_type: str = found.kv_type_k
@@ -126,10 +157,11 @@ def _load_rows(appraisal: Appraisal) -> list[tuple[str, str]]:
     source = "as llama.cpp says" if choice.estimate.is_reported else "estimated"
     return [
         ("context", f"{found.n_ctx:,} tokens, KV in {kv_type}"),
+        *option_rows(appraisal.options, appraisal.saved),
         ("largest context", _largest_context(appraisal)),
         ("GPU layers", _layers(appraisal)),
         ("fit", _FITS[choice.fit]),
-        *(("", sentence) for sentence in (*choice.reasons, *choice.notes, *choice.warnings)),
+        *(("", sentence) for sentence in (*choice.reasons, *choice.notes, *warnings)),
         ("buffers", source),
     ]
 

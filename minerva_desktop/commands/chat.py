@@ -7,20 +7,26 @@ import argparse
 import asyncio
 from pathlib import Path
 
-import msgspec
-
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
-from minerva_desktop.app.model_actions import load_options, own_options
 from minerva_desktop.app.terminal_chat import LoadProgress, TerminalChat
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
+from minerva_desktop.commands.folders import find_draft, model_path, open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, as_given
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     named_model,
     with_memory,
 )
-from minerva_desktop.commands.parser import CommandParser, count, number, prompt, whole_number
+from minerva_desktop.commands.parser import (
+    CommandParser,
+    count,
+    model_name,
+    number,
+    prompt,
+    whole_number,
+)
+from minerva_desktop.commands.saved_options import asked_of, blamed, saved_options
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
@@ -54,19 +60,35 @@ def chat(arguments: list[str]) -> int:
     except InvalidRequest as error:
         parser.error(error.message)
     paths = ready_paths()
-    model = model_path(open_catalog(paths), given.model)
+    catalog = open_catalog(paths)
+    model = model_path(catalog, given.model)
+    find_draft(catalog, given)
     settings = with_memory(SettingsFile(paths.settings).current, given)
-    return asyncio.run(_talk(paths, settings, model, given, sampling))
+    try:
+        options = asked_of(given, saved_options(settings, paths, model), model)
+    except InvalidRequest as error:
+        parser.error(error.message)
+    try:
+        return asyncio.run(_talk(paths, settings, model, options, given, sampling))
+    except InvalidRequest as error:
+        raise blamed(error, given, options, model) from error
 
 
 def argument_parser() -> argparse.ArgumentParser:
     """What the command takes, with its help."""
     parser = CommandParser(prog="minerva chat", description="Chat in the terminal.")
     parser.add_argument(
-        "model", nargs="?", help="a library model or a GGUF file (default: the built-in one)"
+        "model",
+        nargs="?",
+        type=model_name,
+        help="a library model or a GGUF file (default: the built-in one)",
     )
     parser.add_argument(
-        "--model", dest="named", metavar="MODEL", help="the same, as serve takes it"
+        "--model",
+        dest="named",
+        type=model_name,
+        metavar="MODEL",
+        help="the same, as serve takes it",
     )
     parser.add_argument("--prompt", type=prompt, metavar="TEXT", help="answer this and exit")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="end an answer after so many")
@@ -90,13 +112,10 @@ async def _talk(
     paths: AppPaths,
     settings: Settings,
     model: Path,
+    options: LoadOptions,
     given: argparse.Namespace,
     sampling: SamplingParameters,
 ) -> int:
-    # These chats are not kept, and neither are their states.
-    usual = load_options(settings, paths.snapshots)
-    own = own_options(settings, usual).get(model, usual)
-    options = as_given(given, msgspec.structs.replace(own, snapshots=None))
     runtime = Runtime(
         open_catalog(paths),
         options,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from minerva_desktop.errors import ModelNotFound, StoreError, folder_reason
+from minerva_desktop.commands.parser import spelled
+from minerva_desktop.errors import MinervaError, ModelNotFound, StoreError, folder_reason
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
+from minerva_desktop.library.model_file import ModelFile, read_model_file
 from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths, expanded
 
 
@@ -34,12 +38,33 @@ def model_path(catalog: Catalog, wanted: str | None) -> Path:
     not keep; None: the default model. Raises `ModelNotFound` or `ModelLoadError`."""
     if wanted is None:
         return catalog.default().path
+    return _found(catalog, wanted, catalog.welcome)
+
+
+def file_path(catalog: Catalog, wanted: str) -> Path:
+    """The same of a model that ``catalog`` need not know."""
+    return _found(catalog, wanted, read_model_file)
+
+
+def _found(catalog: Catalog, wanted: str, read: Callable[[Path], ModelFile]) -> Path:
     path = expanded(wanted).absolute()
     if path.exists():
-        return catalog.welcome(path).path
+        return read(path).path
     try:
         return catalog.find(wanted).path  # by its file's name, too, wherever the file is
     except ModelNotFound:
         if path.suffix.lower() != ".gguf":
             raise
-        return catalog.welcome(path).path  # says that there is no such file
+        return read(path).path  # says that there is no such file
+
+
+def find_draft(catalog: Catalog, given: argparse.Namespace) -> None:
+    """Let the draft model that was given be a path from now on. Raises `MinervaError`, by the
+    option's name as it was given."""
+    if given.draft_model is None:
+        return
+    try:
+        given.draft_model = str(file_path(catalog, given.draft_model))
+    except MinervaError as error:
+        name = spelled(given, "draft_model")
+        raise type(error)(f"argument {name}: {error.message}", detail=error.detail) from error

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
-from minerva_desktop.commands.parser import count, whole_number
+from minerva_desktop.commands.parser import (
+    AUTO,
+    Spelled,
+    SpelledAgain,
+    SpelledFlag,
+    count,
+    model_name,
+    or_automatic,
+    spelled,
+    whole_number,
+)
 from minerva_desktop.commands.rope_arguments import add_rope_arguments, with_rope
 from minerva_desktop.engine.load_options import (
     FlashAttention,
@@ -17,16 +27,32 @@ from minerva_desktop.engine.load_options import (
     LoraAdapter,
     Speculation,
 )
+from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.paths import expanded
 
 _KV_TYPES = tuple(kind.value for kind in KvType)
+# The arguments that set a field of `LoadOptions`, where they have other names.
+_ARGUMENTS = MappingProxyType(
+    {
+        "n_parallel": ("parallel",),
+        "n_threads": ("threads",),
+        "kv_type_k": ("kv_type_k", "kv_type"),
+        "kv_type_v": ("kv_type_v", "kv_type"),
+        "speculation": ("draft_model", "draft_lookup"),
+        "rope.scaling": ("rope_scaling",),
+        "rope.freq_scale": ("rope_scale", "rope_freq_scale"),
+        "rope.freq_base": ("rope_freq_base",),
+    }
+)
+# What to do about an option that would be left aside, where another one is missing.
+_NEXT = MappingProxyType({"rope.scaling": "; --rope-scale gives one"})
 
 
 def add_load_arguments(
     parser: argparse.ArgumentParser,
     *,
     named: str,
-    unsaid: str | None = None,
+    unsaid: str,
     is_alone: bool = False,
 ) -> None:
     """Let ``parser`` take all options that decide about a model's memory, and its speed, by
@@ -36,13 +62,15 @@ def add_load_arguments(
     an option that is not given. ``is_alone``: one request at a time is computed.
     """
     group = parser.add_argument_group("how a model is loaded", unsaid)
+    group.register("action", None, Spelled)
     add = group.add_argument
     add(
         *("--n-ctx", "--ctx-size"),
-        type=count,
+        type=or_automatic(count),
         metavar="N",
-        help="context in tokens, rounded up to a multiple of 256 (default: what fits well)",
+        help="context in tokens, rounded up to a multiple of 256 (auto: what fits well)",
     )
+    parser.set_defaults(parallel=1 if is_alone else None)
     if not is_alone:
         add("--parallel", type=count, metavar="N", help="requests computed together")
     add(
@@ -57,9 +85,9 @@ def add_load_arguments(
         add(*names, choices=_KV_TYPES, help=f"of its {of}, where they shall differ")
     add(
         *("--n-gpu-layers", "--gpu-layers"),
-        type=whole_number,
+        type=or_automatic(whole_number),
         metavar="N",
-        help="layers on the GPU (default: all that fit)",
+        help="layers on the GPU (auto: all that fit)",
     )
     add("--tensor-split", type=_shares, metavar="A,B", help="share of each GPU")
     add(
@@ -67,47 +95,71 @@ def add_load_arguments(
         choices=[each.value for each in FlashAttention],
         help="attention in one fused step (default: auto, where llama.cpp can)",
     )
-    add("--threads", type=count, metavar="N", help="default: the physical cores")
+    _add_processor_arguments(group)
+    _add_file_arguments(parser, named)
+    add_rope_arguments(parser, of=named)
+
+
+def _add_processor_arguments(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--threads", type=or_automatic(count), metavar="N", help="auto: the physical cores")
     add("--no-mmap", action="store_true", help="read the file instead of mapping it")
     add("--mlock", action="store_true", help="keep the weights from being swapped out")
-    _add_file_arguments(parser, named)
-    add_rope_arguments(parser, of=named, has_settings=unsaid is not None)
 
 
 def _add_file_arguments(parser: argparse.ArgumentParser, named: str) -> None:
     """What goes with some models only."""
     group = parser.add_argument_group(f"adapters and guesses {named}")
+    group.register("action", None, Spelled)
     group.add_argument(
         *("--lora", "--lora-scaled"),
         type=_adapter,
-        action="append",
+        action=SpelledAgain,
         metavar="FILE[:SCALE]",
         help="a LoRA adapter, at full strength unless SCALE says another; can be repeated",
     )
     guesses = group.add_mutually_exclusive_group()
     guesses.add_argument(
         *("--draft-model", "--model-draft"),
-        type=Path,
-        metavar="GGUF",
-        help="a small model that guesses ahead",
+        type=model_name,
+        metavar="MODEL",
+        help="a small one that guesses ahead: a library model or a GGUF file",
     )
     guesses.add_argument(
-        "--draft-lookup", action="store_true", help="guess ahead from what was there before"
+        "--draft-lookup", action=SpelledFlag, help="guess ahead from what was there before"
     )
 
 
-def as_given(given: argparse.Namespace, base: LoadOptions | None = None) -> LoadOptions:
-    """``base`` with all that was given. Raises `InvalidRequest` for a number out of range."""
-    options = for_named(given, for_all(given, base or LoadOptions()))
-    options.check()
+def as_given(given: argparse.Namespace) -> LoadOptions:
+    """What was given alone. Raises `InvalidRequest` for what is out of range, or does not go
+    together, by the option's name as it was given."""
+    options = for_named(given, for_all(given, LoadOptions()))
+    try:
+        options.check()
+    except InvalidRequest as error:
+        raise named_as_given(error, given) from error
     return options
+
+
+def named_as_given(error: InvalidRequest, given: argparse.Namespace) -> InvalidRequest:
+    """``error``, which names the option as it was given, if it was."""
+    name = as_spelled(given, error.param or "")
+    if name is None:
+        return error
+    message = f"argument {name}: {error.message}{_NEXT.get(error.param or '', '')}"
+    return InvalidRequest(message, detail=error.detail, param=error.param)
+
+
+def as_spelled(given: argparse.Namespace, field: str) -> str | None:
+    """What the command line called that ``field`` of `LoadOptions`; None: it was not given."""
+    return spelled(given, *_ARGUMENTS.get(field, (field.removeprefix("rope."),)))
 
 
 def for_all(given: argparse.Namespace, options: LoadOptions) -> LoadOptions:
     """``options`` with what was given of all models alike."""
     wanted: dict[str, object] = {
         "n_ctx": given.n_ctx,
-        "n_parallel": getattr(given, "parallel", None),
+        "n_parallel": given.parallel,
         "n_batch": given.n_batch,
         "n_gpu_layers": given.n_gpu_layers,
         "tensor_split": given.tensor_split,
@@ -122,7 +174,11 @@ def for_all(given: argparse.Namespace, options: LoadOptions) -> LoadOptions:
         wanted["use_mmap"] = False
     if given.mlock:
         wanted["use_mlock"] = True
-    named = {name: value for name, value in wanted.items() if value is not None}
+    named = {
+        name: None if value is AUTO else value
+        for name, value in wanted.items()
+        if value is not None
+    }
     changed: LoadOptions = msgspec.structs.replace(options, **named)
     return changed
 
@@ -133,8 +189,8 @@ def for_named(given: argparse.Namespace, options: LoadOptions) -> LoadOptions:
     if given.lora:
         wanted["lora"] = tuple(given.lora)
     if given.draft_model is not None:
-        path = os.fsencode(expanded(given.draft_model).absolute())
-        wanted["speculation"] = Speculation(draft_model=path)
+        draft = os.fsencode(expanded(given.draft_model).absolute())
+        wanted["speculation"] = Speculation(draft_model=draft)
     elif given.draft_lookup:
         wanted["speculation"] = Speculation()
     return with_rope(msgspec.structs.replace(options, **wanted), given)
@@ -149,11 +205,14 @@ def _shares(text: str) -> tuple[float, ...]:
 
 def _adapter(text: str) -> LoraAdapter:
     name, colon, scale = text.rpartition(":")
-    if colon and name:
-        try:
-            return _lora(name, float(scale))
-        except ValueError:
-            pass  # a colon of the file's name
+    if not (colon and name):
+        return _lora(text, 1.0)
+    try:
+        return _lora(name, float(scale))
+    except ValueError:
+        pass  # a colon of the file's name, unless there is a file before it
+    if expanded(name).is_file() and not expanded(text).exists():
+        raise argparse.ArgumentTypeError(f"“{scale}” is no number for SCALE, as in {name}:0.5")
     return _lora(text, 1.0)
 
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import psutil
+from msgspec.structs import replace
 
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
-from minerva_desktop.app.model_actions import overridden
 from minerva_desktop.app.model_commands import ModelCommands
-from minerva_desktop.app.model_report import Appraisal
+from minerva_desktop.app.model_report import Appraisal, Measured
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.commands.folders import open_catalog, ready_paths
+from minerva_desktop.commands.folders import file_path, find_draft, open_catalog, ready_paths
 from minerva_desktop.commands.load_arguments import add_load_arguments, as_given
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     refusal,
     with_memory,
 )
-from minerva_desktop.commands.parser import CommandParser
+from minerva_desktop.commands.parser import CommandParser, model_name
+from minerva_desktop.commands.saved_options import (
+    asked_of,
+    blamed,
+    saved_fields,
+    saved_options,
+)
 from minerva_desktop.devices.device_list import (
     DeviceList,
     discrete_gpus,
@@ -34,6 +39,7 @@ from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
 from minerva_desktop.devices.memory import MemoryProbe
 from minerva_desktop.devices.system_memory import system_memory
 from minerva_desktop.engine.device_query import list_devices
+from minerva_desktop.engine.dry_run import try_load
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo, DevicesListed, ListDevices
@@ -44,9 +50,9 @@ from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.library.step_memory import first_output_bytes
 from minerva_desktop.load_choice import LoadChooser
 from minerva_desktop.logs import start_logging
-from minerva_desktop.paths import AppPaths, path_text
+from minerva_desktop.paths import AppPaths
 from minerva_desktop.runtime import memory_budget
-from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
+from minerva_desktop.settings import Settings, SettingsFile
 
 EXIT_OK, EXIT_FAILED = 0, 1
 N_TOKENS = 4  # that a loaded model computes to be measured
@@ -63,21 +69,26 @@ def models(arguments: list[str]) -> int:
     paths = ready_paths()
     settings = with_memory(SettingsFile(paths.settings).current, given)
     appraiser = _Appraiser(settings, paths, given.force)
-    library = ModelCommands(
-        open_catalog(paths),
-        lambda path, wanted: asyncio.run(appraiser.appraise(path, wanted)),
-        lambda path, appraisal: asyncio.run(appraiser.load(path, appraisal)),
-        as_json=given.json,
-    )
+    catalog = open_catalog(paths)
+    library = ModelCommands(catalog, as_json=given.json)
     match given.command:
         case "list":
             library.list_models()
         case "show":
             try:
-                options = as_given(given)
+                as_given(given)
+                path = file_path(catalog, given.model)
+                find_draft(catalog, given)
+                saved = saved_options(settings, paths, path)
+                options = asked_of(given, saved, path)
             except InvalidRequest as error:
                 parser.error(error.message)
-            library.show(given.model, options, load=given.load)
+            try:
+                appraisal = asyncio.run(appraiser.appraise(path, options, saved))
+                measured = asyncio.run(appraiser.load(path, appraisal)) if given.load else None
+            except InvalidRequest as error:
+                raise blamed(error, given, options, path) from error
+            library.show(path, appraisal, measured)
         case "add":
             return EXIT_OK if library.add(given.files) else EXIT_FAILED
         case "remove":
@@ -93,11 +104,20 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.set_defaults(memory_gb=None, force=False)  # only `show` has them
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all models, and what is wrong with those that do not load")
-    show = commands.add_parser("show", help="what a model is, and the memory that it would take")
-    show.add_argument("model", help="a library model or a GGUF file")
+    show = commands.add_parser(
+        "show",
+        help="what a model is, whether it loads, and the memory that it would take",
+        description="What a model is, whether it loads with these options, and the memory that it"
+        " would take. Without --load its weights are not read, and so not checked.",
+    )
+    show.add_argument("model", type=model_name, help="a library model or a GGUF file")
     show.add_argument("--load", action="store_true", help="load it, and say what it takes really")
     add_memory_arguments(show, force="with --load: load it")
-    add_load_arguments(show, named="of the model")
+    add_load_arguments(
+        show,
+        named="of the model",
+        unsaid="What is not given is as the settings say of the model, as for chat and serve.",
+    )
     add = commands.add_parser("add", help="take in GGUF files, in place")
     add.add_argument("files", nargs="+", type=Path, metavar="FILE.gguf")
     remove = commands.add_parser("remove", help="forget a model; its file stays")
@@ -116,12 +136,10 @@ class _Appraiser(msgspec.Struct, frozen=True):
     paths: AppPaths
     forced: bool  # load beyond the budget, too
 
-    async def appraise(self, path: Path, options: LoadOptions) -> Appraisal:
-        """The best way to load the model at ``path``, by what was measured and by a dry run. Its
-        own chat template, where it was given one, goes with ``options``."""
-        own = self.settings.models.get(path_text(path), ModelOverrides())
-        template = overridden(LoadOptions(), own).chat_template
-        options = msgspec.structs.replace(options, chat_template=template)
+    async def appraise(self, path: Path, options: LoadOptions, saved: LoadOptions) -> Appraisal:
+        """The best way to load the model at ``path`` with ``options``, of which the settings have
+        ``saved``, by what was measured and by a dry run. Raises what loading it would raise, as far
+        as that is known without its weights."""
         spare = SpareChild()
         try:
             devices = await list_devices(spare)
@@ -132,6 +150,8 @@ class _Appraiser(msgspec.Struct, frozen=True):
             room = ledgers.room()
             chooser = LoadChooser(spare, MeasuredMemory(self.paths.measured_memory), ASK_SECONDS)
             model, choice, chosen = await chooser.candidate(path, options, room, gpus)
+            warnings = await try_load(spare, path, chosen, ASK_SECONDS)
+            choice = replace(choice, warnings=(*choice.warnings, *warnings))
         finally:
             await spare.close()
         estimator = model.estimator()
@@ -143,9 +163,10 @@ class _Appraiser(msgspec.Struct, frozen=True):
             largest_n_ctx=estimator.largest_n_ctx(choice.options, room),
             most_gpu_layers=estimator.most_gpu_layers(choice.options, room),
             later_bytes=estimator.later_bytes(choice.options),
+            saved=saved_fields(options, saved),
         )
 
-    async def load(self, path: Path, appraisal: Appraisal) -> Mapping[str, int]:
+    async def load(self, path: Path, appraisal: Appraisal) -> Measured:
         """Load it so, and note what it took, by device. Raises `OutOfMemory` where the budget does
         not allow it.
 
@@ -177,7 +198,7 @@ class _Appraiser(msgspec.Struct, frozen=True):
         compute = info.compute_bytes - sum(share.compute_bytes for share in info.shares)
         filled = first_output_bytes(appraisal.header, appraisal.choice.options)
         later = max(compute - filled, 0) + appraisal.later_bytes
-        return {CPU: grown + later, **on_gpus}
+        return Measured({CPU: grown + later, **on_gpus}, info.warnings)
 
 
 def _check_fits(path: Path, appraisal: Appraisal) -> None:

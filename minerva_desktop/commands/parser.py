@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final, NoReturn, TypeVar
 
 from minerva_desktop.logs import terminal_line
+
+
+class Automatic(Enum):
+    """What an option was given as that is to be chosen, whatever the settings say."""
+
+    AUTO = "auto"
+
+
+AUTO: Final = Automatic.AUTO
+NumberT = TypeVar("NumberT", int, float)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -14,6 +26,61 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say ``message`` and leave with exit code 2."""
         self.exit(2, f"{self.prog}: {terminal_line(message)}\n")
+
+
+class Spelled(argparse.Action):
+    """Keeps what was given, and in ``spelled`` by which of its names, for what is said of it."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Called by argparse."""
+        setattr(namespace, self.dest, self.kept(namespace, values))
+        namespace.spelled = {**getattr(namespace, "spelled", {}), self.dest: option_string}
+
+    def kept(self, _namespace: argparse.Namespace, values: object) -> object:
+        """What is to be kept."""
+        return values
+
+
+class SpelledAgain(Spelled):
+    """The same of an option that can be repeated: a list."""
+
+    def kept(self, namespace: argparse.Namespace, values: object) -> object:
+        """All that was given so far."""
+        return [*(getattr(namespace, self.dest, None) or ()), values]
+
+
+class SpelledFlag(Spelled):
+    """The same of an option without a value."""
+
+    def __init__(self, option_strings: list[str], dest: str, **named: Any) -> None:
+        """Called by argparse."""
+        super().__init__(option_strings, dest, nargs=0, default=False, **named)
+
+    def kept(self, _namespace: argparse.Namespace, _values: object) -> object:
+        """Yes."""
+        return True
+
+
+def spelled(given: argparse.Namespace, *names: str) -> str | None:
+    """As what the first of these options that was given was written on the command line; None:
+    none was."""
+    written: dict[str, str] = getattr(given, "spelled", {})
+    return next((written[name] for name in names if name in written), None)
+
+
+def or_automatic(kind: Callable[[str], NumberT]) -> Callable[[str], NumberT | Automatic]:
+    """``kind``, or the word for what is to be chosen."""
+
+    def read(text: str) -> NumberT | Automatic:
+        return AUTO if text == AUTO.value else kind(text)
+
+    return read
 
 
 def count(text: str) -> int:
@@ -44,6 +111,20 @@ def prompt(text: str) -> str:
     """A text that can be answered."""
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty; there is nothing to answer")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        before = text[: error.start]
+        raise argparse.ArgumentTypeError(
+            f"its character {len(before) + 1:,} is none: it is no text in UTF-8"
+        ) from error
+    return text
+
+
+def model_name(text: str) -> str:
+    """What names a model."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a library model or a GGUF file")
     return text
 
 

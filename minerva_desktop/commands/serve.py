@@ -10,25 +10,27 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
-from minerva_desktop.app.model_actions import load_options, own_options
+from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.served_request import GRACE_SECONDS, SOON_SECONDS
-from minerva_desktop.commands.folders import model_path, open_catalog, ready_paths
-from minerva_desktop.commands.load_arguments import add_load_arguments, for_all, for_named
+from minerva_desktop.commands.folders import find_draft, model_path, open_catalog, ready_paths
+from minerva_desktop.commands.load_arguments import add_load_arguments, as_spelled
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
     named_model,
     with_memory,
 )
-from minerva_desktop.commands.parser import CommandParser, count, seconds, whole_number
-from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import EndpointError, InvalidRequest, os_reason
+from minerva_desktop.commands.parser import CommandParser, count, model_name, seconds, whole_number
+from minerva_desktop.commands.served_loads import ServedLoads
+from minerva_desktop.engine.engine import LlamaEngine
+from minerva_desktop.engine.load_options import RopeOptions
+from minerva_desktop.errors import EndpointError, InvalidRequest, MinervaError, os_reason
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.runtime import Runtime
@@ -40,6 +42,10 @@ IDLE_SECONDS = 600.0  # a model that was not asked for so long gives its memory 
 MEMORY_SECONDS = 5.0  # between two looks at the memory
 KEY_VARIABLE = "MINERVA_API_KEY"
 MAX_KEY_FILE_BYTES = 4096
+_OF_NAMED = (
+    *("lora", "speculation"),
+    *(f"rope.{name}" for name in RopeOptions.__struct_fields__),
+)
 KEY_HINT = ": `minerva keys create NAME` makes one"
 
 
@@ -52,24 +58,25 @@ def serve(arguments: Sequence[str]) -> int:
     start_logging(paths.logs)
     settings = with_memory(SettingsFile(paths.settings).current, given)
     host = settings.server_host if given.host is None else given.host
-    key_file = KeyFile(paths.api_keys)
+    key_file, catalog = KeyFile(paths.api_keys), open_catalog(paths)
     try:
-        wanted = load_options(settings, paths.snapshots)
-        load = _as_asked(given, wanted)
-        own = _own_as_asked(given, own_options(settings, wanted))
+        loads = ServedLoads(given, settings, paths)
         extra = _extra_keys(given)
         config = _config(given, settings, host, (*extra, *key_file.named_keys()))
     except InvalidRequest as error:
         parser.error(_flaw(error, host))
-    catalog = open_catalog(paths)
     models = [model_path(catalog, wanted) for wanted in given.model]
-    own |= {path: for_named(given, own.get(path, load)) for path in models}
+    find_draft(catalog, given)
+    try:
+        loads.name(models)
+    except InvalidRequest as error:
+        parser.error(error.message)
 
     def make_runtime() -> Runtime:
         return Runtime(
             catalog,
-            load,
-            own_options=own,
+            loads.options,
+            own_options=loads.own,
             memory_bytes=memory_bytes(settings),
             gpu_bytes=gpu_bytes(settings),
             measured=MeasuredMemory(paths.measured_memory),
@@ -80,8 +87,7 @@ def serve(arguments: Sequence[str]) -> int:
         )
 
     async def run() -> None:
-        server = _Server(make_runtime(), forced=given.force)
-        await server.run(models, config, extra)
+        await _Server(make_runtime(), loads, forced=given.force).run(models, config, extra)
 
     asyncio.run(run())
     return 0
@@ -93,8 +99,9 @@ def _check_named(parser: CommandParser, given: argparse.Namespace) -> None:
         return
     if given.force:
         parser.error("--force goes with --model")
-    if for_named(given, LoadOptions()) != LoadOptions():
-        parser.error("--lora, --draft-…, --rope-… and --yarn-… go with --model")
+    name = next((name for field in _OF_NAMED if (name := as_spelled(given, field))), None)
+    if name is not None:
+        parser.error(f"argument {name}: it goes with --model, which names the models that get it")
 
 
 def _config(
@@ -145,6 +152,7 @@ def argument_parser() -> CommandParser:
     parser.add_argument(
         "--model",
         action="append",
+        type=model_name,
         default=[],
         help="load this one at the start; can be repeated (others are loaded when asked for); the"
         " first answers requests that name no model",
@@ -228,28 +236,6 @@ def _add_time_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _as_asked(given: argparse.Namespace, load: LoadOptions) -> LoadOptions:
-    """``load`` with what the command line says of all models, which wins."""
-    changed = for_all(given, load)
-    for_named(given, changed).check()
-    return changed
-
-
-def _own_as_asked(
-    given: argparse.Namespace, own: Mapping[Path, LoadOptions]
-) -> dict[Path, LoadOptions]:
-    """The same of the models that have options of their own. Raises `InvalidRequest`, which names
-    the model, where the two do not go together."""
-    asked = {}
-    for path, options in own.items():
-        try:
-            asked[path] = _as_asked(given, options)
-        except InvalidRequest as error:
-            message = f"{path.name}, as the settings have it: {error.message}"
-            raise InvalidRequest(message, param=error.param) from error
-    return asked
-
-
 def _extra_keys(given: argparse.Namespace) -> tuple[NamedKey, ...]:
     """Those that no file of ours holds, named by where they come from. Raises `InvalidRequest`."""
     keys = []
@@ -287,9 +273,10 @@ def _key_in(path: Path) -> str:
 class _Server:
     """The endpoint from its start to the second signal at the latest."""
 
-    def __init__(self, runtime: Runtime, *, forced: bool) -> None:
+    def __init__(self, runtime: Runtime, loads: ServedLoads, *, forced: bool) -> None:
         """``forced``: load what is named at the start beyond the budget, too."""
         self._runtime = runtime
+        self._loads = loads
         self._forced = forced
         self._stopped = asyncio.Event()
 
@@ -341,6 +328,8 @@ class _Server:
     async def _serve(
         self, models: Sequence[Path], config: EndpointConfig, extra: tuple[NamedKey, ...]
     ) -> None:
+        if self._loads.options.tensor_split:
+            self._loads.check_devices(await self._runtime.devices())
         await self._load(models)
         url = await self._runtime.endpoint.start(
             host=config.host,
@@ -365,9 +354,13 @@ class _Server:
     async def _load(self, models: Sequence[Path]) -> None:
         async with contextlib.AsyncExitStack() as kept:  # none may go for the next
             for path in models:
-                await kept.enter_async_context(
-                    named_model(self._runtime, path, forced=self._forced)
-                )
+                try:
+                    engine = await kept.enter_async_context(
+                        named_model(self._runtime, path, forced=self._forced)
+                    )
+                except InvalidRequest as error:
+                    raise self._loads.blamed(error, path) from error
+                await _warn_of_template(path, engine)
 
     async def _watch_memory(self) -> None:
         """Let the runtime see whether other programs need the memory."""
@@ -378,6 +371,17 @@ class _Server:
         while True:
             await self._runtime.measure_memory()
             await asyncio.sleep(MEMORY_SECONDS)
+
+
+async def _warn_of_template(path: Path, engine: LlamaEngine) -> None:
+    """A model with a broken chat template serves completions, and fails each chat."""
+    if not engine.get_context_info().capabilities.chat:
+        return
+    try:
+        await engine.apply_template((ChatTurn(Role.USER, "Hello"),))
+    except MinervaError as error:
+        why = f"{error.message} {error.detail}".strip()
+        _say(f"{path.name}: a chat that begins with a question will fail: {why}")
 
 
 def _say(sentence: str) -> None:

@@ -1,5 +1,5 @@
-"""Asks a spare engine child what llama.cpp would take for a load. On the asyncio loop of the
-engines.
+"""Asks a spare engine child what llama.cpp would take for a load, and whether it would succeed. On
+the asyncio loop of the engines.
 
 A file that kills llama.cpp kills that child only. Without an answer, an estimate must do.
 """
@@ -13,16 +13,17 @@ from pathlib import Path
 
 from minerva_desktop.engine.child_version import app_replaced
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.engine.memory_messages import DryRun, SimulatedContext
+from minerva_desktop.engine.memory_messages import DryRun, SimulatedContext, TryLoad
 from minerva_desktop.engine.messages import DryRunDone
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.engine.spare_question import NoAnswerError, ask
-from minerva_desktop.errors import AppReplaced, InvalidRequest
+from minerva_desktop.errors import AppReplaced, InvalidRequest, ModelLoadError, ModelNotFound
 
 _log = logging.getLogger(__name__)
 
 DRY_RUN_SECONDS = 2.0  # somebody waits for a load meanwhile
 _CPU_ONLY = frozenset({"CPU"})
+_NOT_TRIED = "whether it loads is not known:"
 
 
 async def dry_run(
@@ -59,7 +60,34 @@ async def dry_run(
     why = answer.error.to_error()
     if isinstance(why, InvalidRequest):
         raise why
+    if isinstance(why, ModelLoadError | ModelNotFound):  # which the load is about to tell itself
+        _log.info("%s was not simulated: %s", path.name, why.message)
+        return ()
     return _unknown(path, why.message)
+
+
+async def try_load(
+    children: SpareChild, path: Path, options: LoadOptions, seconds: float
+) -> tuple[str, ...]:
+    """What to beware of with the model at ``path``, loaded with ``options``, in sentences; also
+    that it could not be tried, when no child could say within ``seconds`` whether it loads.
+
+    Raises what loading it raises, as far as that is known without its weights.
+    """
+    request = TryLoad(os.fsencode(path), options)
+    try:
+        answer, child = await ask(children, request, DryRunDone, seconds)
+    except OSError as error:
+        return (f"{_NOT_TRIED} the engine process could not be started: {error}",)
+    except AppReplaced as error:
+        raise app_replaced(error.detail, path.name) from error
+    except NoAnswerError as failure:
+        _log.info("What that process wrote: %s", failure.last_words)
+        return (f"{_NOT_TRIED} the process that tried it {failure}",)
+    await child.close()
+    if answer.error is not None:
+        raise answer.error.to_error()
+    return answer.warnings
 
 
 def _unknown(path: Path, why: str) -> tuple[SimulatedContext, ...]:

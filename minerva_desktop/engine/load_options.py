@@ -76,7 +76,8 @@ class RopeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``freq_scale`` is 1 / factor: 0.25 stretches the context to four times its length.
     ``yarn_orig_ctx`` in tokens. What llama.cpp would not heed is refused by the load: any of them
-    for a model without such positions, YaRN's without YaRN, and ``yarn_attn_factor`` with it.
+    for a model without such positions, a kind of scaling without a factor, YaRN's without YaRN, and
+    ``yarn_attn_factor`` with it.
     """
 
     scaling: RopeScaling | None = None
@@ -100,6 +101,8 @@ class RopeOptions(msgspec.Struct, frozen=True, kw_only=True):
             ("yarn_orig_ctx", 1, 16_777_216),
         ):
             _within(f"rope.{name}", getattr(self, name), low, high)
+        if self.yarn_beta_fast is not None and self.yarn_beta_slow is not None:
+            check_betas(self.yarn_beta_fast, self.yarn_beta_slow)
 
 
 class LoraAdapter(msgspec.Struct, frozen=True):
@@ -237,6 +240,14 @@ def check_template_text(template: str) -> None:
         raise InvalidRequest(
             "A chat template cannot hold half a character", param="chat_template"
         ) from error
+
+
+def check_betas(fast: float, slow: float, param: str = "rope.yarn_beta_fast") -> None:
+    """Raise `InvalidRequest`, naming ``param``, where nothing is between YaRN's two bounds."""
+    if fast < slow:
+        raise InvalidRequest(
+            f"YaRN's fast beta, {fast:g}, must not be below its slow beta, {slow:g}", param=param
+        )
 
 
 def check_lora_scale(scale: float) -> None:

@@ -41,6 +41,15 @@ class DryRun(msgspec.Struct, frozen=True, tag="dry_run"):
     n_ctx: tuple[int, ...]
 
 
+class TryLoad(msgspec.Struct, frozen=True, tag="try_load"):
+    """Would the GGUF at ``path`` (bytes, as in `messages.Load`) load with ``options``? As far as
+    that is known without its weights. Answered by `messages.DryRunDone` without contexts; no model
+    must be loaded, and none is afterwards."""
+
+    path: bytes
+    options: LoadOptions
+
+
 class LimitParking(msgspec.Struct, frozen=True, tag="limit_parking"):
     """Keep at most ``n_bytes`` of chats outside of the KV cache from now on, and never more than
     `MOST_PARKED_BYTES`: the memory for models is used up. No answer."""
@@ -54,6 +63,9 @@ class Trim(msgspec.Struct, frozen=True, tag="trim"):
     `Trimmed` between two steps."""
 
     request_id: int
+
+
+MemoryRequest = DryRun | TryLoad | LimitParking | Trim
 
 
 class Trimmed(msgspec.Struct, frozen=True, tag="trimmed"):

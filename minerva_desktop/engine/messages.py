@@ -23,11 +23,9 @@ from minerva_desktop.engine.answer_format import AnswerFormat
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.memory_messages import (
     DeviceShare,
-    DryRun,
     LayerPlacement,
-    LimitParking,
+    MemoryRequest,
     SimulatedContext,
-    Trim,
     Trimmed,
 )
 from minerva_desktop.errors import MinervaError, error_from_code
@@ -239,9 +237,7 @@ class ListDevices(msgspec.Struct, frozen=True, tag="list_devices"):
 
 
 Question = CountTokens | ApplyTemplate | Tokenize | Detokenize
-Request = (
-    Load | Generate | Embed | Abort | Question | ListDevices | DryRun | LimitParking | Trim | Ping
-)
+Request = Load | Generate | Embed | Abort | Question | ListDevices | MemoryRequest | Ping
 
 
 # -- child to parent ---------------------------------------------------------------------------
@@ -386,9 +382,10 @@ class DevicesListed(msgspec.Struct, frozen=True, tag="devices_listed"):
 
 
 class DryRunDone(msgspec.Struct, frozen=True, tag="dry_run_done"):
-    """Answer to `DryRun`: a value for each length, or why llama.cpp could not say."""
+    """Answer to `DryRun`: a value for each length; to `TryLoad`: ``warnings``; or why not."""
 
     contexts: tuple[SimulatedContext, ...] = ()
+    warnings: tuple[str, ...] = ()
     error: ErrorInfo | None = None
 
 

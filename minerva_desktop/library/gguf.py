@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from minerva_desktop.errors import ModelLoadError, ModelNotFound, no_file_words
+from minerva_desktop.errors import ModelLoadError, ModelNotFound, no_file_words, os_reason
 from minerva_desktop.library.display_text import one_line, shown_name
 from minerva_desktop.library.gguf_reader import HeaderReader, Scalar
 from minerva_desktop.library.gguf_shapes import check_shapes
@@ -225,7 +225,7 @@ def _system_errors_in_words(path: Path) -> Iterator[None]:
             f"{name} is not there; it may have been moved or deleted.", detail=str(error)
         ) from error
     except OSError as error:
-        reason = error.strerror or "unknown error"
+        reason = os_reason(error)
         raise ModelLoadError(f"{name} cannot be read: {reason}.", detail=str(error)) from error
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from minerva_desktop.__main__ import main
+from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
 from tests.commands.served import Served, serve
-from tests.engine.models import write_lora
+from tests.engine.models import write_lora, write_with_templates
 
 PROMPT = "The capital of France is"
 GREEDY: dict[str, Any] = {"temperature": 0}
@@ -97,12 +98,23 @@ REFUSED = [
     ),
     (
         ("--gpu-layers", "-1"),
-        "The number of layers on the GPU must be between 0 and 10,000, not -1",
+        "argument --gpu-layers: The number of layers on the GPU must be between 0 and 10,000",
     ),
-    (("--n-batch", "2", "--kv-type", "f16"), "A batch of 2 tokens is too small for 4 requests"),
-    (("--n-batch", "70000"), "The batch size in tokens must be between 1 and 65,536, not 70,000"),
+    (
+        ("--n-batch", "70000"),
+        "argument --n-batch: The batch size in tokens must be between 1 and 65,536, not 70,000",
+    ),
     (("--threads", "0"), "argument --threads: “0” is no whole number from 1 on"),
     (("--lora", "a.gguf:1000"), "The scale of a LoRA adapter must be between -100.0 and 100.0"),
+    (
+        ("--rope-scale", "20000"),
+        "argument --rope-scale: it must be between 0.01 and 10,000, not 20000",
+    ),
+    (
+        ("--rope-freq-scale", "1e-5"),
+        "argument --rope-freq-scale: The frequency scale of RoPE must be between 0.0001 and 100",
+    ),
+    (("--model-draft", " "), "it is empty; name a library model or a GGUF file"),
     (("--tensor-split", "1,b"), "argument --tensor-split: “1,b” is no list of numbers"),
     (("--draft-lookup", "--draft-model", "a"), "not allowed with argument --draft-lookup"),
 ]
@@ -122,25 +134,37 @@ def test_what_is_out_of_range_is_said(
     assert said.count("\n") == 1
 
 
+def test_a_batch_has_room_for_all_requests_and_chat_has_one(
+    small_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--batch-size", "2", "--kv-type", "f16")
+    with pytest.raises(SystemExit):
+        main(["serve", *small])
+    assert capsys.readouterr().err.startswith(
+        "minerva serve: argument --batch-size: A batch of 2 tokens is too small for 4 requests"
+    )
+    assert len(_answer((str(small_path), *small), capsys)) > 10
+
+
 def test_what_is_of_named_models_needs_one(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (("--lora", "poet.gguf"), ("--draft-lookup",), ("--rope-scale", "2")):
+    """It is called as it was given."""
+    for name, *rest in (("--lora-scaled", "a.gguf"), ("--draft-lookup",), ("--rope-scale", "2")):
         with pytest.raises(SystemExit):
-            main(["serve", *arguments])
+            main(["serve", name, *rest])
         assert capsys.readouterr().err == (
-            "minerva serve: --lora, --draft-…, --rope-… and --yarn-… go with --model\n"
+            f"minerva serve: argument {name}: it goes with --model, which names the models that"
+            " get it\n"
         )
 
 
-@pytest.mark.parametrize(
-    ("command", "is_as_set"), [("chat", True), ("serve", True), ("models show", False)]
-)
-def test_the_help_says_whether_the_settings_count(
-    command: str, is_as_set: bool, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["chat", "serve", "models show"])
+def test_the_help_says_that_the_settings_count(
+    command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert told.count("What is not given is as the settings say") == 2 * is_as_set
+    assert told.count("What is not given is as the settings say") == 2
 
 
 def test_what_a_model_s_own_options_do_not_go_with_names_it(
@@ -156,8 +180,106 @@ def test_what_a_model_s_own_options_do_not_go_with_names_it(
     assert capsys.readouterr().err.startswith(
         "minerva serve: small.gguf, as the settings have it: A KV cache in q8_0 needs flash attent"
     )
-    assert main(["chat", str(small_path), *ASKED, "--flash-attention", "off"]) == 1
-    assert "A KV cache in q8_0 needs flash attention" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main(["chat", str(small_path), *ASKED, "--flash-attention", "off"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        "minerva chat: small.gguf, as the settings have it: A KV cache in q8_0 needs flash attent"
+    )
     both = ("--flash-attention", "off", "--kv-type", "f16")
     assert main(["chat", str(small_path), *ASKED, *both]) == 0
     assert len(capsys.readouterr().out) > 10
+
+
+def test_what_is_given_undoes_what_is_saved_and_does_not_go_with_it(
+    small_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What still does not go together says that the settings have a say in it."""
+    model = str(small_path)
+    plain = _answer((model,), capsys)
+    linear = _answer((model, "--rope-scaling", "linear", "--rope-scale", "8"), capsys)
+    app_paths().create()
+    settings = SettingsFile(app_paths().settings)
+    own = ModelOverrides(rope_scaling="yarn", rope_scale=8.0, yarn_beta_slow=2.0)
+    settings.override(small_path, own)
+    saved = _answer((model,), capsys)
+    assert _answer((model, "--rope-scaling", "none"), capsys) == plain
+    assert _answer((model, "--rope-scaling", "linear"), capsys) == linear
+    assert len({plain, linear, saved}) == 3
+    settings.override(small_path, ModelOverrides(rope_scaling="none"))
+    assert _answer((model, "--rope-scale", "8"), capsys) == linear
+    assert main(["chat", model, *ASKED, "--yarn-beta-fast", "9"]) == 1
+    assert capsys.readouterr().err == (
+        "minerva: small.gguf, as the settings have it: YaRN's fast beta would have no effect: RoPE"
+        " scaling is not “yarn”\n"
+    )
+    assert main(["chat", model, *ASKED, "--rope-scaling", "yarn"]) == 1
+    assert capsys.readouterr().err == (
+        "minerva: argument --rope-scaling: RoPE scaling would have no effect: without a stretch"
+        " factor nothing is stretched; --rope-scale gives one\n"
+    )
+
+
+def test_a_scale_that_is_no_number_is_told(
+    small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = tmp_path / "poet.gguf"
+    write_lora(adapter, small_path, seed=1, strength=1.0)
+    with pytest.raises(SystemExit):
+        main(["chat", str(small_path), *ASKED, "--lora", f"{adapter}:abc"])
+    assert f"“abc” is no number for SCALE, as in {adapter}:0.5\n" in capsys.readouterr().err
+    odd = adapter.rename(tmp_path / "poet.gguf:abc")
+    assert len(_answer((str(small_path), "--lora", str(odd)), capsys)) > 10
+
+
+def test_a_draft_model_is_named_as_a_model_is(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = catalog.default().model_id
+    plain = _answer((name,), capsys)
+    assert _answer((name, "--draft-model", name), capsys) == plain
+    assert main(["chat", *ASKED, "--model-draft", "nothing"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "minerva: argument --model-draft: There is no model “nothing”"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", ""), "argument --model: it is empty; name a library model or a GGUF file"),
+        (("--prompt", "a\udcff"), "argument --prompt: its character 2 is none"),
+    ],
+)
+def test_what_is_no_name_and_no_text_is_said(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["chat", *arguments])
+    assert capsys.readouterr().err.startswith(f"minerva chat: {words}")
+
+
+@needs_posix
+async def test_serve_warns_of_a_template_that_fails_each_chat(
+    small_path: Path, tmp_path: Path
+) -> None:
+    mute = tmp_path / "mute.gguf"
+    write_with_templates(mute, small_path, {"": "{{ oops"}, {})
+    async with serve("--model", str(mute), "--n-ctx", "1024") as served:
+        _, warning = served.told
+        assert warning.startswith(
+            "mute.gguf: a chat that begins with a question will fail: The model's chat template is"
+            " broken: TemplateSyntaxError"
+        )
+        answer = await served.http.post("/v1/completions", json={**COMPLETION, "model": "mute"})
+        assert answer.status_code == 200
+
+
+def test_a_split_over_gpus_that_are_not_there_is_refused_at_the_start(
+    minerva_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No model need be named: none could be loaded."""
+    assert main(["serve", "--port", "0", "--tensor-split", ",".join("1" * 64)]) == 1
+    assert capsys.readouterr().err.startswith(
+        "minerva: argument --tensor-split: The model is to be split over 64 GPUs, but llama.cpp"
+    )

@@ -55,7 +55,9 @@ def test_what_a_gpu_lacks_more_system_memory_does_not_give() -> None:
     ledgers = cpu_ledgers(4 * GB)
     ledgers.add("CUDA0", GpuDevice.CUDA, 2 * GB)
     told = _refused(ledgers, {CPU: GB, "CUDA0": 3 * GB})
-    assert told[0] == "large.gguf: GPU memory exceeded: 0 bytes + 3.0 GB > 2.0 GB"
+    assert told[0] == (
+        "large.gguf: GPU memory exceeded: it takes 3.0 GB, and models may take 2.0 GB"
+    )
     assert told[2:] == [
         "Fewer layers on the GPU (--n-gpu-layers) take less of its memory.",
         "--force loads it all the same.",

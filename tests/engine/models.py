@@ -123,6 +123,25 @@ def write_with_long_rope(path: Path, source: Path, n_ctx_short: int) -> None:
     writer.write_all()
 
 
+def write_with_factor(path: Path, source: Path, factor: float) -> None:
+    """Copy the GGUF model at ``source``, its positions stretched by ``factor``."""
+    writer = ModelWriter(path, read_header(source).architecture)
+    writer.add_packed(_other_keys(source))
+    writer.add_rope_scaling_factor(factor)
+    _copy_tensors(source, writer)
+    writer.write_all()
+
+
+def write_without_tensor(path: Path, source: Path, name: str) -> None:
+    """Copy the GGUF model at ``source`` without the tensor of that ``name``."""
+    writer = ModelWriter(path, read_header(source).architecture)
+    writer.add_packed(_other_keys(source))
+    for tensor in read_tensors(source):
+        if tensor.name != name:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.kind)
+    writer.write_all()
+
+
 def write_with_templates(
     path: Path, source: Path, templates: dict[str, str], control_tokens: dict[int, str]
 ) -> None:

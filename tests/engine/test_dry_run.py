@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,10 +13,10 @@ import psutil
 import pytest
 
 from minerva_desktop.engine.device_query import list_devices
-from minerva_desktop.engine.dry_run import dry_run
+from minerva_desktop.engine.dry_run import dry_run, try_load
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import FlashAttention, KvType, LoadOptions, RopeOptions
-from minerva_desktop.engine.memory_messages import DryRun
+from minerva_desktop.engine.memory_messages import DryRun, TryLoad
 from minerva_desktop.engine.messages import DryRunDone, Event, Load, Loaded
 from minerva_desktop.engine.process import ChildProcess, child_command
 from minerva_desktop.engine.spare import SpareChild
@@ -80,10 +81,13 @@ async def test_a_file_that_kills_llama_cpp_kills_that_child_only(
 async def test_what_llama_cpp_refuses_is_said(
     generated: Callable[..., Path], spare: SpareChild, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """To the log only: a load that comes next is told so itself."""
+    caplog.set_level(logging.INFO)
     odd = generated("llama", head=80)
     q8 = LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
     assert await dry_run(spare, odd, q8, [512], PATIENCE) == ()
     assert "could not load a context of 512 tokens" in caplog.text
+    assert {each.levelname for each in caplog.records} == {"INFO"}
     assert spare.pid is None
 
 
@@ -139,3 +143,34 @@ async def test_a_child_that_has_a_model_does_not_pretend(model_path: Path) -> No
     assert answer.error is not None
     assert answer.contexts == ()
     await child.close()
+
+
+async def test_a_load_that_cannot_be_tried_is_no_load_that_fails(
+    model_path: Path, spare: SpareChild
+) -> None:
+    deaf = SpareChild((sys.executable, "-c", "import time; time.sleep(60)"))
+    (warning,) = await try_load(deaf, model_path, LoadOptions(), 0.05)
+    assert warning.startswith("whether it loads is not known: the process that tried it did not an")
+    missing = SpareChild(("/no/such/program",))
+    (warning,) = await try_load(missing, model_path, LoadOptions(), PATIENCE)
+    assert "the engine process could not be started" in warning
+    assert await try_load(spare, model_path, LoadOptions(n_ctx=512), PATIENCE) == ()
+
+
+async def test_what_is_tried_is_not_kept(gemma_path: Path, spare: SpareChild) -> None:
+    """Nor are its weights read, or its cache of 3 GB made."""
+    await list_devices(spare)
+    assert spare.pid is not None
+    child = psutil.Process(spare.pid)
+    answer: asyncio.Future[DryRunDone] = asyncio.get_running_loop().create_future()
+    process = await spare.take()
+    process.listen(
+        lambda event: answer.set_result(event) if isinstance(event, DryRunDone) else None
+    )
+    read, resident = child.io_counters().read_chars, child.memory_info().rss
+    options = LoadOptions(n_ctx=1_048_576)
+    process.send(TryLoad(bytes(gemma_path), options))
+    assert await asyncio.wait_for(answer, PATIENCE) == DryRunDone()
+    assert child.io_counters().read_chars - read < 8 * MB  # of 253
+    assert child.memory_info().rss - resident < 16 * MB
+    await process.close()

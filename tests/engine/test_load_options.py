@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import psutil
 import pytest
 import pytest_asyncio
@@ -21,28 +20,18 @@ from minerva_desktop.engine.load_options import (
     LoadOptions,
     LoraAdapter,
     RopeOptions,
-    RopeScaling,
     Speculation,
 )
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.engine.process import child_command
 from minerva_desktop.errors import InvalidRequest, ModelLoadError, ModelNotFound
 from tests.engine.models import split_model
+from tests.processes import WITHOUT_LOCKS
 
 GREEDY = SamplingParameters(temperature=0.0, max_tokens=12)
 COUNT = ", ".join(str(number) for number in range(1, 60)) + ","
 F16_BYTES = 1024 * 2 * 2 * 64 * 2  # of the small model's cache: 1,024 tokens, K and V, 2 layers
 N_CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-# Runs the command that follows where nothing can be locked in memory, root's either (CAP_IPC_LOCK).
-WITHOUT_LOCKS = """
-import ctypes, os, resource, sys
-PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
-ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0)
-resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]))
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 async def _try(model: Path, **chosen: object) -> tuple[ContextInfo, str]:
@@ -114,79 +103,6 @@ async def test_weights_lie_where_they_were_asked_for(
     assert (str(small_path) in files) == is_mapped
     if not info.warnings:  # root may lock what others may not
         assert ("VmLck:\t       0 kB" not in status) == is_locked
-
-
-async def test_rope_options_change_what_the_model_sees(
-    small_path: Path, plain: tuple[ContextInfo, str]
-) -> None:
-    _, as_trained = plain
-    stretched = RopeOptions(scaling=RopeScaling.LINEAR, freq_scale=0.05)
-    _, text = await _try(small_path, rope=stretched)
-    _, other_base = await _try(small_path, rope=RopeOptions(freq_base=100.0))
-    assert len({as_trained, text, other_base}) == 3
-
-
-YARN = RopeOptions(scaling=RopeScaling.YARN, freq_scale=0.5, yarn_orig_ctx=4096)
-
-
-async def test_each_number_of_yarn_changes_what_the_model_sees(small_path: Path) -> None:
-    changes: tuple[dict[str, float], ...] = (
-        {},
-        {"yarn_ext_factor": 0.5},
-        {"yarn_beta_fast": 2.0},
-        {"yarn_beta_slow": 20.0},
-        {"yarn_orig_ctx": 64},
-    )
-    stretched = [msgspec.structs.replace(YARN, **each) for each in changes]
-    without = RopeOptions(scaling=RopeScaling.YARN, yarn_ext_factor=0.0, yarn_attn_factor=3.0)
-    plain = msgspec.structs.replace(without, yarn_attn_factor=None)
-    texts = [(await _try(small_path, rope=rope))[1] for rope in (*stretched, without, plain)]
-    assert len(set(texts)) == len(texts)
-
-
-@pytest.mark.parametrize(
-    ("model", "rope", "param", "why"),
-    [
-        (
-            "recurrent_path",
-            RopeOptions(freq_base=100.0),
-            "freq_base",
-            "this model has no rotary positions",
-        ),
-        (
-            "small_path",
-            RopeOptions(scaling=RopeScaling.NONE, freq_scale=0.5),
-            "freq_scale",
-            "RoPE scaling is “none”",
-        ),
-        (
-            "small_path",
-            RopeOptions(yarn_orig_ctx=4096),
-            "yarn_orig_ctx",
-            "RoPE scaling is not “yarn”",
-        ),
-        (
-            "small_path",
-            RopeOptions(yarn_ext_factor=0.0, yarn_beta_fast=9.0),
-            "yarn_beta_fast",
-            "RoPE scaling is not “yarn”",
-        ),
-        (
-            "small_path",
-            msgspec.structs.replace(YARN, yarn_attn_factor=3.0),
-            "yarn_attn_factor",
-            "with YaRN llama.cpp works it out by itself",
-        ),
-    ],
-)
-async def test_a_rope_option_that_llama_cpp_would_leave_aside_is_refused(
-    model: str, rope: RopeOptions, param: str, why: str, request: pytest.FixtureRequest
-) -> None:
-    engine = LlamaEngine(request.getfixturevalue(model))
-    with pytest.raises(InvalidRequest) as refused:
-        await engine.load(options=LoadOptions(n_ctx=256, rope=rope))
-    assert refused.value.param == f"rope.{param}"
-    assert refused.value.message == f"{option_words(f'rope.{param}')} would have no effect: {why}"
 
 
 async def test_layers_for_a_gpu_that_is_not_there_are_told(
@@ -348,9 +264,8 @@ async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(
     info, _ = plain
     n_gpus = sum(device.kind != "cpu" for device in info.devices)
     engine = LlamaEngine(small_path)
-    with pytest.raises(
-        InvalidRequest, match=f"split over {n_gpus + 1} GPUs, but llama.cpp finds {n_gpus}"
-    ):
+    there = "none" if n_gpus == 0 else str(n_gpus)
+    with pytest.raises(InvalidRequest, match=f"split over .*, but llama.cpp finds {there} that"):
         await engine.load(options=LoadOptions(tensor_split=(1.0,) * (n_gpus + 1)))
 
 
@@ -362,6 +277,10 @@ async def test_a_tensor_split_for_gpus_that_are_not_there_is_refused(
         (LoadOptions(n_batch=3), "n_batch"),  # beside the usual four
         (LoadOptions(rope=RopeOptions(freq_scale=0.0)), "rope.freq_scale"),
         (LoadOptions(rope=RopeOptions(freq_base=float("nan"))), "rope.freq_base"),
+        (
+            LoadOptions(rope=RopeOptions(yarn_beta_fast=2.0, yarn_beta_slow=3.0)),
+            "rope.yarn_beta_fast",
+        ),
         (LoadOptions(tensor_split=(-1.0,)), "tensor_split"),
         (LoadOptions(speculation=Speculation(n_draft=0)), "speculation.n_draft"),
         (LoadOptions(speculation=Speculation(p_min=1.5)), "speculation.p_min"),

@@ -308,7 +308,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
             read_header(tmp_path / name)
     loop = tmp_path / "loop.gguf"
     loop.symlink_to(loop)
-    with pytest.raises(ModelLoadError, match="cannot be read: Too many levels of symbolic links"):
+    with pytest.raises(ModelLoadError, match="cannot be read: its links lead back to themselves"):
         read_header(loop)
 
 

@@ -142,10 +142,14 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
     assert dialog.isVisible()
     press(dialog, "ropeScalingYarn")
+    unstretched = "RoPE scaling would have no effect: without a stretch factor nothing is stretched"
+    opened.until("refusal", lambda: told.text() == unstretched)
+    QTest.keyClicks(field(dialog, "ropeScale"), "4")
     opened.until("fit", lambda: told.text().startswith("Fits"))
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
     assert not dialog.isVisible()
-    wanted = {path_text(small_path): ModelOverrides(rope_scaling="yarn", yarn_beta_fast=9.0)}
+    own = ModelOverrides(rope_scaling="yarn", rope_scale=4.0, yarn_beta_fast=9.0)
+    wanted = {path_text(small_path): own}
     opened.until("settings", lambda: opened.settings.current.models == wanted)
     opened.window.header.picker.selected.emit(path_text(small_path))
     opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])

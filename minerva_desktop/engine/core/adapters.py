@@ -37,7 +37,7 @@ class AdapterSet:
     ) -> None:
         """Load them. Raises `ModelNotFound`, `ModelLoadError` or `OutOfMemory`."""
         self._context = context
-        self._handles = [_load(Path(os.fsdecode(a.path)), model, log) for a in adapters]
+        self._handles = [load_adapter(Path(os.fsdecode(a.path)), model, log) for a in adapters]
         self._default = tuple(adapter.scale for adapter in adapters)
         self._current: Variant = ()
         self.use(self._default)
@@ -76,7 +76,9 @@ class AdapterSet:
         self._current = variant
 
 
-def _load(path: Path, model: LlamaModel, log: LlamaLog) -> object:
+def load_adapter(path: Path, model: LlamaModel, log: LlamaLog) -> object:
+    """The adapter at ``path``, which goes with the ``model``. Raises `ModelNotFound` or
+    `ModelLoadError`."""
     check_file(path, f"The adapter “{path.name}”")
     size = format_bytes(path.stat().st_size)
     log.errors.clear()  # what it says from now on is about this file

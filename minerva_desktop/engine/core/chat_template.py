@@ -131,9 +131,14 @@ class ChatTemplate:
 def check_template(source: str) -> None:
     """Raise `InferenceError` for a template that is broken or runs away, whatever it is given. One
     that refuses a question alone may take other messages."""
-    question = template_messages((ChatTurn(Role.USER, "Hello"),), MessageStyle(ToolFormat.GENERIC))
     with suppress(InvalidRequest):  # raised by the template, for whoever sends it such messages
-        ChatTemplate(source, bos="", eos="").render(question)
+        ask_template(source)
+
+
+def ask_template(source: str) -> None:
+    """The same, and raise `InvalidRequest` where it refuses a question alone."""
+    question = template_messages((ChatTurn(Role.USER, "Hello"),), MessageStyle(ToolFormat.GENERIC))
+    ChatTemplate(source, bos="", eos="").render(question)
 
 
 def why_broken(error: MinervaError) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.cores import usable_cores
 from minerva_desktop.engine.core.llama import LlamaModel
+from minerva_desktop.engine.core.rope_check import check_rope
 from minerva_desktop.engine.load_options import (
     DEFAULT_N_CTX,
     EMBEDDING_N_CTX,
@@ -19,7 +20,6 @@ from minerva_desktop.engine.load_options import (
     RopeOptions,
     RopeScaling,
 )
-from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.errors import InvalidRequest
 
 _N_CTX_STEP = 256  # GGML_PAD in llama-context.cpp
@@ -50,7 +50,6 @@ _ROPE_NUMBERS = {
     "yarn_beta_slow": "yarn_beta_slow",
     "yarn_orig_ctx": "yarn_orig_ctx",
 }
-_ONLY_WITH_YARN = {"yarn_beta_fast", "yarn_beta_slow", "yarn_orig_ctx"}
 
 
 class ContextPlan(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ class ContextPlan(msgspec.Struct, frozen=True):
 def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> ContextPlan:
     """How ``model`` is used with these options: to generate, or to make embeddings. Raises
     `InvalidRequest` for a cache that it cannot have, or positions that it does not heed."""
-    _check_rope(model, options.rope)
+    check_rope(model, options.rope)
     if model.pooling is not None:
         # Positions beyond the trained ones do not exist in models of the BERT kind.
         n_ctx = min(options.n_ctx or EMBEDDING_N_CTX, model.n_ctx_train)
@@ -111,29 +110,6 @@ def _check_keys(model: LlamaModel, options: LoadOptions) -> None:
             f" of this model have {model.head_size}. Keep the cache (its keys at least) in f16",
             param="kv_type_k",
         )
-
-
-def _check_rope(model: LlamaModel, rope: RopeOptions) -> None:
-    """Refuse what llama.cpp would leave aside without a word (``llama_context``'s constructor)."""
-    given = {name for name in rope.__struct_fields__ if getattr(rope, name) is not None}
-    if given and not model.has_rope:
-        raise _without_effect(min(given), "this model has no rotary positions")
-    own = model.metadata(f"{model.metadata('general.architecture')}.rope.scaling.type")
-    scaling = rope.scaling or own
-    if scaling == RopeScaling.NONE and "freq_scale" in given:
-        raise _without_effect("freq_scale", "RoPE scaling is “none”")
-    strength = rope.yarn_ext_factor
-    has_yarn = scaling == RopeScaling.YARN if strength is None else strength > 0.0
-    if has_yarn and "yarn_attn_factor" in given:
-        raise _without_effect("yarn_attn_factor", "with YaRN llama.cpp works it out by itself")
-    for name in sorted(given & _ONLY_WITH_YARN):
-        if not has_yarn:
-            raise _without_effect(name, "RoPE scaling is not “yarn”")
-
-
-def _without_effect(name: str, why: str) -> InvalidRequest:
-    name = f"rope.{name}"
-    return InvalidRequest(f"{option_words(name)} would have no effect: {why}", param=name)
 
 
 def draft_options(options: LoadOptions) -> LoadOptions:

@@ -56,11 +56,10 @@ class DraftModel:
         check_file(path, f"The draft model “{path.name}”")  # not in words as of the model
         own = draft_options(options)
         self.model = LlamaModel(path, own, log=log)
-        _check_vocabulary(self.model, target, path.name)
+        check_vocabulary(self.model, target, path.name)
         params = draft_params(own, plan, n_ctx, n_threads)
         self._context = LlamaContext(self.model, params, abort=abort, log=log)
-        if self.model.is_recurrent or not self._context.has_memory:
-            raise ModelLoadError(f"{path.name} cannot take tokens back, so it cannot guess ahead")
+        check_can_guess(self.model, self._context, path.name)
         self._n_batch = plan.n_batch
         self._n_ctx = n_ctx
         self._n_draft = speculation.n_draft
@@ -181,7 +180,15 @@ class DraftModel:
         return self.model.vocabulary.ends_generation(token)
 
 
-def _check_vocabulary(draft: LlamaModel, target: LlamaModel, name: str) -> None:
+def check_can_guess(draft: LlamaModel, context: LlamaContext, name: str) -> None:
+    """Raise `ModelLoadError` for a ``draft`` whose guesses, once wrong, cannot be taken back."""
+    if draft.is_recurrent or not context.has_memory:
+        raise ModelLoadError(f"{name} cannot take tokens back, so it cannot guess ahead")
+
+
+def check_vocabulary(draft: LlamaModel, target: LlamaModel, name: str) -> None:
+    """Raise `ModelLoadError` where the ``draft`` of that ``name`` has other tokens than what it is
+    to guess for."""
     ours, theirs = draft.vocabulary, target.vocabulary
     n_common = min(ours.n_tokens, theirs.n_tokens)
     if abs(ours.n_tokens - theirs.n_tokens) > _MAX_VOCABULARY_DIFFERENCE:

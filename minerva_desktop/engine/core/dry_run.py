@@ -45,14 +45,14 @@ def simulate(
     with it. Raises what loading raises; a file that makes llama.cpp abort ends the process."""
     n_threads = options.n_threads or physical_cores()
     sized = [msgspec.structs.replace(options, n_ctx=n_ctx) for n_ctx in lengths]
-    with _simulated(path, options, log) as model:
+    with simulated(path, options, log) as model:
         plans = [context_plan(model, each, n_threads) for each in sized]
         found = [_context(model, plan, plan.params, options, log) for plan in plans]
     speculation = options.speculation
     draft = None if speculation is None else speculation.draft_path
     if draft is not None:
         own = draft_options(options)
-        with _simulated(draft, own, log) as small:
+        with simulated(draft, own, log) as small:
             params = [draft_params(own, plan, plan.n_ctx, n_threads) for plan in plans]
             beside = [
                 _context(small, plan, each, own, log)
@@ -65,7 +65,8 @@ def simulate(
 
 
 @contextmanager
-def _simulated(path: Path, options: LoadOptions, log: LlamaLog) -> Iterator[LlamaModel]:
+def simulated(path: Path, options: LoadOptions, log: LlamaLog) -> Iterator[LlamaModel]:
+    """The model at ``path`` without its weights, until the block ends. Raises what loading does."""
     log.clear()
     model = LlamaModel(path, options, log=log, is_simulated=True)
     try:

@@ -10,13 +10,9 @@ import msgspec
 
 from minerva_desktop.chat.conversation import clean_text
 from minerva_desktop.devices.device_list import discrete_gpus
-from minerva_desktop.devices.gpu_context import GpuDevice
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.adapters import AdapterSet
-from minerva_desktop.engine.core.backend_devices import list_devices
-from minerva_desktop.engine.core.bindings import llama
 from minerva_desktop.engine.core.chat_states import ChatStates
-from minerva_desktop.engine.core.chat_template import check_template, why_broken
 from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
 from minerva_desktop.engine.core.cores import physical_cores, usable_cores
 from minerva_desktop.engine.core.draft_model import DraftModel
@@ -24,6 +20,13 @@ from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.load_checks import (
+    check_devices,
+    check_embedding_options,
+    check_own_template,
+    check_pooling,
+    check_writes,
+)
 from minerva_desktop.engine.core.load_log import (
     added_shares,
     buffer_sizes,
@@ -45,12 +48,7 @@ from minerva_desktop.engine.core.speculation import Drafter, PromptLookup
 from minerva_desktop.engine.core.window_cells import WindowCells
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, os_reason
-
-_UNUSABLE = {  # by pooling
-    llama.LLAMA_POOLING_TYPE_RANK: "is a reranker: it can neither chat nor make embeddings",
-    llama.LLAMA_POOLING_TYPE_NONE: "makes a vector of each token and none of a whole text",
-}
+from minerva_desktop.errors import ModelLoadError, os_reason
 
 
 def load_core(
@@ -67,14 +65,13 @@ def load_core(
     this machine or this model cannot honour.
     """
     started = time.perf_counter()
-    _check_devices(options)
+    check_devices(options)
     if options.chat_template is not None:
         on_progress(0.0)  # a sign of life: should the template hold this process up, that is found
-        _check_template(path, options.chat_template)
+        check_own_template(path, options.chat_template)
     log.clear()
     model = LlamaModel(path, options, log=log, on_progress=on_progress)
-    if model.pooling in _UNUSABLE:
-        raise ModelLoadError(f"{path.name} {_UNUSABLE[model.pooling]}")
+    check_pooling(path, model)
     # ggml's threads wait for each other: with more than there are cores a token takes seconds.
     n_threads = min(options.n_threads or physical_cores(), usable_cores())
     loader = _Loader(path, model, options, n_threads, log, abort)
@@ -85,28 +82,6 @@ def load_core(
     except OSError as error:  # it was there when its weights were read
         why = os_reason(error)
         raise ModelLoadError(f"{path.name} cannot be read any more: {why}") from error
-
-
-def _check_devices(options: LoadOptions) -> None:
-    n_gpus = sum(device.kind != GpuDevice.CPU for device in list_devices())
-    if len(options.tensor_split) > n_gpus:
-        raise InvalidRequest(
-            f"The model is to be split over {len(options.tensor_split)} GPUs, but llama.cpp finds"
-            f" {n_gpus} that this build can use",
-            param="tensor_split",
-        )
-
-
-def _check_template(path: Path, template: str) -> None:
-    """Before the weights are read."""
-    try:
-        check_template(template)
-    except InferenceError as error:
-        raise ModelLoadError(
-            f"{path.name} was not loaded, for the chat template in its load options is broken:"
-            f" {why_broken(error)}",
-            param="chat_template",
-        ) from error
 
 
 def _knows_cells(model: LlamaModel, context: LlamaContext, info: ContextInfo) -> bool:
@@ -125,11 +100,7 @@ class _Loader(msgspec.Struct, frozen=True):
     abort: AbortFlag
 
     def embedding_core(self, started: float) -> EmbeddingCore:
-        if self.options.lora or self.options.speculation is not None:
-            raise InvalidRequest(
-                f"{self.path.name} makes embeddings; it takes neither adapters nor speculation",
-                param="lora" if self.options.lora else "speculation",
-            )
+        check_embedding_options(self.path, self.options)
         plan = context_plan(self.model, self.options, self.n_threads)
         context = LlamaContext(self.model, plan.params, abort=self.abort, log=self.log)
         info = self._describe(context, started)
@@ -145,7 +116,7 @@ class _Loader(msgspec.Struct, frozen=True):
         model, options = self.model, self.options
         plan = context_plan(model, options, self.n_threads)
         context = LlamaContext(model, plan.params, abort=self.abort, log=self.log)
-        self._check_writes(context, plan)
+        check_writes(self.path, model, context, plan)
         log = self.log.text()  # before that of a draft model takes its place
         rows = steady_rows(log, has_adapters=bool(options.lora))
         can_turn = not options.kv_type_k.is_quantised or can_turn_keys(log)
@@ -202,17 +173,6 @@ class _Loader(msgspec.Struct, frozen=True):
             n_movable=n_movable if window is not None or not append_only else 0,
             window=window,
         )
-
-    def _check_writes(self, context: LlamaContext, plan: ContextPlan) -> None:
-        model = self.model
-        # Models of the BERT kind have no memory of a sequence, and ggml aborts on generating.
-        if not (model.has_decoder and context.has_memory) or model.has_encoder:
-            raise ModelLoadError(f"{self.path.name} is no model that writes text by itself")
-        if plan.n_draft and model.is_recurrent:
-            raise InvalidRequest(
-                f"{self.path.name} cannot take tokens back, so guessing ahead is of no use to it",
-                param="speculation",
-            )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:
         seconds = time.perf_counter() - started

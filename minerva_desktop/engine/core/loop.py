@@ -26,10 +26,11 @@ from minerva_desktop.engine.core.dry_run import simulate
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore
 from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.load_trial import try_load
 from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.core.own_memory import give_back_freed, resident_bytes
 from minerva_desktop.engine.core.threads import ThreadBalance
-from minerva_desktop.engine.memory_messages import DryRun, LimitParking, Trim, Trimmed
+from minerva_desktop.engine.memory_messages import DryRun, LimitParking, Trim, Trimmed, TryLoad
 from minerva_desktop.engine.messages import (
     Abort,
     DevicesListed,
@@ -61,7 +62,7 @@ class _Close:
     """No more requests will come."""
 
 
-_Work = Load | ListDevices | DryRun | LimitParking | Trim | Prepared | Abort | _Close
+_Work = Load | ListDevices | DryRun | TryLoad | LimitParking | Trim | Prepared | Abort | _Close
 
 
 class EngineLoop:
@@ -89,7 +90,7 @@ class EngineLoop:
                 self._desk.post(request)
             case Abort():
                 self._desk.abort(request)
-            case Load() | ListDevices() | DryRun() | LimitParking() | Trim():
+            case Load() | ListDevices() | DryRun() | TryLoad() | LimitParking() | Trim():
                 self._inbox.put(request)
             case _:
                 self._desk.ask(request)
@@ -168,7 +169,7 @@ class EngineLoop:
             self._load(request)
         elif isinstance(request, ListDevices):
             self._send(DevicesListed(list_fresh_devices(), engine_build()))
-        elif isinstance(request, DryRun):
+        elif isinstance(request, DryRun | TryLoad):
             self._send(self._dry_run(request))
         elif core is None:
             return  # the desk opens when a model is loaded
@@ -216,11 +217,13 @@ class EngineLoop:
             self._balance = ThreadBalance(core.info.n_threads, core.use_threads)
         self._send(Loaded(core.info))
 
-    def _dry_run(self, request: DryRun) -> DryRunDone:
+    def _dry_run(self, request: DryRun | TryLoad) -> DryRunDone:
         path = Path(os.fsdecode(request.path))
         try:
             if self._core is not None:  # whose log is no longer kept
                 raise InvalidRequest("a dry run needs a child without a model")
+            if isinstance(request, TryLoad):
+                return DryRunDone(warnings=try_load(path, request.options, log=self._log))
             return DryRunDone(simulate(path, request.options, request.n_ctx, log=self._log))
         except MinervaError as error:
             return DryRunDone(error=ErrorInfo.of(error))

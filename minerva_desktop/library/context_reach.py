@@ -1,0 +1,56 @@
+"""How long a context a model can make sense of. Pure, any thread.
+
+Stretched positions are reckoned as llama.cpp does (``llama_init_from_model``): what the model was
+trained for before anything was stretched, times the factor.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from minerva_desktop.library.estimate_options import EstimateOptions, padded_cells
+from minerva_desktop.library.gguf import GgufHeader
+
+_NONE = "none"  # a kind of scaling
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of rotary positions, as `engine.load_options.RopeOptions` has it."""
+
+    scaling: str | None = None
+    freq_scale: float | None = None
+    yarn_orig_ctx: int | None = None
+
+    def reach(self, header: GgufHeader) -> int:
+        """Tokens of context that the model was trained for, or is stretched to; 0: not known."""
+        trained = header.n_ctx_train
+        key = f"{header.architecture}.rope.scaling.original_context_length"
+        first = min(header.count(key) or trained, trained)
+        if self.scaling == _NONE:
+            return first
+        if self.freq_scale is None or self.freq_scale <= 0.0:
+            return trained
+        # Nobody makes a model of more positions by calling them its first ones.
+        stretched = min(self.yarn_orig_ctx or first, first) / self.freq_scale
+        return max(round(stretched), first)
+
+
+def context_warnings(
+    header: GgufHeader, found: EstimateOptions, asked: int | None, stretch: Stretch
+) -> tuple[str, ...]:
+    """Where the context of ``found`` is longer than the model can use, or was ``asked`` to be
+    (tokens)."""
+    trained = header.n_ctx_train
+    if found.is_embedding and (asked or 0) > found.n_ctx:
+        why = f"the model was trained for {trained:,}, and has no positions beyond them"
+        return (f"context of {found.n_ctx:,} tokens instead of {asked:,}: {why}",)
+    reach = stretch.reach(header)
+    if not trained or found.n_ctx <= padded_cells(reach):
+        return ()
+    how = f"trained for {trained:,}"
+    if reach > trained:
+        how += f", which RoPE scaling stretches to {reach:,}"
+    elif reach < trained:
+        how = f"trained for {reach:,} before RoPE scaling"
+    why = f"the model was {how}, and beyond these it may make no sense"
+    return (f"context of {found.n_ctx:,} tokens: {why}",)

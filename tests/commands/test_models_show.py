@@ -1,0 +1,200 @@
+"""`models show` tells what `chat` and `serve` would do with a model and these options."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minerva_desktop.__main__ import main
+from minerva_desktop.paths import app_paths
+from minerva_desktop.settings import ModelOverrides, SettingsFile
+from tests.engine.models import (
+    write_lora,
+    write_with_fewer_tokens,
+    write_with_templates,
+    write_without_tensor,
+)
+from tests.processes import WITHOUT_LOCKS
+
+Refused = Callable[[Path, Path, Path], tuple[str, ...]]
+
+NOT_FOUND = "tensor 'blk.1.ffn_down.weight' not found"
+
+
+def _shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main(["models", "show", "--json", *arguments]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    shown: dict[str, Any] = json.loads(said.out)
+    return shown
+
+
+def _rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["models", "show", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def _other_adapter(small: Path, large: Path, folder: Path) -> tuple[str, ...]:
+    write_lora(folder / "other.gguf", large, seed=1, strength=1.0)
+    return (str(small), "--lora", str(folder / "other.gguf"))
+
+
+def _other_vocabulary(small: Path, _large: Path, folder: Path) -> tuple[str, ...]:
+    write_with_fewer_tokens(folder / "fewer.gguf", small, 1000)
+    return (str(small), "--draft-model", str(folder / "fewer.gguf"))
+
+
+def _adapter_alone(small: Path, _large: Path, folder: Path) -> tuple[str, ...]:
+    write_lora(folder / "poet.gguf", small, seed=1, strength=1.0)
+    return (str(folder / "poet.gguf"),)
+
+
+def _without_a_tensor(small: Path, _large: Path, folder: Path) -> tuple[str, ...]:
+    write_without_tensor(folder / "missing.gguf", small, "blk.1.ffn_down.weight")
+    return (str(folder / "missing.gguf"),)
+
+
+def _linked_to_itself(small: Path, _large: Path, folder: Path) -> tuple[str, ...]:
+    (folder / "loop.gguf").symlink_to(folder / "loop.gguf")
+    return (str(small), "--lora", str(folder / "loop.gguf"))
+
+
+REFUSED: list[tuple[Refused, str]] = [
+    (_other_adapter, "The adapter other.gguf does not fit this model: tensor 'blk.0.attn_output"),
+    (_other_vocabulary, "fewer.gguf has another vocabulary (1,000 tokens) than the model (49,152"),
+    (_adapter_alone, "“poet.gguf” is a LoRA adapter, which changes a model but is none itself"),
+    (_without_a_tensor, f"llama.cpp could not load missing.gguf: check_tensor_dims: {NOT_FOUND}"),
+    (_linked_to_itself, "The adapter “loop.gguf” cannot be read: its links lead back to themselve"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED)
+def test_what_chat_refuses_is_refused_in_the_same_words(
+    arguments: Refused,
+    words: str,
+    small_path: Path,
+    model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In one line: nothing twice, and nothing of how the memory was estimated."""
+    given = arguments(small_path, model_path, tmp_path)
+    said = []
+    for command in (("chat", "--prompt", "Hello", "--max-tokens", "1"), ("models", "show")):
+        assert main([*command, *given]) == 1
+        said.append(capsys.readouterr())
+    assert said[0] == said[1]
+    assert said[1].out == ""
+    assert said[1].err.startswith(f"minerva: {words}")
+    assert said[1].err.count("\n") == 1
+    assert said[1].err.count(NOT_FOUND) <= 1
+
+
+def test_an_adapter_and_a_draft_that_go_with_the_model_are_told(
+    small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lora(tmp_path / "poet.gguf", small_path, seed=1, strength=1.0)
+    lora = f"{tmp_path / 'poet.gguf'}:0.5"
+    options = ("--lora", lora, "--draft-model", str(small_path), "--batch-size", "256")
+    more = ("--threads", "1", "--parallel", "2", "--flash-attn", "on", "--no-mmap", "--mlock")
+    stretched = ("--rope-scaling", "yarn", "--rope-scale", "4", "--rope-freq-base", "20000")
+    told = _rows(capsys, str(small_path), *options, *more, *stretched)
+    for row in (
+        "adapter          poet.gguf, scale 0.5",
+        "guesses          of small.gguf, up to 8 tokens",
+        "batch            256 tokens",
+        "threads          1",
+        "requests         up to 2 together",
+        "flash attention  on",
+        "mmap             off: the file is read instead of mapped",
+        "mlock            on: the weights are kept from being swapped out",
+        "RoPE             yarn, stretched 4 times, base frequency 20000",
+    ):
+        assert f"{row}\n" in told
+    load = _shown(capsys, str(small_path), *options, *more)["load"]
+    assert load["lora"] == [{"path": str(tmp_path / "poet.gguf"), "scale": 0.5}]
+    assert load["speculation"] == {"draft_model": str(small_path), "n_draft": 8}
+    assert (load["n_threads"], load["use_mmap"], load["use_mlock"]) == (1, False, True)
+    usual = _rows(capsys, str(small_path))
+    for name in ("adapter", "guesses", "batch", "threads", "RoPE", "saved"):
+        assert f"\n{name} " not in usual
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ oops", "no chats: the model’s chat template is broken: TemplateSyntaxError"),
+        (
+            "{{ raise_exception('Never') }}",
+            "no chats that begin with a question alone: The model's chat template refuses these m",
+        ),
+    ],
+)
+def test_a_template_that_fails_each_chat_is_told(
+    template: str,
+    words: str,
+    small_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = tmp_path / "mute.gguf"
+    write_with_templates(model, small_path, {"": template}, {})
+    (warning,) = _shown(capsys, str(model), "--n-ctx", "1024")["load"]["warnings"]
+    assert warning.startswith(words)
+    assert warning in _rows(capsys, str(model), "--n-ctx", "1024")
+
+
+def test_saved_options_count_as_for_chat(
+    small_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app_paths().create()
+    own = ModelOverrides(n_ctx=2048, kv_type="q8_0", rope_scaling="linear", rope_scale=2.0)
+    SettingsFile(app_paths().settings).override(small_path, own)
+    load = _shown(capsys, str(small_path))["load"]
+    assert (load["n_ctx"], load["kv_type"]) == (2048, "q8_0")
+    assert load["rope"] == {"scaling": "linear", "freq_scale": 0.5}
+    assert load["saved"] == ["n_ctx", "kv_type_k", "kv_type_v", "rope"]
+    told = _rows(capsys, str(small_path))
+    assert "saved            context, KV cache, RoPE: as the settings have it\n" in told
+    given = ("--n-ctx", "1024", "--kv-type", "f16", "--rope-scaling", "none")
+    load = _shown(capsys, str(small_path), *given)["load"]
+    assert (load["n_ctx"], load["kv_type"], load["saved"]) == (1024, "f16", [])
+    assert load["rope"] == {"scaling": "none"}
+    with pytest.raises(SystemExit):
+        main(["models", "show", str(small_path), "--flash-attention", "off"])
+    assert capsys.readouterr().err.startswith(
+        "minerva models: small.gguf, as the settings have it: A KV cache in q8_0 needs flash atten"
+    )
+
+
+def test_what_is_saved_can_be_left_to_us_again(
+    small_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = _shown(capsys, str(small_path))["load"]
+    app_paths().create()
+    own = ModelOverrides(
+        n_ctx=2048, n_gpu_layers=0, n_threads=1, rope_scaling="yarn", rope_scale=2.0,
+        rope_freq_base=500, yarn_beta_fast=40.0,
+    )  # fmt: skip
+    SettingsFile(app_paths().settings).override(small_path, own)
+    saved = _shown(capsys, str(small_path))["load"]
+    assert (saved["n_ctx"], saved["n_threads"], len(saved["rope"])) == (2048, 1, 4)
+    names = ("--n-ctx", "--gpu-layers", "--threads", "--rope-scaling", "--rope-freq-base")
+    auto = [word for name in names for word in (name, "auto")]
+    assert _shown(capsys, str(small_path), *auto)["load"] == usual
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes a privilege away as Linux has it")
+def test_weights_that_could_not_be_locked_are_told(small_path: Path) -> None:
+    asked = ("models", "show", str(small_path), "--load", "--mlock", "--n-ctx", "512")
+    program = (sys.executable, "-m", "minerva_desktop", *asked)
+    command = (sys.executable, "-c", WITHOUT_LOCKS, *program)
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    assert "weights that are not locked in memory: the system lets this process" in said.stdout
