@@ -165,6 +165,7 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
         parent=window,
     )
     dialog.show()
+    dialog.ask()
     dialog.show_fit(
         ModelFit(
             path=Path("/models/smollm2.gguf"),

@@ -164,10 +164,10 @@ class ModelOptionsController(QObject):
             fit = await self._worker.fit_of(self._path, overrides)
         except MinervaError as error:
             if self._dialog is not None and question == self._question:
-                # The file's troubles are none of the options'.
-                is_theirs = isinstance(error, InvalidRequest)
-                show = self._dialog.refuse if is_theirs else self._dialog.show_problem
-                show(error.message)
+                if isinstance(error, InvalidRequest):
+                    self._dialog.refuse(error.message, error.param)
+                else:  # the file's troubles are none of the options'
+                    self._dialog.show_problem(error.message)
             return
         if self._dialog is not None and question == self._question:
             self._dialog.show_fit(fit)

@@ -6,6 +6,8 @@ would take.
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import msgspec
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
@@ -31,6 +33,8 @@ from minerva_desktop.ui.theme import GRID
 WIDTH = 560  # px
 TITLE_BAR = 40  # px; the desktop's
 ASK_MS = 250  # from the last key to the question how it fits
+WORD_MS = 300  # that Save waits for the answer without a word
+FINDING_OUT = "Finding out what this takes…"
 _AUTO = ""
 KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"))
 LOAD_PAGE, ROPE_PAGE, TEMPLATE_PAGE = "load", "rope", "template"
@@ -39,11 +43,22 @@ CHAT_PAGES = (*PAGES, (TEMPLATE_PAGE, "Chat template"))
 FLASH_CHOICES = ((_AUTO, AUTOMATIC), ("on", "On"), ("off", "Off"))
 
 
+class _Answer(Enum):
+    """What is known of the options that are set."""
+
+    UNASKED = auto()
+    AWAITED = auto()
+    USABLE = auto()
+    REFUSED = auto()  # they do not go together
+
+
 class ModelOptionsDialog(QDialog):
     """Shows a model's ``overrides``; ``accepted`` is Save, ``rejected`` Cancel and Esc.
 
     ``options_changed`` carries the `ModelOverrides` that the page shows, a moment after the last
-    change and once at the start: `show_fit` answers it.
+    change, once at the start, and at once for a Save that comes before. `show_fit`, `show_problem`
+    or `refuse` answers the last one, and Save waits for that; an answer that a change has overtaken
+    is left aside.
     """
 
     options_changed = Signal(object)
@@ -66,6 +81,24 @@ class ModelOptionsDialog(QDialog):
         self.setObjectName("modelOptionsDialog")
         self.setWindowTitle("Load options")
         self.setMinimumWidth(WIDTH)
+        self._make_fields(overrides, settings, max_threads)
+        self._rope = RopePage(overrides)
+        self._template = template
+        self._waits_for_check = False  # Save was pressed before the template was known to be good
+        self._waits_for_answer = False  # and before it was known whether all goes together
+        self._answer = _Answer.UNASKED
+        self._refused_page = LOAD_PAGE
+        pages = PAGES if template is None else CHAT_PAGES
+        self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
+        self._fit = _FitLabel()
+        self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
+        self._word = QTimer(self, singleShot=True, interval=WORD_MS)
+        self._lay_out(name, n_ctx_train)
+        self._connect()
+        self._wait.start()
+
+    def _make_fields(self, overrides: ModelOverrides, settings: Settings, max_threads: int) -> None:
+        """Those of the first page."""
         self._n_ctx = number_field(
             "modelNCtx", "Context size in tokens", overrides.n_ctx, MIN_N_CTX, MAX_N_CTX,
             _inherited(settings.n_ctx),
@@ -87,17 +120,6 @@ class ModelOptionsDialog(QDialog):
             FLASH_CHOICES,
             _known(overrides.flash_attention, FLASH_CHOICES),
         )
-        self._rope = RopePage(overrides)
-        self._template = template
-        self._waits_for_check = False  # Save was pressed before the template was known to be good
-        self._is_refused = False  # what is set does not go together
-        pages = PAGES if template is None else CHAT_PAGES
-        self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
-        self._fit = _FitLabel()
-        self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
-        self._lay_out(name, n_ctx_train)
-        self._connect()
-        self._wait.start()
 
     def overrides(self) -> ModelOverrides:
         """What the page shows now; what it does not show stays as it was. Raises `ValueError` for a
@@ -118,17 +140,30 @@ class ModelOptionsDialog(QDialog):
         self._n_ctx.set_value(n_ctx)
 
     def accept(self) -> None:
-        """Save waits until each number can be taken, nothing is refused that goes together, and the
+        """Save waits until each number can be taken, what is set is known to go together, and the
         chat template is known to be none that is broken."""
         for page, numbers in ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields)):
             if not all(each.check() for each in numbers):
                 self._show_page(page)
                 all_right(numbers)
                 return
-        if self._is_refused:
-            if self._pages.value() == TEMPLATE_PAGE:  # there is no sentence about it on that one
-                self._show_page(LOAD_PAGE)
-            return
+        if self._answer is _Answer.REFUSED:
+            self._show_page(self._refused_page)
+        elif self._answer is not _Answer.USABLE:
+            self._wait_for_answer()
+        else:
+            self._accept_template()
+
+    def _wait_for_answer(self) -> None:
+        """`accept` goes on with it."""
+        if not self._waits_for_answer:
+            self._waits_for_answer = True
+            self._word.start()
+        if self._answer is _Answer.UNASKED:
+            self.ask()
+
+    def _accept_template(self) -> None:
+        """All else can be saved."""
         usable = True if self._template is None else self._template.is_usable
         if usable:
             super().accept()
@@ -140,18 +175,47 @@ class ModelOptionsDialog(QDialog):
             else:
                 self._template.focus_editor()
 
+    @Slot()
+    def ask(self) -> None:
+        """Have ``options_changed`` emitted for what stands there now, if each number can be
+        taken."""
+        self._wait.stop()
+        wrong = [each for each in (*self._numbers, *self._rope.fields) if not each.check()]
+        if wrong:
+            self._say("A number is out of its range, so these options cannot be used.", "danger")
+            return
+        self._answer = _Answer.AWAITED
+        self.options_changed.emit(self.overrides())
+
     def show_fit(self, fit: ModelFit) -> None:
         """Show what the options of the last ``options_changed`` would take."""
-        self._say(f"{fit.label}. {fit.detail}", _tone(fit))
+        self._answered(_Answer.USABLE, f"{fit.label}. {fit.detail}", _tone(fit))
 
     def show_problem(self, words: str) -> None:
-        """Show why nothing can be said of them, or why they cannot be used."""
-        self._say(words, "danger")
+        """Show why nothing can be said of them. It is none of theirs: they can be saved."""
+        self._answered(_Answer.USABLE, words, "danger")
 
-    def refuse(self, words: str) -> None:
-        """Show why they do not go together; they cannot be saved until something is changed."""
-        self._is_refused = True
-        self.show_problem(words)
+    def refuse(self, words: str, param: str | None) -> None:
+        """Show why they do not go together; they cannot be saved until something is changed. The
+        field of `LoadOptions` that ``param`` names is the one to change."""
+        self._refused_page = ROPE_PAGE if (param or "").startswith("rope.") else LOAD_PAGE
+        self._answered(_Answer.REFUSED, words, "danger")
+
+    def _answered(self, answer: _Answer, words: str, tone: str) -> None:
+        if self._answer is _Answer.UNASKED:
+            return  # it is about what was set before
+        waited, self._waits_for_answer = self._waits_for_answer, False
+        self._word.stop()
+        self._answer = answer
+        self._say(words, tone)
+        if waited:
+            self.accept()
+
+    @Slot()
+    def _say_what_save_waits_for(self) -> None:
+        """On the page with the chat template, too, where there is no sentence otherwise."""
+        self._fit.show()
+        self._say(FINDING_OUT, "")
 
     def _say(self, words: str, tone: str) -> None:
         """The dialog grows with the sentences, for Qt would take the height from the fields."""
@@ -240,7 +304,8 @@ class ModelOptionsDialog(QDialog):
         self._show_page(LOAD_PAGE)
 
     def _connect(self) -> None:
-        self._wait.timeout.connect(self._tell)
+        self._wait.timeout.connect(self.ask)
+        self._word.timeout.connect(self._say_what_save_waits_for)
         for edit in self._numbers:
             edit.textChanged.connect(self._on_change)
         for choice in (self._kv_type, self._flash):
@@ -252,17 +317,10 @@ class ModelOptionsDialog(QDialog):
 
     @Slot()
     def _on_change(self) -> None:
-        self._is_refused = False
+        self._answer = _Answer.UNASKED
+        self._waits_for_answer = False  # Save was pressed for what stood there before
+        self._word.stop()
         self._wait.start()
-
-    @Slot()
-    def _tell(self) -> None:
-        numbers = (*self._numbers, *self._rope.fields)
-        wrong = [each for each in numbers if not each.check()]
-        if not wrong:
-            self.options_changed.emit(self.overrides())
-        else:
-            self.show_problem("A number is out of its range, so these options cannot be used.")
 
     @Slot()
     def _reset(self) -> None:
@@ -280,7 +338,7 @@ class _FitLabel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("optionsFit")
-        self._words = QLabel("Finding out what this takes…")
+        self._words = QLabel(FINDING_OUT)
         self._words.setObjectName("optionsFitLabel")
         self._words.setWordWrap(True)
         self._words.setMinimumHeight(3 * self._words.fontMetrics().lineSpacing())
@@ -289,7 +347,7 @@ class _FitLabel(QFrame):
         box.addWidget(self._words)
 
     def show_words(self, words: str, tone: str) -> None:
-        """``tone``: success, warning or danger."""
+        """``tone``: success, warning or danger; empty: it is neither."""
         self._words.setText(words)
         self._words.setAccessibleName(words)
         self.setProperty("tone", tone)

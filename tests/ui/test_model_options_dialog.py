@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.settings import ModelOverrides, Settings
-from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from minerva_desktop.ui.model_options_dialog import FINDING_OUT, ModelOptionsDialog
 from tests.ui.parts import part
 
 # What the offscreen platform says about every dialog.
@@ -27,6 +27,7 @@ OWN = ModelOverrides(
     flash_attention="off",
     preset="Teacher",
 )
+WHY = "A KV cache in q8_0 needs flash attention, which is off"
 WONT_FIT = ModelFit(
     path=Path("/m/a.gguf"),
     fit=Fit.WONT_FIT,
@@ -80,24 +81,61 @@ def test_it_asks_how_the_options_fit_at_the_start_and_after_changes(qtbot: QtBot
 
 def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, OWN)
+    dialog.ask()
     dialog.show_fit(WONT_FIT)
     words = part(dialog, QLabel, "optionsFitLabel").text()
     assert words == (
         "Won’t fit. It takes 2 GB of the CPU's memory, and there are 1 GB for models. "
         "Context of 4,096 tokens"
     )
-    dialog.show_problem("A KV cache in q8_0 needs flash attention, which is off")
+    dialog.show_problem(WHY)
     assert "which is off" in part(dialog, QLabel, "optionsFitLabel").text()
 
 
-def test_what_does_not_go_together_is_not_saved(qtbot: QtBot) -> None:
+def test_save_waits_for_what_is_said_of_the_last_change(qtbot: QtBot) -> None:
+    """It saved what the words beside it were about to refuse."""
     dialog = open_dialog(qtbot, OWN)
-    dialog.refuse("A KV cache in q8_0 needs flash attention, which is off")
+    asked: list[ModelOverrides] = []
+    dialog.options_changed.connect(asked.append)
+    dialog.accept()
+    dialog.accept()
+    assert asked == [OWN]  # without a delay, and once
+    dialog.refuse(WHY, "flash_attention")
+    assert dialog.isVisible()
     dialog.accept()
     assert dialog.isVisible()
     QTest.mouseClick(part(dialog, QPushButton, "flashOn"), Qt.MouseButton.LeftButton)
     dialog.accept()
+    assert dialog.isVisible()
+    assert [each.flash_attention for each in asked] == ["off", "on"]
+    with qtbot.waitSignal(dialog.accepted):
+        dialog.show_fit(WONT_FIT)
     assert not dialog.isVisible()
+
+
+def test_an_answer_about_what_was_set_before_saves_nothing(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    dialog.accept()
+    with qtbot.assertNotEmitted(dialog.accepted):
+        QTest.keyClicks(part(dialog, QLineEdit, "modelNCtx"), "0")
+        dialog.show_fit(WONT_FIT)
+    dialog.ask()
+    with qtbot.assertNotEmitted(dialog.accepted):  # that Save is over
+        dialog.show_fit(WONT_FIT)
+    with qtbot.waitSignal(dialog.accepted):
+        dialog.accept()
+
+
+def test_a_save_that_waits_for_long_says_so(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    dialog.ask()
+    dialog.show_problem("It is not there")
+    QTest.mouseClick(part(dialog, QPushButton, "flashOn"), Qt.MouseButton.LeftButton)
+    told = part(dialog, QLabel, "optionsFitLabel")
+    dialog.accept()
+    qtbot.waitUntil(lambda: told.text() == FINDING_OUT)
+    dialog.refuse(WHY, "flash_attention")
+    assert told.text() == WHY
 
 
 def test_reset_leaves_everything_to_the_app(qtbot: QtBot) -> None:
@@ -115,6 +153,7 @@ def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:
 
 def test_it_grows_with_the_words_and_no_field_gets_lower(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides(n_ctx=200_000))
+    dialog.ask()
     fields = [part(dialog, QWidget, name) for name in ("modelNCtx", "kvTypeQ8_0", "flashOn")]
     before = [field.height() for field in fields]
     dialog.show_problem("The model was trained for 8,192 tokens. " * 12)

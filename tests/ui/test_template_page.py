@@ -50,6 +50,7 @@ class Desk:
             max_threads=16,
             template=self.page,
         )
+        self.dialog.options_changed.connect(lambda _: self.dialog.show_problem("It is not there"))
         qtbot.addWidget(self.dialog)
         self.dialog.open()
         qtbot.waitExposed(self.dialog)
