@@ -11,14 +11,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from minerva_desktop.app.answer_words import is_of_options
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.ui.model_notices import LOAD_ANYWAY, LOAD_OPTIONS, RETRY_LOAD, ModelNotices
 from minerva_desktop.ui.notification_bar import NoticeAction, NotificationBar
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.tasks import UiTasks
-
-TEMPLATE = "chat_template"  # what an error is about that the load options can mend
 
 Load = Callable[[Path, bool], Coroutine[Any, Any, bool]]
 
@@ -44,7 +43,7 @@ class FailedLoads(QObject):
         """Say why, and what helps."""
         about = path_text(path)
         actions = [NoticeAction("Try again", f"{RETRY_LOAD} {about}")]
-        if error.param == TEMPLATE:
+        if is_of_options(error):
             actions.insert(0, NoticeAction("Load options…", f"{LOAD_OPTIONS} {about}"))
         self._notices.error(error, *actions, key=f"{RETRY_LOAD} {about}")
 
