@@ -16,15 +16,14 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.errors import (
     InferenceError,
     InvalidRequest,
-    LoadCancelled,
     MinervaError,
-    OutOfMemory,
 )
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
@@ -50,6 +49,7 @@ class ModelOptionsController(QObject):
         window: MainWindow,
         services: Services,
         worker: EngineWorker,
+        models: ModelController,
         tasks: UiTasks,
         themes: ThemeSource,
     ) -> None:
@@ -57,6 +57,7 @@ class ModelOptionsController(QObject):
         self._window = window
         self._services = services
         self._worker = worker
+        self._models = models
         self._tasks = tasks
         self._themes = themes
         self._path = Path()
@@ -193,10 +194,8 @@ class ModelOptionsController(QObject):
             self._worker.use_settings(settings.current, self._services.paths.snapshots)
             if _cache_of(overrides) != _cache_of(before):
                 await doubt_states_of(path, self._services.paths.snapshots)
-            if overrides != before and await self._worker.is_loaded(path):
-                await self._worker.load(path)
-        except (LoadCancelled, OutOfMemory):
-            pass  # what can be done about too large a model is told by the pool's event
+            if overrides != before:
+                await self._models.load_anew(path)
         except MinervaError as error:
             self._window.notifications.show_notice(
                 Notice(NoticeKind.ERROR, error.message, error.detail)
