@@ -195,7 +195,7 @@ def _options_dialog(
         overrides,
         Settings(),
         n_ctx_train=8_192,
-        max_threads=8,
+        n_cores=8,
         template=template,
         parent=stage.window,
     )

@@ -98,7 +98,7 @@ class ModelOptionsController(QObject):
             own,
             settings,
             n_ctx_train=model.n_ctx_train or None,
-            max_threads=os.cpu_count() or 1,
+            n_cores=os.cpu_count() or 1,
             template=template,
             parent=self._window,
         )

@@ -21,12 +21,12 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.app.model_actions import ModelFit
+from minerva_desktop.load_limits import MAX_GPU_LAYERS, MAX_N_CTX, MAX_THREADS, MIN_N_CTX
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.controls import ElidedLabel
-from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, number_field
-from minerva_desktop.ui.number_fields import WholeField, all_right
+from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, cores_hint, number_field
+from minerva_desktop.ui.number_fields import NumberField, WholeField, all_right
 from minerva_desktop.ui.rope_page import RopePage
-from minerva_desktop.ui.settings_dialog import MAX_GPU_LAYERS, MAX_N_CTX, MIN_N_CTX
 from minerva_desktop.ui.template_page import TemplatePage
 from minerva_desktop.ui.theme import GRID
 
@@ -70,7 +70,7 @@ class ModelOptionsDialog(QDialog):
         settings: Settings,
         *,
         n_ctx_train: int | None,
-        max_threads: int,
+        n_cores: int,
         template: TemplatePage | None = None,
         parent: QWidget | None = None,
     ) -> None:
@@ -81,7 +81,7 @@ class ModelOptionsDialog(QDialog):
         self.setObjectName("modelOptionsDialog")
         self.setWindowTitle("Load options")
         self.setMinimumWidth(WIDTH)
-        self._make_fields(overrides, settings, max_threads)
+        self._make_fields(overrides, settings)
         self._rope = RopePage(overrides)
         self._template = template
         self._waits_for_check = False  # Save was pressed before the template was known to be good
@@ -93,11 +93,11 @@ class ModelOptionsDialog(QDialog):
         self._fit = _FitLabel()
         self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
         self._word = QTimer(self, singleShot=True, interval=WORD_MS)
-        self._lay_out(name, n_ctx_train)
+        self._lay_out(name, n_ctx_train, n_cores)
         self._connect()
         self._wait.start()
 
-    def _make_fields(self, overrides: ModelOverrides, settings: Settings, max_threads: int) -> None:
+    def _make_fields(self, overrides: ModelOverrides, settings: Settings) -> None:
         """Those of the first page."""
         self._n_ctx = number_field(
             "modelNCtx", "Context size in tokens", overrides.n_ctx, MIN_N_CTX, MAX_N_CTX,
@@ -108,7 +108,7 @@ class ModelOptionsDialog(QDialog):
             _inherited(settings.n_gpu_layers),
         )  # fmt: skip
         self._threads = number_field(
-            "modelThreads", "CPU threads", overrides.n_threads, 1, max_threads,
+            "modelThreads", "CPU threads", overrides.n_threads, 1, MAX_THREADS,
             _inherited(settings.n_threads),
         )  # fmt: skip
         self._kv_type = SegmentedChoice(
@@ -142,11 +142,12 @@ class ModelOptionsDialog(QDialog):
     def accept(self) -> None:
         """Save waits until each number can be taken, what is set is known to go together, and the
         chat template is known to be none that is broken."""
-        for page, numbers in ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields)):
-            if not all(each.check() for each in numbers):
-                self._show_page(page)
-                all_right(numbers)
-                return
+        wrong = self._wrong()
+        if wrong is not None:
+            field, page = wrong
+            self._show_page(page)
+            all_right((field,))
+            return
         if self._answer is _Answer.REFUSED:
             self._show_page(self._refused_page)
         elif self._answer is not _Answer.USABLE:
@@ -180,9 +181,9 @@ class ModelOptionsDialog(QDialog):
         """Have ``options_changed`` emitted for what stands there now, if each number can be
         taken."""
         self._wait.stop()
-        wrong = [each for each in (*self._numbers, *self._rope.fields) if not each.check()]
-        if wrong:
-            self._say("A number is out of its range, so these options cannot be used.", "danger")
+        wrong = self._wrong()
+        if wrong is not None:
+            self._say(_out_of_range(*wrong), "danger")
             return
         self._answer = _Answer.AWAITED
         self.options_changed.emit(self.overrides())
@@ -241,6 +242,13 @@ class ModelOptionsDialog(QDialog):
         """Those of the first page."""
         return self._n_ctx, self._layers, self._threads
 
+    def _wrong(self) -> tuple[NumberField, str] | None:
+        """The first number that is out of its range, and its page. All that are say so
+        themselves."""
+        pages = ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields))
+        wrong = [(each, page) for page, fields in pages for each in fields if not each.check()]
+        return wrong[0] if wrong else None
+
     @Slot()
     def _on_page(self) -> None:
         self._show_page(self._pages.value())
@@ -263,14 +271,14 @@ class ModelOptionsDialog(QDialog):
         if waited and is_usable:
             self.accept()
 
-    def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
+    def _lay_out(self, name: str, n_ctx_train: int | None, n_cores: int) -> None:
         trained = "" if n_ctx_train is None else f"; trained for {n_ctx_train:,}"
         form = Form()
         form.add_row("Context size", self._n_ctx, f"tokens, in steps of 256{trained}")
         form.add_row("KV cache", self._kv_type)
         form.add_row("Flash attention", self._flash)
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
-        form.add_row("CPU threads", self._threads)
+        form.add_row("CPU threads", self._threads, cores_hint(n_cores))
         title = ElidedLabel(name)
         title.setProperty("look", "heading")
         buttons = QDialogButtonBox(
@@ -353,6 +361,12 @@ class _FitLabel(QFrame):
         self.setProperty("tone", tone)
         self.style().unpolish(self)
         self.style().polish(self)
+
+
+def _out_of_range(field: NumberField, page: str) -> str:
+    """It may stand on a page that is not shown."""
+    where = f"“{field.accessibleName()}” on the page “{dict(PAGES)[page]}”"
+    return f"{where} must be from {field.range_text}, so these options cannot be used."
 
 
 def _inherited(value: int | None) -> str:

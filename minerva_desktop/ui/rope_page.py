@@ -9,14 +9,15 @@ import msgspec
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from minerva_desktop.settings import (
+from minerva_desktop.load_limits import (
+    MAX_N_CTX,
     MAX_ROPE_BASE,
     MAX_ROPE_SCALE,
     MAX_YARN_BETA,
     MAX_YARN_FACTOR,
     MIN_ROPE_SCALE,
-    ModelOverrides,
 )
+from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui.forms import (
     Form,
     ScrolledPage,
@@ -60,7 +61,7 @@ class RopePage(QWidget):
         )
         self._trained = number_field(
             "yarnOrigCtx", "YaRN, original context in tokens", overrides.yarn_orig_ctx, 1,
-            16_777_216, FROM_MODEL,
+            MAX_N_CTX, FROM_MODEL,
         )  # fmt: skip
         self._mix = decimal_field(
             "yarnExtFactor", "YaRN, extrapolation", overrides.yarn_ext_factor, 0, MAX_YARN_FACTOR,

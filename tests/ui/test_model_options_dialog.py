@@ -27,6 +27,10 @@ OWN = ModelOverrides(
     flash_attention="off",
     preset="Teacher",
 )
+OUT_OF_RANGE = (
+    "“Layers on the GPU” on the page “Memory and speed” must be from 0 to 10,000, so these options"
+    " cannot be used."
+)
 WHY = "A KV cache in q8_0 needs flash attention, which is off"
 WONT_FIT = ModelFit(
     path=Path("/m/a.gguf"),
@@ -42,7 +46,7 @@ def open_dialog(
     qtbot: QtBot, overrides: ModelOverrides, settings: Settings | None = None
 ) -> ModelOptionsDialog:
     dialog = ModelOptionsDialog(
-        "Tiny", overrides, settings or Settings(), n_ctx_train=8192, max_threads=16
+        "Tiny", overrides, settings or Settings(), n_ctx_train=8192, n_cores=16
     )
     qtbot.addWidget(dialog)
     dialog.open()
@@ -56,7 +60,7 @@ def test_untouched_options_stay(qtbot: QtBot, overrides: ModelOverrides) -> None
 
 
 def test_a_context_that_is_proposed_is_shown_and_kept(qtbot: QtBot) -> None:
-    dialog = ModelOptionsDialog("Tiny", OWN, Settings(), n_ctx_train=8192, max_threads=16)
+    dialog = ModelOptionsDialog("Tiny", OWN, Settings(), n_ctx_train=8192, n_cores=16)
     qtbot.addWidget(dialog)
     dialog.propose_context(6144)
     with qtbot.waitSignal(dialog.options_changed) as asked:
@@ -66,9 +70,7 @@ def test_a_context_that_is_proposed_is_shown_and_kept(qtbot: QtBot) -> None:
 
 
 def test_it_asks_how_the_options_fit_at_the_start_and_after_changes(qtbot: QtBot) -> None:
-    dialog = ModelOptionsDialog(
-        "Tiny", ModelOverrides(), Settings(), n_ctx_train=None, max_threads=16
-    )
+    dialog = ModelOptionsDialog("Tiny", ModelOverrides(), Settings(), n_ctx_train=None, n_cores=16)
     qtbot.addWidget(dialog)
     with qtbot.waitSignal(dialog.options_changed) as asked:
         dialog.open()
@@ -169,8 +171,8 @@ def test_a_number_out_of_its_range_is_not_taken(qtbot: QtBot) -> None:
     layers.setText("-1")
     told = part(dialog, QLabel, "optionsFitLabel")
     with qtbot.assertNotEmitted(dialog.options_changed):
-        qtbot.waitUntil(lambda: "out of its range" in told.text())
+        qtbot.waitUntil(lambda: told.text() == OUT_OF_RANGE)
     with qtbot.assertNotEmitted(dialog.accepted):
         dialog.accept()
     assert layers.text() == "-1"
-    assert "0 to 1,000" in [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]
+    assert "0 to 10,000" in [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]

@@ -42,7 +42,7 @@ def opened(
     """The window with the small model alone, which no load can honour the options of."""
     file = app_paths().settings
     file.parent.mkdir(parents=True)
-    own = {path_text(small_path): ModelOverrides(yarn_beta_fast=9.0)}
+    own = {path_text(small_path): ModelOverrides(rope_scale=2.0, yarn_beta_fast=9.0)}
     SettingsFile(file).save(Settings(models=own, sampling=SamplingParameters(max_tokens=4)))
     catalog = Catalog(minerva_home / "models.json", embedded=small_path)
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as window:

@@ -36,7 +36,7 @@ YARN = ModelOverrides(
 
 
 def open_dialog(qtbot: QtBot, overrides: ModelOverrides) -> ModelOptionsDialog:
-    dialog = ModelOptionsDialog("Tiny", overrides, Settings(), n_ctx_train=8192, max_threads=16)
+    dialog = ModelOptionsDialog("Tiny", overrides, Settings(), n_ctx_train=8192, n_cores=16)
     qtbot.addWidget(dialog)
     dialog.open()
     qtbot.waitExposed(dialog)
@@ -97,6 +97,11 @@ def test_a_number_out_of_its_range_is_shown_where_it_stands(qtbot: QtBot) -> Non
     dialog = open_dialog(qtbot, ModelOverrides())
     field(dialog, "ropeScale").setText("0")
     press(dialog, "optionsPageLoad")
+    dialog.ask()
+    assert part(dialog, QLabel, "optionsFitLabel").text() == (
+        "“Stretch factor” on the page “Positions (RoPE)” must be from 0.01 to 10,000, so these"
+        " options cannot be used."
+    )
     with qtbot.assertNotEmitted(dialog.accepted):
         dialog.accept()
     assert field(dialog, "ropeScale").isVisible()
@@ -134,6 +139,7 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
     (dialog,) = opened.window.findChildren(ModelOptionsDialog)
     press(dialog, "optionsPageRope")
+    QTest.keyClicks(field(dialog, "ropeScale"), "2")
     QTest.keyClicks(field(dialog, "yarnBetaFast"), "9")
     told = part(dialog, QLabel, "optionsFitLabel")
     why = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
@@ -147,7 +153,8 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     press(dialog, "ropeScalingYarn")
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
     opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
-    wanted = {path_text(small_path): ModelOverrides(rope_scaling="yarn", yarn_beta_fast=9.0)}
+    stretched = ModelOverrides(rope_scaling="yarn", rope_scale=2.0, yarn_beta_fast=9.0)
+    wanted = {path_text(small_path): stretched}
     opened.until("settings", lambda: opened.settings.current.models == wanted)
     opened.window.header.picker.selected.emit(path_text(small_path))
     opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
