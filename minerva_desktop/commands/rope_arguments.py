@@ -33,7 +33,10 @@ def add_rope_arguments(
     add("--rope-scaling", choices=_SCALINGS, help="how a longer context is made of a shorter one")
     factor = group.add_mutually_exclusive_group()
     factor.add_argument(
-        "--rope-scale", type=_factor, metavar="N", help="how many times as long a context may be"
+        "--rope-scale",
+        type=_factor,
+        metavar="N",
+        help="how many times as long a context --n-ctx may ask for",
     )
     factor.add_argument(
         "--rope-freq-scale", type=number, metavar="N", help="the same as 1/N: 0.25 for four times"

@@ -90,6 +90,7 @@ class ModelOptionsController(QObject):
         template = None if model.makes_embeddings else await self._template_page(path, own)
         wider = msgspec.structs.replace(own, n_ctx=larger_context(n_tokens, model.n_ctx_train))
         proposed = await self._n_ctx_that_fits(path, wider) if n_tokens else None
+        first = await self._first_context(path)
         if self._dialog is not None:
             return
         self._path = path
@@ -98,6 +99,7 @@ class ModelOptionsController(QObject):
             own,
             settings,
             n_ctx_train=model.n_ctx_train or None,
+            n_ctx_first=first,
             n_cores=os.cpu_count() or 1,
             template=template,
             parent=self._window,
@@ -118,6 +120,12 @@ class ModelOptionsController(QObject):
         if not fit.is_possible or wider.n_ctx is None:
             return None
         return min(wider.n_ctx, fit.n_ctx or wider.n_ctx)
+
+    async def _first_context(self, path: Path) -> int | None:
+        try:
+            return await self._services.models.first_context(path)
+        except MinervaError:
+            return None  # loading it will tell
 
     async def _template_page(self, path: Path, own: ModelOverrides) -> TemplatePage | None:
         """None where the file cannot be read, which loading it will tell."""

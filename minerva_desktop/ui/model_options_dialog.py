@@ -13,8 +13,6 @@ from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QFrame,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -24,7 +22,14 @@ from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.load_limits import MAX_GPU_LAYERS, MAX_N_CTX, MAX_THREADS, MIN_N_CTX
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.controls import ElidedLabel
-from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, cores_hint, number_field
+from minerva_desktop.ui.fit_strip import FINDING_OUT, FitStrip
+from minerva_desktop.ui.forms import (
+    AUTOMATIC,
+    Form,
+    SegmentedChoice,
+    cores_hint,
+    number_field,
+)
 from minerva_desktop.ui.number_fields import NumberField, WholeField, all_right
 from minerva_desktop.ui.rope_page import RopePage
 from minerva_desktop.ui.template_page import TemplatePage
@@ -34,7 +39,6 @@ WIDTH = 560  # px
 TITLE_BAR = 40  # px; the desktop's
 ASK_MS = 250  # from the last key to the question how it fits
 WORD_MS = 300  # that Save waits for the answer without a word
-FINDING_OUT = "Finding out what this takes…"
 _AUTO = ""
 KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"))
 LOAD_PAGE, ROPE_PAGE, TEMPLATE_PAGE = "load", "rope", "template"
@@ -71,13 +75,16 @@ class ModelOptionsDialog(QDialog):
         *,
         n_ctx_train: int | None,
         n_cores: int,
+        n_ctx_first: int | None = None,
         template: TemplatePage | None = None,
         parent: QWidget | None = None,
     ) -> None:
         """``settings`` hold what counts where a field is left empty; ``n_ctx_train`` is the length,
-        in tokens, that the model was trained for. ``template``: of a model that chats."""
+        in tokens, that the model was trained for, and ``n_ctx_first`` before its positions were
+        stretched. ``template``: of a model that chats."""
         super().__init__(parent)
         self._given = overrides
+        self._n_ctx_first = n_ctx_first
         self.setObjectName("modelOptionsDialog")
         self.setWindowTitle("Load options")
         self.setMinimumWidth(WIDTH)
@@ -90,7 +97,7 @@ class ModelOptionsDialog(QDialog):
         self._refused_page = LOAD_PAGE
         pages = PAGES if template is None else CHAT_PAGES
         self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
-        self._fit = _FitLabel()
+        self._fit = FitStrip()
         self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
         self._word = QTimer(self, singleShot=True, interval=WORD_MS)
         self._lay_out(name, n_ctx_train, n_cores)
@@ -189,8 +196,16 @@ class ModelOptionsDialog(QDialog):
         self.options_changed.emit(self.overrides())
 
     def show_fit(self, fit: ModelFit) -> None:
-        """Show what the options of the last ``options_changed`` would take."""
-        self._answered(_Answer.USABLE, f"{fit.label}. {fit.detail}", _tone(fit))
+        """Show what the options of the last ``options_changed`` would take, and offer the context
+        that they make possible where they do not ask for it."""
+        words = f"{fit.label}. {fit.detail}"
+        reach = self._rope.reach(self._n_ctx_first)
+        is_short = bool(reach) and (fit.n_ctx or 0) <= (self._n_ctx_first or 0)
+        if reach is None or not is_short or fit.reasons:
+            self._answered(_Answer.USABLE, words, _tone(fit))
+        else:
+            words = f"{words}. The stretch allows up to {reach:,} where the context size says so"
+            self._answered(_Answer.USABLE, words, "warning", reach)
 
     def show_problem(self, words: str) -> None:
         """Show why nothing can be said of them. It is none of theirs: they can be saved."""
@@ -202,13 +217,13 @@ class ModelOptionsDialog(QDialog):
         self._refused_page = ROPE_PAGE if (param or "").startswith("rope.") else LOAD_PAGE
         self._answered(_Answer.REFUSED, words, "danger")
 
-    def _answered(self, answer: _Answer, words: str, tone: str) -> None:
+    def _answered(self, answer: _Answer, words: str, tone: str, offered: int | None = None) -> None:
         if self._answer is _Answer.UNASKED:
             return  # it is about what was set before
         waited, self._waits_for_answer = self._waits_for_answer, False
         self._word.stop()
         self._answer = answer
-        self._say(words, tone)
+        self._say(words, tone, offered)
         if waited:
             self.accept()
 
@@ -218,9 +233,10 @@ class ModelOptionsDialog(QDialog):
         self._fit.show()
         self._say(FINDING_OUT, "")
 
-    def _say(self, words: str, tone: str) -> None:
-        """The dialog grows with the sentences, for Qt would take the height from the fields."""
-        self._fit.show_words(words, tone)
+    def _say(self, words: str, tone: str, offered: int | None = None) -> None:
+        """The dialog grows with the sentences, for Qt would take the height from the fields.
+        ``offered``: the context in tokens that a button sets."""
+        self._fit.show_words(words, tone, offered)
         self._fit.updateGeometry()  # else the layouts would only learn of it later
         self._grow()
 
@@ -272,9 +288,9 @@ class ModelOptionsDialog(QDialog):
             self.accept()
 
     def _lay_out(self, name: str, n_ctx_train: int | None, n_cores: int) -> None:
-        trained = "" if n_ctx_train is None else f"; trained for {n_ctx_train:,}"
+        about = "in steps of 256" if n_ctx_train is None else f"trained for {n_ctx_train:,}"
         form = Form()
-        form.add_row("Context size", self._n_ctx, f"tokens, in steps of 256{trained}")
+        form.add_row("Context size", self._n_ctx, f"tokens, {about}")
         form.add_row("KV cache", self._kv_type)
         form.add_row("Flash attention", self._flash)
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
@@ -305,9 +321,9 @@ class ModelOptionsDialog(QDialog):
         rows.addStretch(1)
         box.addWidget(page, 1)
         box.addWidget(self._rope, 1)
-        box.addWidget(self._fit)
         if self._template is not None:
             box.addWidget(self._template, 1)
+        box.addWidget(self._fit)
         box.addWidget(buttons)
         self._show_page(LOAD_PAGE)
 
@@ -319,6 +335,7 @@ class ModelOptionsDialog(QDialog):
         for choice in (self._kv_type, self._flash):
             choice.chosen.connect(self._on_change)
         self._rope.changed.connect(self._on_change)
+        self._fit.taken.connect(self.propose_context)
         self._pages.chosen.connect(self._on_page)
         if self._template is not None:
             self._template.checked.connect(self._on_checked)
@@ -338,29 +355,6 @@ class ModelOptionsDialog(QDialog):
         self._flash.set_value(_AUTO)
         self._rope.reset()
         self._on_change()
-
-
-class _FitLabel(QFrame):
-    """How the options fit, as sentences with a coloured edge."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("optionsFit")
-        self._words = QLabel(FINDING_OUT)
-        self._words.setObjectName("optionsFitLabel")
-        self._words.setWordWrap(True)
-        self._words.setMinimumHeight(3 * self._words.fontMetrics().lineSpacing())
-        box = QVBoxLayout(self)
-        box.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
-        box.addWidget(self._words)
-
-    def show_words(self, words: str, tone: str) -> None:
-        """``tone``: success, warning or danger; empty: it is neither."""
-        self._words.setText(words)
-        self._words.setAccessibleName(words)
-        self.setProperty("tone", tone)
-        self.style().unpolish(self)
-        self.style().polish(self)
 
 
 def _out_of_range(field: NumberField, page: str) -> str:

@@ -13,7 +13,8 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.settings import ModelOverrides, Settings
-from minerva_desktop.ui.model_options_dialog import FINDING_OUT, ModelOptionsDialog
+from minerva_desktop.ui.fit_strip import FINDING_OUT
+from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from tests.ui.parts import part
 
 # What the offscreen platform says about every dialog.

@@ -151,9 +151,16 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     assert field(dialog, "yarnBetaFast").isVisible()
     assert opened.settings.current.models == {}
     press(dialog, "ropeScalingYarn")
+    opened.until("offer", lambda: part(dialog, QPushButton, "takeContext").isVisible())
+    assert told.text().endswith(". The stretch allows up to 65,536 where the context size says so")
+    press(dialog, "takeContext")
+    opened.until("fit", lambda: told.text().endswith("with a context of 65,536 tokens"))
+    assert not part(dialog, QPushButton, "takeContext").isVisible()
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
     opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
-    stretched = ModelOverrides(rope_scaling="yarn", rope_scale=2.0, yarn_beta_fast=9.0)
+    stretched = ModelOverrides(
+        n_ctx=65_536, rope_scaling="yarn", rope_scale=2.0, yarn_beta_fast=9.0
+    )
     wanted = {path_text(small_path): stretched}
     opened.until("settings", lambda: opened.settings.current.models == wanted)
     opened.window.header.picker.selected.emit(path_text(small_path))
