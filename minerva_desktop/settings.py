@@ -22,6 +22,18 @@ from minerva_desktop.chat.limits import MAX_SECONDS
 from minerva_desktop.chat.presets import MAX_NAME
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import InvalidRequest, StoreError, os_reason
+from minerva_desktop.load_limits import (
+    MAX_GPU_LAYERS,
+    MAX_N_CTX,
+    MAX_ROPE_BASE,
+    MAX_ROPE_SCALE,
+    MAX_TEMPLATE,
+    MAX_THREADS,
+    MAX_YARN_BETA,
+    MAX_YARN_FACTOR,
+    MIN_N_CTX,
+    MIN_ROPE_SCALE,
+)
 from minerva_desktop.paths import path_text, private_opener
 
 FORMAT = 1  # counts up when an older app would misunderstand what a newer one writes
@@ -29,9 +41,6 @@ DEFAULT_PORT = 8427
 DEFAULT_WAITING = 256  # requests, as `engine.queue_limit` has it
 # Units of 10^9 bytes. With less not even the model that comes with the app can be used.
 MIN_MEMORY_GB, MAX_GB = 0.25, 100_000
-MAX_TEMPLATE = 200_000  # characters, as there
-MIN_ROPE_SCALE, MAX_ROPE_SCALE = 0.01, 10_000  # as there, one divided by them
-MAX_ROPE_BASE, MAX_YARN_FACTOR, MAX_YARN_BETA = 10_000_000_000, 100, 10_000
 MAX_ADDRESS = 2_000  # characters
 LOOPBACK, ANY_ADDRESS = "127.0.0.1", "0.0.0.0"
 MAX_NAMES = 100  # of callers
@@ -41,9 +50,9 @@ MAX_SHOWN = 40  # characters of a value that was not understood
 TEXT_SIZES = (80, 90, 100, 110, 125, 150, 175, 200)  # percent, from which one chooses
 USUAL_TEXT_SIZE = 100
 
-_NCtx = Annotated[int, Meta(ge=16, le=16_777_216)]  # as `engine.load_options` has them
-_GpuLayers = Annotated[int, Meta(ge=0, le=10_000)]
-_Threads = Annotated[int, Meta(ge=1, le=1024)]
+_NCtx = Annotated[int, Meta(ge=MIN_N_CTX, le=MAX_N_CTX)]
+_GpuLayers = Annotated[int, Meta(ge=0, le=MAX_GPU_LAYERS)]
+_Threads = Annotated[int, Meta(ge=1, le=MAX_THREADS)]
 _CallerNames = Annotated[
     tuple[Annotated[str, Meta(max_length=MAX_ADDRESS)], ...], Meta(max_length=MAX_NAMES)
 ]
@@ -76,7 +85,7 @@ class ModelOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     rope_scaling: Annotated[str, Meta(pattern="^(none|linear|yarn)$")] | None = None
     rope_scale: Annotated[float, Meta(ge=MIN_ROPE_SCALE, le=MAX_ROPE_SCALE)] | None = None
     rope_freq_base: Annotated[int, Meta(ge=1, le=MAX_ROPE_BASE)] | None = None
-    yarn_orig_ctx: Annotated[int, Meta(ge=1, le=16_777_216)] | None = None
+    yarn_orig_ctx: Annotated[int, Meta(ge=1, le=MAX_N_CTX)] | None = None
     yarn_ext_factor: Annotated[float, Meta(ge=0, le=MAX_YARN_FACTOR)] | None = None
     yarn_attn_factor: Annotated[float, Meta(ge=0, le=MAX_YARN_FACTOR)] | None = None
     yarn_beta_fast: Annotated[float, Meta(ge=0, le=MAX_YARN_BETA)] | None = None

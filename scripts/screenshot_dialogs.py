@@ -161,10 +161,11 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
         ModelOverrides(n_ctx=131_072, kv_type="q8_0"),
         Settings(),
         n_ctx_train=8_192,
-        max_threads=8,
+        n_cores=8,
         parent=window,
     )
     dialog.show()
+    dialog.ask()
     dialog.show_fit(
         ModelFit(
             path=Path("/models/smollm2.gguf"),

@@ -175,7 +175,7 @@ def model_positions(stage: Stage) -> list[QWidget]:
     )
     page = TemplatePage(OwnTemplate(TEMPLATE, is_brought=True), None, stage.icons.themes)
     dialog = _options_dialog(stage, page, "optionsPageRope", stretched)
-    dialog.show_problem("A number is out of its range, so these options cannot be used.")
+    dialog.ask()
     return [dialog]
 
 
@@ -195,7 +195,7 @@ def _options_dialog(
         overrides,
         Settings(),
         n_ctx_train=8_192,
-        max_threads=8,
+        n_cores=8,
         template=template,
         parent=stage.window,
     )

@@ -18,6 +18,7 @@ from minerva_desktop.app.model_actions import (
     ModelActions,
     ModelState,
     load_options,
+    own_options,
     told,
 )
 from minerva_desktop.app.preset_file import PresetFile
@@ -47,6 +48,7 @@ def compose(
         return Runtime(
             catalog,
             options,
+            own_options=own_options(settings.current, options),
             on_event=lambda event: on_change(told(event)),
             key_file=KeyFile(paths.api_keys),
         )

@@ -22,6 +22,7 @@ ANYONE = {
     "logs",
     "units",
     "digests",
+    "load_limits",
     "time_limit",
     "api_keys",
     "caller_names",
@@ -55,6 +56,7 @@ ALLOWED = {
     "display": set(),
     "units": set(),
     "digests": set(),
+    "load_limits": set(),
     "time_limit": set(),
     "errors": set(),
 }

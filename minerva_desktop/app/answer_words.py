@@ -6,10 +6,29 @@ import re
 from pathlib import Path
 
 from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    InvalidRequest,
+    MinervaError,
+    OutOfMemory,
+)
 
 # Errors after which other load options of the model help: another context, or KV cache.
 LOAD_OPTIONS_HELP = (ContextLimitExceeded, OutOfMemory)
+# What a person sets for a model, by the fields of `LoadOptions`, which no request has: a load that
+# they are wrong for names one of them.
+OWN_OPTIONS = frozenset(
+    {
+        "n_ctx",
+        "n_gpu_layers",
+        "n_threads",
+        "kv_type_k",
+        "kv_type_v",
+        "flash_attention",
+        "rope",
+        "chat_template",
+    }
+)
 _REQUIRED = re.compile(r"required (\d+)")
 
 
@@ -29,6 +48,11 @@ def crowded(error: MinervaError, n_ctx_alone: int | None) -> MinervaError:
     if n_ctx_alone is None or required is None or not isinstance(error, ContextLimitExceeded):
         return error
     return CrowdedContext(error, n_ctx_alone) if int(required[1]) <= n_ctx_alone else error
+
+
+def is_of_options(error: MinervaError) -> bool:
+    """Whether a model could not be loaded for the load options that it has."""
+    return (error.param or "").partition(".")[0] in OWN_OPTIONS
 
 
 def model_name(path: Path) -> str:
@@ -56,5 +80,9 @@ def with_way_out(error: MinervaError) -> str:
             f"{error.message.rstrip('.')}. Give the model a smaller context in its load options "
             "(Ctrl+Shift+L), unload another model, or allow models more memory in the settings "
             "(Ctrl+,)."
+        )
+    if isinstance(error, InvalidRequest) and is_of_options(error):
+        return (
+            f"{error.message.rstrip('.')}. Change that in the model's load options (Ctrl+Shift+L)."
         )
     return error.message

@@ -186,6 +186,13 @@ class ModelActions:
         brought = header.text("tokenizer.chat_template")
         return OwnTemplate(brought or CHATML_TEMPLATE, is_brought=bool(brought))
 
+    async def first_context(self, path: Path) -> int | None:
+        """Tokens that the model at ``path`` was trained for before its positions were stretched;
+        None: its file does not say. Raises what `read_header` does."""
+        header = await asyncio.to_thread(read_header, path)
+        first = header.count(f"{header.architecture}.rope.scaling.original_context_length")
+        return first or header.n_ctx_train or None
+
     async def add(self, paths: Sequence[Path]) -> AddOutcome:
         """Take files into the library, in place. Raises nothing for a file that is no model."""
         added: list[ModelFile] = []

@@ -51,7 +51,7 @@ def add_rope_arguments(parser: argparse.ArgumentParser, *, of: str) -> None:
         "--rope-scale",
         type=_factor,
         metavar="N",
-        help="stretch factor: how many times as long a context may be",
+        help="stretch factor: how many times as long a context --n-ctx may ask for",
     )
     factor.add_argument(
         "--rope-freq-scale", type=number, metavar="N", help="the same as 1/N: 0.25 for four times"

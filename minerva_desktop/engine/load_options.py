@@ -14,6 +14,18 @@ import msgspec
 
 from minerva_desktop.engine.option_words import option_words
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.load_limits import (
+    MAX_GPU_LAYERS,
+    MAX_N_CTX,
+    MAX_ROPE_BASE,
+    MAX_ROPE_SCALE,
+    MAX_TEMPLATE,
+    MAX_THREADS,
+    MAX_YARN_BETA,
+    MAX_YARN_FACTOR,
+    MIN_N_CTX,
+    MIN_ROPE_SCALE,
+)
 
 MAX_PARALLEL = 256  # LLAMA_MAX_SEQ of llama.cpp 0.3.36
 MAX_ADAPTERS = 16
@@ -27,7 +39,6 @@ EMBEDDING_TEXTS = 64  # in one batch
 MIN_SLOTS = 8
 SPARE_SLOTS = 4  # beside those that run at once
 MAX_DRAFT = 16  # tokens
-MAX_TEMPLATE = 200_000  # characters of a chat template; the longest in use have 20,000
 # llama.cpp falls back to ChatML for a model that brings no template (common/chat.cpp).
 CHATML_TEMPLATE = (
     "{% for message in messages %}"
@@ -92,13 +103,13 @@ class RopeOptions(msgspec.Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for a number out of range."""
         for name, low, high in (
-            ("freq_base", 1.0, 1e10),
-            ("freq_scale", 1e-4, 100.0),
-            ("yarn_ext_factor", 0.0, 100.0),
-            ("yarn_attn_factor", 0.0, 100.0),
-            ("yarn_beta_fast", 0.0, 10_000.0),
-            ("yarn_beta_slow", 0.0, 10_000.0),
-            ("yarn_orig_ctx", 1, 16_777_216),
+            ("freq_base", 1, MAX_ROPE_BASE),
+            ("freq_scale", 1 / MAX_ROPE_SCALE, 1 / MIN_ROPE_SCALE),
+            ("yarn_ext_factor", 0, MAX_YARN_FACTOR),
+            ("yarn_attn_factor", 0, MAX_YARN_FACTOR),
+            ("yarn_beta_fast", 0, MAX_YARN_BETA),
+            ("yarn_beta_slow", 0, MAX_YARN_BETA),
+            ("yarn_orig_ctx", 1, MAX_N_CTX),
         ):
             _within(f"rope.{name}", getattr(self, name), low, high)
         if self.yarn_beta_fast is not None and self.yarn_beta_slow is not None:
@@ -186,10 +197,10 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for what llama.cpp would choke on."""
         for name, low, high in (
-            ("n_ctx", 16, 16_777_216),
-            ("n_gpu_layers", 0, 10_000),
-            ("n_threads", 1, 1024),
-            ("n_threads_batch", 1, 1024),
+            ("n_ctx", MIN_N_CTX, MAX_N_CTX),
+            ("n_gpu_layers", 0, MAX_GPU_LAYERS),
+            ("n_threads", 1, MAX_THREADS),
+            ("n_threads_batch", 1, MAX_THREADS),
             ("n_batch", 1, 65_536),
             ("n_parallel", 1, MAX_PARALLEL),
         ):

@@ -95,7 +95,7 @@ class Application(QObject):
         self._worker = EngineWorker(make_runtime)
         self._models = ModelController(self.window, services, self._worker, self._tasks)
         self._options = ModelOptionsController(
-            self.window, services, self._worker, self._tasks, self._themes
+            self.window, services, self._worker, self._models, self._tasks, self._themes
         )
         self._server = ServerController(self.window, icons, services, self._worker, self._tasks)
         self._memory = self._make_memory()

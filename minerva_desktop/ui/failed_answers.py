@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, model_name
+from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, is_of_options, model_name
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.errors import (
@@ -22,7 +22,6 @@ from minerva_desktop.paths import path_text
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.engine_worker import EngineWorker
-from minerva_desktop.ui.failed_loads import TEMPLATE
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import RETRY_LOAD, TOO_LARGE
@@ -68,7 +67,7 @@ class FailedAnswers(QObject):
             self._withdraw(error, session.conversation[answer_id].model)
         options = (
             isinstance(error, LOAD_OPTIONS_HELP)
-            or error.param == TEMPLATE
+            or is_of_options(error)
             or self._is_refused_by_own_template(error)
         )
         anyway = bool(refused_needs(error))
@@ -83,7 +82,7 @@ class FailedAnswers(QObject):
             self._notifications.dismiss(TOO_LARGE)
         elif path is None or model != model_name(path):
             return
-        elif isinstance(error, (ModelNotFound, ModelLoadError)):
+        elif isinstance(error, (ModelNotFound, ModelLoadError)) or is_of_options(error):
             self._notifications.dismiss(f"{RETRY_LOAD} {path_text(path)}")
 
     def _is_refused_by_own_template(self, error: MinervaError) -> bool:

@@ -178,6 +178,11 @@ class _Hint(ElidedLabel):
         self.style().polish(self)
 
 
+def cores_hint(n_cores: int) -> str:
+    """What stands behind a number of CPU threads."""
+    return f"at most {n_cores} {'is' if n_cores == 1 else 'are'} used"
+
+
 def number_field(
     name: str,
     label: str,

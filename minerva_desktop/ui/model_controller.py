@@ -28,7 +28,7 @@ from minerva_desktop.ui.expected_context import expected_n_ctx
 from minerva_desktop.ui.failed_loads import FailedLoads
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_list import PickerItem
-from minerva_desktop.ui.model_notices import TOO_LARGE, ModelNotices
+from minerva_desktop.ui.model_notices import ModelNotices
 from minerva_desktop.ui.offers import Work
 from minerva_desktop.ui.tasks import UiTasks
 from minerva_desktop.ui.unloading import Purpose, Unloading
@@ -65,7 +65,6 @@ class ModelController(QObject):
         self._current: Path | None = None
         self._n_choices = 0  # how often a model was chosen
         self._settled: Path | None = None  # the last one chosen that was loaded, or of the start
-        self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
         self._names: dict[Path, str] = {}
         self._notices = ModelNotices(window.notifications, self.shown_name)
         self._failed = FailedLoads(window.notifications, self._notices, self._load_again, tasks)
@@ -219,11 +218,11 @@ class ModelController(QObject):
         except OutOfMemory:
             return  # told by the pool's event; it is a good model, and stays chosen
         except MinervaError as error:
-            self._notices.error(error)
             if is_new and isinstance(error, ModelLoadError):
                 await self._models.remove(added)
                 await self.refresh()
             self._take_back(added, choice)
+            self._failed.tell(error, added, again=False)
 
     def _take_back(self, path: Path, choice: int) -> None:
         """The chat has its last loaded model again, unless a person chose another meanwhile, or
@@ -235,7 +234,7 @@ class ModelController(QObject):
         if self._current is not None and path != self._current:
             self._worker.stop_waiting(self._current)  # nobody wants that load any more
         if path != self._current:
-            self._failed.forget()
+            self._failed.forget(self._current)
         self._current = path
         self._n_choices += 1
         if path is not None:
@@ -273,6 +272,14 @@ class ModelController(QObject):
             self._failed.tell(error, path)
             return True
         return False
+
+    async def load_anew(self, path: Path) -> None:
+        """Its load options were changed: it is loaded with them where it is loaded, or could not
+        be, as a notice says. What goes wrong is told."""
+        if self._failed.is_wanted(path):
+            await self._failed.try_again(path)
+        elif await self._worker.is_loaded(path):
+            await self._load(path, self._n_choices)
 
     async def _load_again(self, path: Path, is_forced: bool) -> bool:
         """Whether it is loaded, and none was chosen meanwhile."""
@@ -333,7 +340,7 @@ class ModelController(QObject):
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
         if state.phase is ModelPhase.READY:
-            self._settle_refusal(state)
+            self._failed.is_over(state.path, is_back=state.is_back)
         if state.phase is ModelPhase.READY and state.n_ctx is not None:
             self._ready[state.path] = state.n_ctx
             if state.path == self._current:
@@ -345,8 +352,7 @@ class ModelController(QObject):
             if state.is_relief:
                 self._notices.gone(state)
             elif isinstance(state.error, OutOfMemory):
-                self._refused = state.path, state.error
-                self._notices.ways_out(state.error, state.path)
+                self._failed.tell_too_large(state.error, state.path)
             elif state.error is not None and was_ready:
                 self.engine_died.emit(state.error, state.path)
             elif state.is_lost:
@@ -382,17 +388,6 @@ class ModelController(QObject):
         header.hide_progress()
         header.set_can_eject(state.phase is ModelPhase.READY)
         self.context_changed.emit(state.n_ctx)
-
-    def _settle_refusal(self, state: ModelState) -> None:
-        """A model is ready: what was refused is no news any more, unless it is only back."""
-        refused = self._refused
-        self._failed.is_over(state.path)
-        if not state.is_back:
-            self._refused = None
-            self._window.notifications.dismiss(TOO_LARGE)
-        elif refused is not None and refused[0] == state.path:
-            self._refused = None
-            self._notices.ways_out(refused[1], state.path, is_back=True)
 
     @Slot()
     def _open_options(self) -> None:

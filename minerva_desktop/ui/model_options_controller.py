@@ -16,15 +16,14 @@ from minerva_desktop.app.services import Services
 from minerva_desktop.errors import (
     InferenceError,
     InvalidRequest,
-    LoadCancelled,
     MinervaError,
-    OutOfMemory,
 )
 from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui import late_dialogs
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
+from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.model_notices import LARGER_CONTEXT
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import LatestTask, UiTasks
@@ -50,6 +49,7 @@ class ModelOptionsController(QObject):
         window: MainWindow,
         services: Services,
         worker: EngineWorker,
+        models: ModelController,
         tasks: UiTasks,
         themes: ThemeSource,
     ) -> None:
@@ -57,6 +57,7 @@ class ModelOptionsController(QObject):
         self._window = window
         self._services = services
         self._worker = worker
+        self._models = models
         self._tasks = tasks
         self._themes = themes
         self._path = Path()
@@ -89,6 +90,7 @@ class ModelOptionsController(QObject):
         template = None if model.makes_embeddings else await self._template_page(path, own)
         wider = msgspec.structs.replace(own, n_ctx=larger_context(n_tokens, model.n_ctx_train))
         proposed = await self._n_ctx_that_fits(path, wider) if n_tokens else None
+        first = await self._first_context(path)
         if self._dialog is not None:
             return
         self._path = path
@@ -97,7 +99,8 @@ class ModelOptionsController(QObject):
             own,
             settings,
             n_ctx_train=model.n_ctx_train or None,
-            max_threads=os.cpu_count() or 1,
+            n_ctx_first=first,
+            n_cores=os.cpu_count() or 1,
             template=template,
             parent=self._window,
         )
@@ -117,6 +120,12 @@ class ModelOptionsController(QObject):
         if not fit.is_possible or wider.n_ctx is None:
             return None
         return min(wider.n_ctx, fit.n_ctx or wider.n_ctx)
+
+    async def _first_context(self, path: Path) -> int | None:
+        try:
+            return await self._services.models.first_context(path)
+        except MinervaError:
+            return None  # loading it will tell
 
     async def _template_page(self, path: Path, own: ModelOverrides) -> TemplatePage | None:
         """None where the file cannot be read, which loading it will tell."""
@@ -164,10 +173,10 @@ class ModelOptionsController(QObject):
             fit = await self._worker.fit_of(self._path, overrides)
         except MinervaError as error:
             if self._dialog is not None and question == self._question:
-                # The file's troubles are none of the options'.
-                is_theirs = isinstance(error, InvalidRequest)
-                show = self._dialog.refuse if is_theirs else self._dialog.show_problem
-                show(error.message)
+                if isinstance(error, InvalidRequest):
+                    self._dialog.refuse(error.message, error.param)
+                else:  # the file's troubles are none of the options'
+                    self._dialog.show_problem(error.message)
             return
         if self._dialog is not None and question == self._question:
             self._dialog.show_fit(fit)
@@ -193,10 +202,8 @@ class ModelOptionsController(QObject):
             self._worker.use_settings(settings.current, self._services.paths.snapshots)
             if _cache_of(overrides) != _cache_of(before):
                 await doubt_states_of(path, self._services.paths.snapshots)
-            if overrides != before and await self._worker.is_loaded(path):
-                await self._worker.load(path)
-        except (LoadCancelled, OutOfMemory):
-            pass  # what can be done about too large a model is told by the pool's event
+            if overrides != before:
+                await self._models.load_anew(path)
         except MinervaError as error:
             self._window.notifications.show_notice(
                 Notice(NoticeKind.ERROR, error.message, error.detail)

@@ -6,31 +6,39 @@ would take.
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import msgspec
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QFrame,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from minerva_desktop.app.model_actions import ModelFit
+from minerva_desktop.load_limits import MAX_GPU_LAYERS, MAX_N_CTX, MAX_THREADS, MIN_N_CTX
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.controls import ElidedLabel
-from minerva_desktop.ui.forms import AUTOMATIC, Form, SegmentedChoice, number_field
-from minerva_desktop.ui.number_fields import WholeField, all_right
+from minerva_desktop.ui.fit_strip import FINDING_OUT, FitStrip
+from minerva_desktop.ui.forms import (
+    AUTOMATIC,
+    Form,
+    SegmentedChoice,
+    cores_hint,
+    number_field,
+)
+from minerva_desktop.ui.number_fields import NumberField, WholeField, all_right
 from minerva_desktop.ui.rope_page import RopePage
-from minerva_desktop.ui.settings_dialog import MAX_GPU_LAYERS, MAX_N_CTX, MIN_N_CTX
 from minerva_desktop.ui.template_page import TemplatePage
 from minerva_desktop.ui.theme import GRID
 
 WIDTH = 560  # px
 TITLE_BAR = 40  # px; the desktop's
 ASK_MS = 250  # from the last key to the question how it fits
+WORD_MS = 300  # that Save waits for the answer without a word
 _AUTO = ""
 KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0"))
 LOAD_PAGE, ROPE_PAGE, TEMPLATE_PAGE = "load", "rope", "template"
@@ -39,11 +47,22 @@ CHAT_PAGES = (*PAGES, (TEMPLATE_PAGE, "Chat template"))
 FLASH_CHOICES = ((_AUTO, AUTOMATIC), ("on", "On"), ("off", "Off"))
 
 
+class _Answer(Enum):
+    """What is known of the options that are set."""
+
+    UNASKED = auto()
+    AWAITED = auto()
+    USABLE = auto()
+    REFUSED = auto()  # they do not go together
+
+
 class ModelOptionsDialog(QDialog):
     """Shows a model's ``overrides``; ``accepted`` is Save, ``rejected`` Cancel and Esc.
 
     ``options_changed`` carries the `ModelOverrides` that the page shows, a moment after the last
-    change and once at the start: `show_fit` answers it.
+    change, once at the start, and at once for a Save that comes before. `show_fit`, `show_problem`
+    or `refuse` answers the last one, and Save waits for that; an answer that a change has overtaken
+    is left aside.
     """
 
     options_changed = Signal(object)
@@ -55,17 +74,38 @@ class ModelOptionsDialog(QDialog):
         settings: Settings,
         *,
         n_ctx_train: int | None,
-        max_threads: int,
+        n_cores: int,
+        n_ctx_first: int | None = None,
         template: TemplatePage | None = None,
         parent: QWidget | None = None,
     ) -> None:
         """``settings`` hold what counts where a field is left empty; ``n_ctx_train`` is the length,
-        in tokens, that the model was trained for. ``template``: of a model that chats."""
+        in tokens, that the model was trained for, and ``n_ctx_first`` before its positions were
+        stretched. ``template``: of a model that chats."""
         super().__init__(parent)
         self._given = overrides
+        self._n_ctx_first = n_ctx_first
         self.setObjectName("modelOptionsDialog")
         self.setWindowTitle("Load options")
         self.setMinimumWidth(WIDTH)
+        self._make_fields(overrides, settings)
+        self._rope = RopePage(overrides)
+        self._template = template
+        self._waits_for_check = False  # Save was pressed before the template was known to be good
+        self._waits_for_answer = False  # and before it was known whether all goes together
+        self._answer = _Answer.UNASKED
+        self._refused_page = LOAD_PAGE
+        pages = PAGES if template is None else CHAT_PAGES
+        self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
+        self._fit = FitStrip()
+        self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
+        self._word = QTimer(self, singleShot=True, interval=WORD_MS)
+        self._lay_out(name, n_ctx_train, n_cores)
+        self._connect()
+        self._wait.start()
+
+    def _make_fields(self, overrides: ModelOverrides, settings: Settings) -> None:
+        """Those of the first page."""
         self._n_ctx = number_field(
             "modelNCtx", "Context size in tokens", overrides.n_ctx, MIN_N_CTX, MAX_N_CTX,
             _inherited(settings.n_ctx),
@@ -75,7 +115,7 @@ class ModelOptionsDialog(QDialog):
             _inherited(settings.n_gpu_layers),
         )  # fmt: skip
         self._threads = number_field(
-            "modelThreads", "CPU threads", overrides.n_threads, 1, max_threads,
+            "modelThreads", "CPU threads", overrides.n_threads, 1, MAX_THREADS,
             _inherited(settings.n_threads),
         )  # fmt: skip
         self._kv_type = SegmentedChoice(
@@ -87,17 +127,6 @@ class ModelOptionsDialog(QDialog):
             FLASH_CHOICES,
             _known(overrides.flash_attention, FLASH_CHOICES),
         )
-        self._rope = RopePage(overrides)
-        self._template = template
-        self._waits_for_check = False  # Save was pressed before the template was known to be good
-        self._is_refused = False  # what is set does not go together
-        pages = PAGES if template is None else CHAT_PAGES
-        self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
-        self._fit = _FitLabel()
-        self._wait = QTimer(self, singleShot=True, interval=ASK_MS)
-        self._lay_out(name, n_ctx_train)
-        self._connect()
-        self._wait.start()
 
     def overrides(self) -> ModelOverrides:
         """What the page shows now; what it does not show stays as it was. Raises `ValueError` for a
@@ -118,17 +147,31 @@ class ModelOptionsDialog(QDialog):
         self._n_ctx.set_value(n_ctx)
 
     def accept(self) -> None:
-        """Save waits until each number can be taken, nothing is refused that goes together, and the
+        """Save waits until each number can be taken, what is set is known to go together, and the
         chat template is known to be none that is broken."""
-        for page, numbers in ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields)):
-            if not all(each.check() for each in numbers):
-                self._show_page(page)
-                all_right(numbers)
-                return
-        if self._is_refused:
-            if self._pages.value() == TEMPLATE_PAGE:  # there is no sentence about it on that one
-                self._show_page(LOAD_PAGE)
+        wrong = self._wrong()
+        if wrong is not None:
+            field, page = wrong
+            self._show_page(page)
+            all_right((field,))
             return
+        if self._answer is _Answer.REFUSED:
+            self._show_page(self._refused_page)
+        elif self._answer is not _Answer.USABLE:
+            self._wait_for_answer()
+        else:
+            self._accept_template()
+
+    def _wait_for_answer(self) -> None:
+        """`accept` goes on with it."""
+        if not self._waits_for_answer:
+            self._waits_for_answer = True
+            self._word.start()
+        if self._answer is _Answer.UNASKED:
+            self.ask()
+
+    def _accept_template(self) -> None:
+        """All else can be saved."""
         usable = True if self._template is None else self._template.is_usable
         if usable:
             super().accept()
@@ -140,22 +183,60 @@ class ModelOptionsDialog(QDialog):
             else:
                 self._template.focus_editor()
 
+    @Slot()
+    def ask(self) -> None:
+        """Have ``options_changed`` emitted for what stands there now, if each number can be
+        taken."""
+        self._wait.stop()
+        wrong = self._wrong()
+        if wrong is not None:
+            self._say(_out_of_range(*wrong), "danger")
+            return
+        self._answer = _Answer.AWAITED
+        self.options_changed.emit(self.overrides())
+
     def show_fit(self, fit: ModelFit) -> None:
-        """Show what the options of the last ``options_changed`` would take."""
-        self._say(f"{fit.label}. {fit.detail}", _tone(fit))
+        """Show what the options of the last ``options_changed`` would take, and offer the context
+        that they make possible where they do not ask for it."""
+        words = f"{fit.label}. {fit.detail}"
+        reach = self._rope.reach(self._n_ctx_first)
+        is_short = bool(reach) and (fit.n_ctx or 0) <= (self._n_ctx_first or 0)
+        if reach is None or not is_short or fit.reasons:
+            self._answered(_Answer.USABLE, words, _tone(fit))
+        else:
+            words = f"{words}. The stretch allows up to {reach:,} where the context size says so"
+            self._answered(_Answer.USABLE, words, "warning", reach)
 
     def show_problem(self, words: str) -> None:
-        """Show why nothing can be said of them, or why they cannot be used."""
-        self._say(words, "danger")
+        """Show why nothing can be said of them. It is none of theirs: they can be saved."""
+        self._answered(_Answer.USABLE, words, "danger")
 
-    def refuse(self, words: str) -> None:
-        """Show why they do not go together; they cannot be saved until something is changed."""
-        self._is_refused = True
-        self.show_problem(words)
+    def refuse(self, words: str, param: str | None) -> None:
+        """Show why they do not go together; they cannot be saved until something is changed. The
+        field of `LoadOptions` that ``param`` names is the one to change."""
+        self._refused_page = ROPE_PAGE if (param or "").startswith("rope.") else LOAD_PAGE
+        self._answered(_Answer.REFUSED, words, "danger")
 
-    def _say(self, words: str, tone: str) -> None:
-        """The dialog grows with the sentences, for Qt would take the height from the fields."""
-        self._fit.show_words(words, tone)
+    def _answered(self, answer: _Answer, words: str, tone: str, offered: int | None = None) -> None:
+        if self._answer is _Answer.UNASKED:
+            return  # it is about what was set before
+        waited, self._waits_for_answer = self._waits_for_answer, False
+        self._word.stop()
+        self._answer = answer
+        self._say(words, tone, offered)
+        if waited:
+            self.accept()
+
+    @Slot()
+    def _say_what_save_waits_for(self) -> None:
+        """On the page with the chat template, too, where there is no sentence otherwise."""
+        self._fit.show()
+        self._say(FINDING_OUT, "")
+
+    def _say(self, words: str, tone: str, offered: int | None = None) -> None:
+        """The dialog grows with the sentences, for Qt would take the height from the fields.
+        ``offered``: the context in tokens that a button sets."""
+        self._fit.show_words(words, tone, offered)
         self._fit.updateGeometry()  # else the layouts would only learn of it later
         self._grow()
 
@@ -176,6 +257,13 @@ class ModelOptionsDialog(QDialog):
     def _numbers(self) -> tuple[WholeField, ...]:
         """Those of the first page."""
         return self._n_ctx, self._layers, self._threads
+
+    def _wrong(self) -> tuple[NumberField, str] | None:
+        """The first number that is out of its range, and its page. All that are say so
+        themselves."""
+        pages = ((LOAD_PAGE, self._numbers), (ROPE_PAGE, self._rope.fields))
+        wrong = [(each, page) for page, fields in pages for each in fields if not each.check()]
+        return wrong[0] if wrong else None
 
     @Slot()
     def _on_page(self) -> None:
@@ -199,14 +287,14 @@ class ModelOptionsDialog(QDialog):
         if waited and is_usable:
             self.accept()
 
-    def _lay_out(self, name: str, n_ctx_train: int | None) -> None:
-        trained = "" if n_ctx_train is None else f"; trained for {n_ctx_train:,}"
+    def _lay_out(self, name: str, n_ctx_train: int | None, n_cores: int) -> None:
+        about = "in steps of 256" if n_ctx_train is None else f"trained for {n_ctx_train:,}"
         form = Form()
-        form.add_row("Context size", self._n_ctx, f"tokens, in steps of 256{trained}")
+        form.add_row("Context size", self._n_ctx, f"tokens, {about}")
         form.add_row("KV cache", self._kv_type)
         form.add_row("Flash attention", self._flash)
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
-        form.add_row("CPU threads", self._threads)
+        form.add_row("CPU threads", self._threads, cores_hint(n_cores))
         title = ElidedLabel(name)
         title.setProperty("look", "heading")
         buttons = QDialogButtonBox(
@@ -233,36 +321,31 @@ class ModelOptionsDialog(QDialog):
         rows.addStretch(1)
         box.addWidget(page, 1)
         box.addWidget(self._rope, 1)
-        box.addWidget(self._fit)
         if self._template is not None:
             box.addWidget(self._template, 1)
+        box.addWidget(self._fit)
         box.addWidget(buttons)
         self._show_page(LOAD_PAGE)
 
     def _connect(self) -> None:
-        self._wait.timeout.connect(self._tell)
+        self._wait.timeout.connect(self.ask)
+        self._word.timeout.connect(self._say_what_save_waits_for)
         for edit in self._numbers:
             edit.textChanged.connect(self._on_change)
         for choice in (self._kv_type, self._flash):
             choice.chosen.connect(self._on_change)
         self._rope.changed.connect(self._on_change)
+        self._fit.taken.connect(self.propose_context)
         self._pages.chosen.connect(self._on_page)
         if self._template is not None:
             self._template.checked.connect(self._on_checked)
 
     @Slot()
     def _on_change(self) -> None:
-        self._is_refused = False
+        self._answer = _Answer.UNASKED
+        self._waits_for_answer = False  # Save was pressed for what stood there before
+        self._word.stop()
         self._wait.start()
-
-    @Slot()
-    def _tell(self) -> None:
-        numbers = (*self._numbers, *self._rope.fields)
-        wrong = [each for each in numbers if not each.check()]
-        if not wrong:
-            self.options_changed.emit(self.overrides())
-        else:
-            self.show_problem("A number is out of its range, so these options cannot be used.")
 
     @Slot()
     def _reset(self) -> None:
@@ -274,27 +357,10 @@ class ModelOptionsDialog(QDialog):
         self._on_change()
 
 
-class _FitLabel(QFrame):
-    """How the options fit, as sentences with a coloured edge."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("optionsFit")
-        self._words = QLabel("Finding out what this takes…")
-        self._words.setObjectName("optionsFitLabel")
-        self._words.setWordWrap(True)
-        self._words.setMinimumHeight(3 * self._words.fontMetrics().lineSpacing())
-        box = QVBoxLayout(self)
-        box.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
-        box.addWidget(self._words)
-
-    def show_words(self, words: str, tone: str) -> None:
-        """``tone``: success, warning or danger."""
-        self._words.setText(words)
-        self._words.setAccessibleName(words)
-        self.setProperty("tone", tone)
-        self.style().unpolish(self)
-        self.style().polish(self)
+def _out_of_range(field: NumberField, page: str) -> str:
+    """It may stand on a page that is not shown."""
+    where = f"“{field.accessibleName()}” on the page “{dict(PAGES)[page]}”"
+    return f"{where} must be from {field.range_text}, so these options cannot be used."
 
 
 def _inherited(value: int | None) -> str:

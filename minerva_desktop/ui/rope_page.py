@@ -9,14 +9,15 @@ import msgspec
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from minerva_desktop.settings import (
+from minerva_desktop.load_limits import (
+    MAX_N_CTX,
     MAX_ROPE_BASE,
     MAX_ROPE_SCALE,
     MAX_YARN_BETA,
     MAX_YARN_FACTOR,
     MIN_ROPE_SCALE,
-    ModelOverrides,
 )
+from minerva_desktop.settings import ModelOverrides
 from minerva_desktop.ui.forms import (
     Form,
     ScrolledPage,
@@ -33,8 +34,9 @@ SCALINGS = ((_OWN, "From the model"), (NONE, "None"), (LINEAR, "Linear"), (YARN,
 FROM_MODEL = "From the model"
 WORKED_OUT = "Automatic"
 ABOUT = (
-    "Lets a model take a longer context than it was trained for. Most need nothing here: what is"
-    " right for a model stands in its file, or in its description."
+    "Lets a model take a longer context than it was trained for, once its context size is set to"
+    " that. Most need nothing here: what is right for a model stands in its file, or in its"
+    " description."
 )
 
 
@@ -60,7 +62,7 @@ class RopePage(QWidget):
         )
         self._trained = number_field(
             "yarnOrigCtx", "YaRN, original context in tokens", overrides.yarn_orig_ctx, 1,
-            16_777_216, FROM_MODEL,
+            MAX_N_CTX, FROM_MODEL,
         )  # fmt: skip
         self._mix = decimal_field(
             "yarnExtFactor", "YaRN, extrapolation", overrides.yarn_ext_factor, 0, MAX_YARN_FACTOR,
@@ -103,6 +105,16 @@ class RopePage(QWidget):
             yarn_beta_fast=self._fast.value() if self._fast.isEnabled() else None,
             yarn_beta_slow=self._slow.value() if self._slow.isEnabled() else None,
         )
+
+    def reach(self, first: int | None) -> int | None:
+        """Up to how long a context may be with what the page shows, in tokens; None where nothing
+        says that it may be longer. ``first``: what the model was trained for at first."""
+        factor = self._scale.value() if self._scale.isEnabled() else None
+        own = self._trained.value() if self._trained.isEnabled() else None
+        tokens = own or first
+        if factor is None or factor <= 1 or tokens is None:
+            return None
+        return min(int(tokens * factor), MAX_N_CTX)
 
     def reset(self) -> None:
         """Leave everything to the model, without a ``changed`` for what is chosen."""

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from minerva_desktop.app.memory_budgets import DeviceBudget, GpuMemories, chosen_gb, with_gpu_gb
+from minerva_desktop.load_limits import MAX_GPU_LAYERS, MAX_N_CTX, MAX_THREADS, MIN_N_CTX
 from minerva_desktop.settings import (
     DEFAULT_PORT,
     MIN_MEMORY_GB,
@@ -40,6 +41,7 @@ from minerva_desktop.ui.forms import (
     Form,
     ScrolledPage,
     SegmentedChoice,
+    cores_hint,
     dialog_button,
     gigabytes_field,
     number_field,
@@ -51,8 +53,6 @@ from minerva_desktop.ui.theme import GRID
 from minerva_desktop.units import format_bytes
 
 WIDTH = 540  # px; "GB of disk; 0 turns it off" fits behind a field
-MIN_N_CTX, MAX_N_CTX = 256, 10_485_760  # tokens
-MAX_GPU_LAYERS = 1000
 MAX_GPUS = 16  # that get a row
 MIN_PORT, MAX_PORT = 1, 65535
 FOLDER_SIGN = 16  # px
@@ -71,7 +71,7 @@ class SettingsDialog(QDialog):
         icons: Icons,
         settings: Settings,
         data_folder: str,
-        max_threads: int,
+        n_cores: int,
         parent: QWidget | None = None,
         *,
         update_words: str = "",
@@ -95,7 +95,7 @@ class SettingsDialog(QDialog):
         self._enter.setObjectName("sendWithEnter")
         self._enter.setChecked(settings.send_with_enter)
         self._enter.setToolTip(plain_tip("Off: Enter starts a new line, Ctrl+Enter sends"))
-        self._make_load_fields(settings, max_threads)
+        self._make_load_fields(settings)
         self._memory = gigabytes_field(
             "memoryGb", "System memory for models in GB", settings.memory_gb, MIN_MEMORY_GB
         )
@@ -113,16 +113,16 @@ class SettingsDialog(QDialog):
         self._port.setPlaceholderText(str(DEFAULT_PORT))
         self._updates = self._make_switch(settings.updates) if update_words else None
         self._form = Form()
-        self._lay_out(data_folder, update_words)
+        self._lay_out(n_cores, data_folder, update_words)
 
-    def _make_load_fields(self, settings: Settings, max_threads: int) -> None:
+    def _make_load_fields(self, settings: Settings) -> None:
         self._n_ctx = number_field(
             "nCtx", "Context size in tokens", settings.n_ctx, MIN_N_CTX, MAX_N_CTX
         )
         self._layers = number_field(
             "nGpuLayers", "Layers on the GPU", settings.n_gpu_layers, 0, MAX_GPU_LAYERS
         )
-        self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, max_threads)
+        self._threads = number_field("nThreads", "CPU threads", settings.n_threads, 1, MAX_THREADS)
 
     def _make_switch(self, updates: UpdateSettings) -> Switch:
         switch = Switch("Check for updates once a day", self._icons.themes)
@@ -209,7 +209,7 @@ class SettingsDialog(QDialog):
             return settings.updates
         return msgspec.structs.replace(settings.updates, enabled=self._updates.isChecked())
 
-    def _lay_out(self, data_folder: str, update_words: str) -> None:
+    def _lay_out(self, n_cores: int, data_folder: str, update_words: str) -> None:
         form = self._form
         form.add_section("Window")
         form.add_row("Theme", self._theme)
@@ -218,7 +218,7 @@ class SettingsDialog(QDialog):
         form.add_section("Model", "Used the next time a model is loaded")
         form.add_row("Context size", self._n_ctx, "tokens, in steps of 256")
         form.add_row("Layers on the GPU", self._layers, "0 uses the CPU alone")
-        form.add_row("CPU threads", self._threads)
+        form.add_row("CPU threads", self._threads, cores_hint(n_cores))
         form.add_section("Memory for models", "Where it is not enough, idle models are unloaded")
         form.add_row("System", self._memory, "GB")
         self._gpu_rows = form.reserve(MAX_GPUS + 1)

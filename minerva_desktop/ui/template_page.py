@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 
 from minerva_desktop.app.model_actions import OwnTemplate
 from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.settings import MAX_TEMPLATE
+from minerva_desktop.load_limits import MAX_TEMPLATE
 from minerva_desktop.ui.forms import dialog_button, plain_label
 from minerva_desktop.ui.theme import GRID, ThemeSource
 

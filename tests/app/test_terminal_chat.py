@@ -185,8 +185,8 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
         (
             ("--rope-freq-base", "0.5"),
             (
-                "argument --rope-freq-base: The base frequency of RoPE must be between 1.0 and"
-                " 10,000,000,000.0, not 0.5"
+                "argument --rope-freq-base: The base frequency of RoPE must be between 1 and"
+                " 10,000,000,000, not 0.5"
             ),
         ),
         (("--rope-scale", "0"), "argument --rope-scale: it must be between 0.01 and 10,000, not 0"),

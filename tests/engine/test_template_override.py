@@ -19,8 +19,9 @@ from minerva_desktop.engine.answer_format import ReasoningFormat, ToolFormat
 from minerva_desktop.engine.core.chat_template import RENDER_SECONDS
 from minerva_desktop.engine.core.questions import PREVIEW_CHARACTERS
 from minerva_desktop.engine.engine import LlamaEngine
-from minerva_desktop.engine.load_options import MAX_TEMPLATE, LoadOptions, SnapshotOptions
+from minerva_desktop.engine.load_options import LoadOptions, SnapshotOptions
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
+from minerva_desktop.load_limits import MAX_TEMPLATE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.errors import ModelLoadError
+from minerva_desktop.errors import ModelLoadError, OutOfMemory
 from minerva_desktop.ui.failed_loads import FailedLoads
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.model_notices import RETRY_LOAD, ModelNotices
@@ -24,7 +24,7 @@ class Loads:
     """Models that are loaded, or not, when a test says so; ``asked`` is what was asked of them."""
 
     def __init__(self, bar: NotificationBar) -> None:
-        self._bar = bar
+        self.bar = bar
         self._tasks = UiTasks(asyncio.get_running_loop(), lambda _: None)
         self._ends: list[asyncio.Future[bool]] = []
         notices = ModelNotices(bar, lambda path: path.name)
@@ -47,7 +47,7 @@ class Loads:
     async def press(self, times: int = 1) -> None:
         """Press *Try again*."""
         for _ in range(times):
-            self._bar.action_triggered.emit(f"{RETRY_LOAD} {MODEL}")
+            self.bar.action_triggered.emit(f"{RETRY_LOAD} {MODEL}")
         while len(self._ends) < times:
             await asyncio.sleep(0)
 
@@ -89,8 +89,20 @@ async def test_it_is_not_asked_where_another_was_chosen_while_it_was_tried_again
     loads = make_loads()
     loads.fail("One")
     await loads.press()
-    loads.failed.forget()
+    loads.failed.forget(MODEL)
     await loads.end(is_loaded=False)
     await loads.press()
     await loads.end(is_loaded=True)
     assert loads.asked == []
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+async def test_what_a_model_lacked_does_not_matter_once_another_is_chosen_instead(
+    make_loads: Callable[[], Loads], is_left: bool
+) -> None:
+    """Of a model that a client wanted it does."""
+    loads = make_loads()
+    loads.failed.tell_too_large(OutOfMemory("Memory exceeded"), MODEL)
+    assert loads.failed.is_wanted(MODEL)
+    loads.failed.forget(MODEL if is_left else MODEL.with_name("other.gguf"))
+    assert (loads.bar.shown is None, loads.failed.is_wanted(MODEL)) == (is_left, not is_left)

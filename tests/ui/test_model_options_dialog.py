@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.settings import ModelOverrides, Settings
+from minerva_desktop.ui.fit_strip import FINDING_OUT
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from tests.ui.parts import part
 
@@ -27,6 +28,11 @@ OWN = ModelOverrides(
     flash_attention="off",
     preset="Teacher",
 )
+OUT_OF_RANGE = (
+    "“Layers on the GPU” on the page “Memory and speed” must be from 0 to 10,000, so these options"
+    " cannot be used."
+)
+WHY = "A KV cache in q8_0 needs flash attention, which is off"
 WONT_FIT = ModelFit(
     path=Path("/m/a.gguf"),
     fit=Fit.WONT_FIT,
@@ -41,7 +47,7 @@ def open_dialog(
     qtbot: QtBot, overrides: ModelOverrides, settings: Settings | None = None
 ) -> ModelOptionsDialog:
     dialog = ModelOptionsDialog(
-        "Tiny", overrides, settings or Settings(), n_ctx_train=8192, max_threads=16
+        "Tiny", overrides, settings or Settings(), n_ctx_train=8192, n_cores=16
     )
     qtbot.addWidget(dialog)
     dialog.open()
@@ -55,7 +61,7 @@ def test_untouched_options_stay(qtbot: QtBot, overrides: ModelOverrides) -> None
 
 
 def test_a_context_that_is_proposed_is_shown_and_kept(qtbot: QtBot) -> None:
-    dialog = ModelOptionsDialog("Tiny", OWN, Settings(), n_ctx_train=8192, max_threads=16)
+    dialog = ModelOptionsDialog("Tiny", OWN, Settings(), n_ctx_train=8192, n_cores=16)
     qtbot.addWidget(dialog)
     dialog.propose_context(6144)
     with qtbot.waitSignal(dialog.options_changed) as asked:
@@ -65,9 +71,7 @@ def test_a_context_that_is_proposed_is_shown_and_kept(qtbot: QtBot) -> None:
 
 
 def test_it_asks_how_the_options_fit_at_the_start_and_after_changes(qtbot: QtBot) -> None:
-    dialog = ModelOptionsDialog(
-        "Tiny", ModelOverrides(), Settings(), n_ctx_train=None, max_threads=16
-    )
+    dialog = ModelOptionsDialog("Tiny", ModelOverrides(), Settings(), n_ctx_train=None, n_cores=16)
     qtbot.addWidget(dialog)
     with qtbot.waitSignal(dialog.options_changed) as asked:
         dialog.open()
@@ -80,24 +84,61 @@ def test_it_asks_how_the_options_fit_at_the_start_and_after_changes(qtbot: QtBot
 
 def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, OWN)
+    dialog.ask()
     dialog.show_fit(WONT_FIT)
     words = part(dialog, QLabel, "optionsFitLabel").text()
     assert words == (
         "Won’t fit. It takes 2 GB of the CPU's memory, and there are 1 GB for models. "
         "Context of 4,096 tokens"
     )
-    dialog.show_problem("A KV cache in q8_0 needs flash attention, which is off")
+    dialog.show_problem(WHY)
     assert "which is off" in part(dialog, QLabel, "optionsFitLabel").text()
 
 
-def test_what_does_not_go_together_is_not_saved(qtbot: QtBot) -> None:
+def test_save_waits_for_what_is_said_of_the_last_change(qtbot: QtBot) -> None:
+    """It saved what the words beside it were about to refuse."""
     dialog = open_dialog(qtbot, OWN)
-    dialog.refuse("A KV cache in q8_0 needs flash attention, which is off")
+    asked: list[ModelOverrides] = []
+    dialog.options_changed.connect(asked.append)
+    dialog.accept()
+    dialog.accept()
+    assert asked == [OWN]  # without a delay, and once
+    dialog.refuse(WHY, "flash_attention")
+    assert dialog.isVisible()
     dialog.accept()
     assert dialog.isVisible()
     QTest.mouseClick(part(dialog, QPushButton, "flashOn"), Qt.MouseButton.LeftButton)
     dialog.accept()
+    assert dialog.isVisible()
+    assert [each.flash_attention for each in asked] == ["off", "on"]
+    with qtbot.waitSignal(dialog.accepted):
+        dialog.show_fit(WONT_FIT)
     assert not dialog.isVisible()
+
+
+def test_an_answer_about_what_was_set_before_saves_nothing(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    dialog.accept()
+    with qtbot.assertNotEmitted(dialog.accepted):
+        QTest.keyClicks(part(dialog, QLineEdit, "modelNCtx"), "0")
+        dialog.show_fit(WONT_FIT)
+    dialog.ask()
+    with qtbot.assertNotEmitted(dialog.accepted):  # that Save is over
+        dialog.show_fit(WONT_FIT)
+    with qtbot.waitSignal(dialog.accepted):
+        dialog.accept()
+
+
+def test_a_save_that_waits_for_long_says_so(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, OWN)
+    dialog.ask()
+    dialog.show_problem("It is not there")
+    QTest.mouseClick(part(dialog, QPushButton, "flashOn"), Qt.MouseButton.LeftButton)
+    told = part(dialog, QLabel, "optionsFitLabel")
+    dialog.accept()
+    qtbot.waitUntil(lambda: told.text() == FINDING_OUT)
+    dialog.refuse(WHY, "flash_attention")
+    assert told.text() == WHY
 
 
 def test_reset_leaves_everything_to_the_app(qtbot: QtBot) -> None:
@@ -115,6 +156,7 @@ def test_an_empty_field_says_what_counts_then(qtbot: QtBot) -> None:
 
 def test_it_grows_with_the_words_and_no_field_gets_lower(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides(n_ctx=200_000))
+    dialog.ask()
     fields = [part(dialog, QWidget, name) for name in ("modelNCtx", "kvTypeQ8_0", "flashOn")]
     before = [field.height() for field in fields]
     dialog.show_problem("The model was trained for 8,192 tokens. " * 12)
@@ -130,8 +172,8 @@ def test_a_number_out_of_its_range_is_not_taken(qtbot: QtBot) -> None:
     layers.setText("-1")
     told = part(dialog, QLabel, "optionsFitLabel")
     with qtbot.assertNotEmitted(dialog.options_changed):
-        qtbot.waitUntil(lambda: "out of its range" in told.text())
+        qtbot.waitUntil(lambda: told.text() == OUT_OF_RANGE)
     with qtbot.assertNotEmitted(dialog.accepted):
         dialog.accept()
     assert layers.text() == "-1"
-    assert "0 to 1,000" in [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]
+    assert "0 to 10,000" in [hint.text() for hint in dialog.findChildren(QLabel, "fieldHint")]

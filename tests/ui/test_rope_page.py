@@ -36,7 +36,7 @@ YARN = ModelOverrides(
 
 
 def open_dialog(qtbot: QtBot, overrides: ModelOverrides) -> ModelOptionsDialog:
-    dialog = ModelOptionsDialog("Tiny", overrides, Settings(), n_ctx_train=8192, max_threads=16)
+    dialog = ModelOptionsDialog("Tiny", overrides, Settings(), n_ctx_train=8192, n_cores=16)
     qtbot.addWidget(dialog)
     dialog.open()
     qtbot.waitExposed(dialog)
@@ -97,6 +97,11 @@ def test_a_number_out_of_its_range_is_shown_where_it_stands(qtbot: QtBot) -> Non
     dialog = open_dialog(qtbot, ModelOverrides())
     field(dialog, "ropeScale").setText("0")
     press(dialog, "optionsPageLoad")
+    dialog.ask()
+    assert part(dialog, QLabel, "optionsFitLabel").text() == (
+        "“Stretch factor” on the page “Positions (RoPE)” must be from 0.01 to 10,000, so these"
+        " options cannot be used."
+    )
     with qtbot.assertNotEmitted(dialog.accepted):
         dialog.accept()
     assert field(dialog, "ropeScale").isVisible()
@@ -134,22 +139,29 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
     (dialog,) = opened.window.findChildren(ModelOptionsDialog)
     press(dialog, "optionsPageRope")
+    QTest.keyClicks(field(dialog, "ropeScale"), "2")
     QTest.keyClicks(field(dialog, "yarnBetaFast"), "9")
     told = part(dialog, QLabel, "optionsFitLabel")
     why = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
-    opened.until("refusal", lambda: told.text() == why)
+    press(dialog, "optionsPageLoad")
     (buttons,) = dialog.findChildren(QDialogButtonBox)
+    # Before anything can be known of it.
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
-    assert dialog.isVisible()
+    opened.until("refusal", lambda: told.text() == why)
+    assert field(dialog, "yarnBetaFast").isVisible()
+    assert opened.settings.current.models == {}
     press(dialog, "ropeScalingYarn")
-    unstretched = "RoPE scaling would have no effect: without a stretch factor nothing is stretched"
-    opened.until("refusal", lambda: told.text() == unstretched)
-    QTest.keyClicks(field(dialog, "ropeScale"), "4")
-    opened.until("fit", lambda: told.text().startswith("Fits"))
+    opened.until("offer", lambda: part(dialog, QPushButton, "takeContext").isVisible())
+    assert told.text().endswith(". The stretch allows up to 65,536 where the context size says so")
+    press(dialog, "takeContext")
+    opened.until("fit", lambda: told.text().endswith("with a context of 65,536 tokens"))
+    assert not part(dialog, QPushButton, "takeContext").isVisible()
     QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
-    assert not dialog.isVisible()
-    own = ModelOverrides(rope_scaling="yarn", rope_scale=4.0, yarn_beta_fast=9.0)
-    wanted = {path_text(small_path): own}
+    opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
+    stretched = ModelOverrides(
+        n_ctx=65_536, rope_scaling="yarn", rope_scale=2.0, yarn_beta_fast=9.0
+    )
+    wanted = {path_text(small_path): stretched}
     opened.until("settings", lambda: opened.settings.current.models == wanted)
     opened.window.header.picker.selected.emit(path_text(small_path))
     opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])

@@ -38,7 +38,7 @@ CUSTOM = Settings(
 
 
 def open_dialog(qtbot: QtBot, icons: Icons, settings: Settings) -> SettingsDialog:
-    dialog = SettingsDialog(icons, settings, "/home/ada/minerva", max_threads=16)
+    dialog = SettingsDialog(icons, settings, "/home/ada/minerva", n_cores=16)
     qtbot.addWidget(dialog)
     dialog.open()
     qtbot.waitExposed(dialog)
@@ -186,15 +186,15 @@ def test_a_number_may_be_typed_as_the_window_writes_it(qtbot: QtBot, icons: Icon
     for wrong in ("32,76", "3,2768", ",768"):
         field.setText(wrong)
         QTest.keyClick(field, Qt.Key.Key_Return)
-        assert "256 to 10,485,760" in [h.text() for h in dialog.findChildren(QLabel, "fieldHint")]
+        assert "16 to 16,777,216" in [h.text() for h in dialog.findChildren(QLabel, "fieldHint")]
 
 
 @pytest.mark.parametrize(
     ("name", "typed", "needs", "right"),
     [
-        ("nCtx", "5", "256 to 10,485,760", "512"),
-        ("nGpuLayers", "-1", "0 to 1,000", "1"),
-        ("nThreads", "999999", "1 to 16", "16"),
+        ("nCtx", "5", "16 to 16,777,216", "512"),
+        ("nGpuLayers", "-1", "0 to 10,000", "1"),
+        ("nThreads", "999999", "1 to 1,024", "16"),
         ("memoryGb", "0.001", "0.25 to 100,000", "0.25"),
         ("serverPort", "99999", "1 to 65,535", "9999"),
         ("snapshotGb", "1,.7", "0 to 100,000", "1.7"),

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QDialogButtonBox, QLabel, QPlainTextEdit, QPushBut
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.model_actions import OwnTemplate
-from minerva_desktop.settings import MAX_TEMPLATE, ModelOverrides, Settings
+from minerva_desktop.load_limits import MAX_TEMPLATE
+from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui import template_page
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.template_page import (
@@ -47,9 +48,10 @@ class Desk:
             ModelOverrides(chat_template=replaced, preset="Teacher"),
             Settings(),
             n_ctx_train=8192,
-            max_threads=16,
+            n_cores=16,
             template=self.page,
         )
+        self.dialog.options_changed.connect(lambda _: self.dialog.show_problem("It is not there"))
         qtbot.addWidget(self.dialog)
         self.dialog.open()
         qtbot.waitExposed(self.dialog)

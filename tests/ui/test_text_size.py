@@ -207,7 +207,7 @@ def test_one_that_is_out_of_range_costs_itself_alone(
 
 def test_a_size_between_the_steps_stays_until_another_is_chosen(qtbot: QtBot, icons: Icons) -> None:
     settings = Settings(text_size=105)
-    dialog = SettingsDialog(icons, settings, "/home/ada/minerva", max_threads=16)
+    dialog = SettingsDialog(icons, settings, "/home/ada/minerva", n_cores=16)
     qtbot.addWidget(dialog)
     assert dialog.applied_to(settings) == settings
     part(dialog, QPushButton, "textSize125").click()
