@@ -35,8 +35,12 @@ from minerva_desktop.runtime import Runtime
 from minerva_desktop.settings import Settings, SettingsFile
 
 # Who warns that a model's engine died: the answer that ended with it says so, and the next message
-# loads the model again.
-_OF_A_DEATH = ("minerva_desktop.engine.pool", "minerva_desktop.engine.connection")
+# loads the model again. What cannot be simulated cannot be loaded, either, and that is said.
+_TOLD_OTHERWISE = (
+    "minerva_desktop.engine.pool",
+    "minerva_desktop.engine.connection",
+    "minerva_desktop.engine.dry_run",
+)
 
 
 def chat(arguments: list[str]) -> int:
@@ -47,7 +51,7 @@ def chat(arguments: list[str]) -> int:
         if given.model is not None:
             parser.error("one model answers: name it once")
         given.model = given.named
-    start_logging(None, told_otherwise=_OF_A_DEATH)
+    start_logging(None, told_otherwise=_TOLD_OTHERWISE)
     named = {
         name: getattr(given, name)
         for name in ("max_tokens", "seed", "temperature")

@@ -56,6 +56,8 @@ from minerva_desktop.settings import Settings, SettingsFile
 
 EXIT_OK, EXIT_FAILED = 0, 1
 N_TOKENS = 4  # that a loaded model computes to be measured
+# Who warns that memory is only estimated: the report says so, and why.
+_TOLD_OTHERWISE = ("minerva_desktop.engine.dry_run",)
 ASK_SECONDS = 30.0  # for a dry run, which here is what was asked for
 
 
@@ -65,7 +67,7 @@ def models(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if given.force and not given.load:
         parser.error("--force goes with --load")
-    start_logging(None)
+    start_logging(None, told_otherwise=_TOLD_OTHERWISE)
     paths = ready_paths()
     settings = with_memory(SettingsFile(paths.settings).current, given)
     appraiser = _Appraiser(settings, paths, given.force)

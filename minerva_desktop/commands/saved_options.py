@@ -71,10 +71,16 @@ def _saved_with(param: str, given: argparse.Namespace, options: LoadOptions) -> 
 
 
 def saved_fields(options: LoadOptions, saved: LoadOptions) -> tuple[str, ...]:
-    """The fields of ``options`` that are as the settings have them, and not as usual."""
+    """The fields of ``options`` that are as the settings have them, and not as usual; positions,
+    too, where only some of their numbers are."""
     usual = LoadOptions()
-    return tuple(
-        field
-        for field in options.__struct_fields__
-        if getattr(options, field) == getattr(saved, field) != getattr(usual, field)
-    )
+    names = [name for name in options.__struct_fields__ if _is_saved(name, options, saved, usual)]
+    numbers = options.rope.__struct_fields__
+    if any(_is_saved(name, options.rope, saved.rope, usual.rope) for name in numbers):
+        names.append("rope")
+    return tuple(dict.fromkeys(names))
+
+
+def _is_saved(field: str, options: object, saved: object, usual: object) -> bool:
+    value = getattr(options, field)
+    return bool(value == getattr(saved, field) != getattr(usual, field))

@@ -72,7 +72,8 @@ async def try_load(
     """What to beware of with the model at ``path``, loaded with ``options``, in sentences; also
     that it could not be tried, when no child could say within ``seconds`` whether it loads.
 
-    Raises what loading it raises, as far as that is known without its weights.
+    Raises what loading it raises, as far as that is known without its weights, and `ModelLoadError`
+    for a file that kills llama.cpp.
     """
     request = TryLoad(os.fsencode(path), options)
     try:
@@ -82,8 +83,11 @@ async def try_load(
     except AppReplaced as error:
         raise app_replaced(error.detail, path.name) from error
     except NoAnswerError as failure:
-        _log.info("What that process wrote: %s", failure.last_words)
-        return (f"{_NOT_TRIED} the process that tried it {failure}",)
+        how = f"the process that tried it {failure}"
+        if failure.hung:
+            return (f"{_NOT_TRIED} {how}",)
+        message = f"{path.name} does not load: {how}"
+        raise ModelLoadError(message, detail=failure.last_words) from failure
     await child.close()
     if answer.error is not None:
         raise answer.error.to_error()

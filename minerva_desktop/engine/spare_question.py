@@ -22,11 +22,12 @@ AnswerT = TypeVar("AnswerT")
 
 class NoAnswerError(Exception):
     """There was none, and the child is gone: how it ended, after "the process", and its
-    ``last_words`` on stderr."""
+    ``last_words`` on stderr. ``hung``: it was killed, for it did not answer."""
 
-    def __init__(self, how: str, last_words: str) -> None:
+    def __init__(self, how: str, last_words: str, *, hung: bool) -> None:
         super().__init__(how)
         self.last_words = last_words
+        self.hung = hung
 
 
 async def ask(
@@ -56,7 +57,7 @@ async def ask(
         if code == OTHER_VERSION:
             raise app_replaced(child.last_words())
         how = f"did not answer for {seconds:.0f} s" if hung else f"died ({describe_exit(code)})"
-        raise NoAnswerError(how, child.last_words())
+        raise NoAnswerError(how, child.last_words(), hung=hung)
     end.cancel()
     return answer.result(), child
 

@@ -15,6 +15,7 @@ from minerva_desktop.errors import (
     GenerationTimeout,
     InvalidRequest,
     MemoryInUse,
+    ModelLoadError,
     ModelNotFound,
     OutOfMemory,
 )
@@ -137,16 +138,28 @@ async def leased(
             raise _memory_in_use(model, others, seconds) from None
         load_s = None if is_loading else loaded - began
         raise _timed_out(model, seconds, files_s=files_s, load_s=load_s) from None
-    except OutOfMemory as error:
+    except (OutOfMemory, InvalidRequest) as error:
         if not is_loading:
             raise
-        raise OutOfMemory(
+        raise _not_loaded(model, error) from error
+    except ContextLimitExceeded as error:
+        raise _context_too_small(context, model, error) from None
+
+
+def _not_loaded(
+    model: ModelFile, error: OutOfMemory | InvalidRequest
+) -> OutOfMemory | ModelLoadError:
+    """``error`` of a load. What is wrong with the load options is no fault of the client's."""
+    if isinstance(error, OutOfMemory):
+        return OutOfMemory(
             f"{model.model_id} cannot be loaded. {error.message}. Let models take more memory, "
             "load it with a shorter context, or use a smaller model",
             detail=error.detail,
-        ) from error
-    except ContextLimitExceeded as error:
-        raise _context_too_small(context, model, error) from None
+        )
+    return ModelLoadError(
+        f"{model.model_id} cannot be loaded as its load options are here: {error.message}",
+        detail=error.detail,
+    )
 
 
 def _timed_out(

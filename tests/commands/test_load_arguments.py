@@ -275,6 +275,25 @@ async def test_serve_warns_of_a_template_that_fails_each_chat(
         assert answer.status_code == 200
 
 
+@needs_posix
+async def test_no_client_is_blamed_for_load_options_that_do_not_go_together(
+    catalog: Catalog,
+) -> None:
+    app_paths().create()
+    own = ModelOverrides(yarn_beta_fast=9.0)
+    SettingsFile(app_paths().settings).override(catalog.default().path, own)
+    async with serve() as served:
+        body = {**COMPLETION, "model": catalog.default().model_id}
+        answer = await served.http.post("/v1/completions", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (500, "model_load_failed")
+    assert (error["type"], error["param"]) == ("server_error", None)
+    assert error["message"] == (
+        f"{catalog.default().model_id} cannot be loaded as its load options are here: YaRN's fast"
+        " beta would have no effect: RoPE scaling is not “yarn”"
+    )
+
+
 def test_a_split_over_gpus_that_are_not_there_is_refused_at_the_start(
     minerva_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,7 @@ from minerva_desktop.engine.memory_messages import DryRun, TryLoad
 from minerva_desktop.engine.messages import DryRunDone, Event, Load, Loaded
 from minerva_desktop.engine.process import ChildProcess, child_command
 from minerva_desktop.engine.spare import SpareChild
-from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.errors import InvalidRequest, ModelLoadError
 from minerva_desktop.library.gguf import read_header
 
 PATIENCE = 60.0  # seconds, beside other programs
@@ -75,6 +75,8 @@ async def test_a_file_that_kills_llama_cpp_kills_that_child_only(
     (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
     assert "\n" not in warning.message
     assert "SIGABRT" in caplog.text or sys.platform != "linux"
+    with pytest.raises(ModelLoadError, match="does not load: the process that tried it died"):
+        await try_load(spare, hostile, LoadOptions(), PATIENCE)
     assert len(await dry_run(spare, model_path, LoadOptions(), [512], PATIENCE)) == 1
 
 
