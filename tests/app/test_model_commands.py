@@ -189,11 +189,16 @@ def test_what_does_not_fit_is_only_loaded_by_force(run: Run, model_path: Path) -
 
 
 def test_show_takes_the_options_of_a_load(
-    run: Run, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run,
+    model_path: Path,
+    small_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    usual = _shown(run, str(model_path), "--n-ctx", "1024")
+    asked = (str(small_path), "--n-ctx", "1024")
+    usual = _shown(run, *asked)
     slow = ("--flash-attention", "off", "--n-batch", "128", "--parallel", "6", "--threads", "1")
-    other = _shown(run, str(model_path), "--n-ctx", "1024", *slow)
+    other = _shown(run, *asked, *slow)
     load = other["load"]
     assert (load["flash_attention"], load["n_batch"], load["n_parallel"]) == (False, 128, 6)
     assert other["memory"][0]["compute_bytes"] != usual["memory"][0]["compute_bytes"]
@@ -202,18 +207,19 @@ def test_show_takes_the_options_of_a_load(
     long = _shown(run, str(model_path), "--n-ctx", "16384", "--memory-gb", "4", *yarn)["load"]
     assert long["rope"] == {"scaling": "yarn", "freq_scale": 0.25, "yarn_orig_ctx": 8192}
     assert long["warnings"] == []  # of a context that it was not trained for
-    mixed = _shown(run, str(model_path), "--kv-type", "q8_0", "--kv-type-v", "q4_0")["load"]
+    mixed = _shown(run, *asked, "--kv-type", "q8_0", "--kv-type-v", "q4_0")["load"]
     assert (mixed["kv_type"], mixed["kv_type_v"]) == ("q8_0", "q4_0")
+    weights = usual["memory"][0]["weights_bytes"]
     lora = tmp_path / "half:strong.gguf"
-    write_lora(lora, model_path, seed=1, strength=0.5)
-    adapted = _shown(run, str(model_path), "--n-ctx", "1024", "--lora", f"{lora}:0.5")
-    assert adapted["memory"][0]["weights_bytes"] > usual["memory"][0]["weights_bytes"] + 1_000_000
-    named = _shown(run, str(model_path), "--n-ctx", "1024", "--lora", str(lora))
+    write_lora(lora, small_path, seed=1, strength=0.5)
+    adapted = _shown(run, *asked, "--lora", f"{lora}:0.5")
+    assert adapted["memory"][0]["weights_bytes"] > weights + 4000
+    named = _shown(run, *asked, "--lora", str(lora))
     assert named["memory"] == adapted["memory"]
-    draft = _shown(run, str(model_path), "--n-ctx", "1024", "--draft-model", str(model_path))
-    assert draft["memory"][0]["weights_bytes"] == 2 * 96_576_768
+    draft = _shown(run, *asked, "--draft-model", str(small_path))
+    assert draft["memory"][0]["weights_bytes"] == 2 * weights
     with pytest.raises(SystemExit) as caught:
-        run("show", str(model_path), "--flash-attention", "off", "--kv-type", "q8_0")
+        run("show", *asked, "--flash-attention", "off", "--kv-type", "q8_0")
     assert (caught.value.code, "needs flash attention" in capsys.readouterr().err) == (2, True)
 
 
