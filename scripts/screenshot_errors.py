@@ -7,7 +7,12 @@ import screenshot_samples as samples
 from minerva_desktop.app.answer_words import with_way_out
 from minerva_desktop.app.context_cutting import PossibleCut
 from minerva_desktop.chat.message import MessageState, Role
-from minerva_desktop.errors import ContextLimitExceeded, MinervaError, OutOfMemory
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    InvalidRequest,
+    MinervaError,
+    OutOfMemory,
+)
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.context_help import fits_without
 from minerva_desktop.ui.main_window import MainWindow
@@ -20,6 +25,7 @@ signal 9, SIGKILL
 llama_context: n_ctx = 8192
 llama_kv_cache: CPU KV buffer size = 180.00 MiB
 sched_reserve: CPU compute buffer size = 34.01 MiB"""
+REFUSED = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
 OUT_OF_MEMORY = "Memory exceeded: 3.9 GB + 1.2 GB > 4.3 GB"
 
 
@@ -45,9 +51,15 @@ def show_error(window: MainWindow) -> None:
 
 
 def show_over_length(window: MainWindow) -> None:
-    """Answers that need another context or more memory, and lead to what helps."""
+    """Answers that need another context, more memory or other load options, and lead to what
+    helps; and a load that did, too."""
     too_long = ContextLimitExceeded.of(8192, 9027)
-    errors: tuple[MinervaError, ...] = (too_long, OutOfMemory(OUT_OF_MEMORY, detail="bytes"))
+    refused = InvalidRequest(REFUSED, param="rope.yarn_beta_fast")
+    errors: tuple[MinervaError, ...] = (
+        too_long,
+        OutOfMemory(OUT_OF_MEMORY, detail="bytes"),
+        refused,
+    )
     messages = []
     for error in errors:
         failed = samples.message(Role.ASSISTANT, "", MessageState.FAILED, error=with_way_out(error))
@@ -60,11 +72,12 @@ def show_over_length(window: MainWindow) -> None:
                 details=bool(error.detail),
                 options=True,
                 anyway=isinstance(error, OutOfMemory),
-                cut=""
-                if isinstance(error, OutOfMemory)
-                else fits_without(PossibleCut("", 12, 2_310)),
+                cut=fits_without(PossibleCut("", 12, 2_310)) if error is too_long else "",
             ),
         )
+    actions = (NoticeAction("Load options…", "load-options"), NoticeAction("Try again", "retry"))
+    text = f"Qwen3 8B was not loaded: {REFUSED}"
+    window.notifications.show_notice(Notice(NoticeKind.ERROR, text, actions=actions))
 
 
 def show_too_large(window: MainWindow) -> None:

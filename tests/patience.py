@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pytestqt.qtbot import QtBot
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot, _WaitWidgetContextManager
 from pytestqt.wait_signal import SignalBlocker
 
 SECONDS = 60.0
@@ -36,6 +37,18 @@ class PatientBot(QtBot):
     ) -> None:
         """As pytest-qt's."""
         super().waitUntil(callback, timeout=timeout)
+
+    def waitExposed(
+        self, widget: QWidget, *, timeout: int = MILLISECONDS
+    ) -> _WaitWidgetContextManager:
+        """As pytest-qt's: around what shows ``widget``. Without ``with`` it waits for nothing."""
+        return super().waitExposed(widget, timeout=timeout)
+
+    def waitActive(
+        self, widget: QWidget, *, timeout: int = MILLISECONDS
+    ) -> _WaitWidgetContextManager:
+        """As pytest-qt's, in the same way."""
+        return super().waitActive(widget, timeout=timeout)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

@@ -59,7 +59,7 @@ class FailedLoads(QObject):
         if is_of_options(error):
             actions.insert(0, NoticeAction("Load options…", f"{LOAD_OPTIONS} {about}"))
         self._told[key] = path
-        self._notices.error(error, *actions, key=key)
+        self._notices.not_loaded(error, path, *actions, key=key)
 
     def tell_too_large(self, error: OutOfMemory, path: Path) -> None:
         """Say what it needs, whoever wanted it, and what helps."""

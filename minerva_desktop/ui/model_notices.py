@@ -8,7 +8,7 @@ from pathlib import Path
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.errors import MinervaError, OutOfMemory
+from minerva_desktop.errors import InvalidRequest, MinervaError, OutOfMemory
 from minerva_desktop.paths import path_text
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind, NotificationBar
 from minerva_desktop.units import format_bytes
@@ -37,6 +37,16 @@ class ModelNotices:
     def error(self, error: MinervaError, *actions: NoticeAction, key: str = "") -> None:
         """What went wrong, and what can be done."""
         self._bar.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail, actions, key))
+
+    def not_loaded(
+        self, error: MinervaError, path: Path, *actions: NoticeAction, key: str = ""
+    ) -> None:
+        """Why the model at ``path`` is not, and what can be done. What is wrong with its options
+        does not name it."""
+        text = error.message
+        if isinstance(error, InvalidRequest):
+            text = f"{self._shown_name(path)} was not loaded: {text}"
+        self._bar.show_notice(Notice(NoticeKind.ERROR, text, error.detail, actions, key))
 
     def other_than_last(self, last: Path, chosen: str, *, cannot_chat: bool) -> None:
         """The model of last time could not be chosen, and ``chosen`` was."""

@@ -32,8 +32,8 @@ def composer(qtbot: QtBot, icons: Icons) -> Composer:
     qtbot.addWidget(composer)
     composer.set_window_height(760)
     composer.resize(800, 400)
-    composer.show()
-    qtbot.waitExposed(composer)
+    with qtbot.waitExposed(composer):
+        composer.show()
     composer.focus_editor()
     return composer
 

@@ -63,8 +63,8 @@ def test_every_text_field_wakes_it(
 ) -> None:
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         window = opened.window
-        window.activateWindow()
-        qtbot.waitActive(window)
+        with qtbot.waitActive(window):
+            window.activateWindow()
         window.parameters.toggle_action.setChecked(True)
         window.chat_view.set_messages([question("One?")])
         qtbot.waitUntil(lambda: not window.chat_view.is_working())

@@ -59,8 +59,8 @@ def sidebar(qtbot: QtBot, icons: Icons) -> Sidebar:
     qtbot.addWidget(sidebar)
     sidebar.resize(sidebar.width(), 600)
     sidebar.set_rows(chat_rows(CHATS, FOLDERS))
-    sidebar.show()
-    qtbot.waitExposed(sidebar)
+    with qtbot.waitExposed(sidebar):
+        sidebar.show()
     return sidebar
 
 

@@ -41,9 +41,9 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
     window.resize(1000, 1000)
-    window.show()
-    window.activateWindow()
-    qtbot.waitActive(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
     asked = msgspec.structs.replace(
         question("Why?"), parts=(FilePart("a.md", "hello", 5, n_tokens=3),)
     )

@@ -62,8 +62,8 @@ class Desk:
         box.addWidget(self.composer)
         self.window.setCentralWidget(central)
         self.window.resize(900, 600)
-        self.window.show()
-        qtbot.waitExposed(self.window)
+        with qtbot.waitExposed(self.window):
+            self.window.show()
         self.editor = part(self.composer, QPlainTextEdit, "composer")
         self.send = part(self.composer, QToolButton, "sendButton")
         self.stop = part(self.composer, QToolButton, "stopButton")

@@ -23,8 +23,8 @@ def header(qtbot: QtBot, icons: Icons) -> Header:
     action.setParent(header)
     qtbot.addWidget(header)
     header.resize(700, header.height())
-    header.show()
-    qtbot.waitExposed(header)
+    with qtbot.waitExposed(header):
+        header.show()
     return header
 
 

@@ -23,9 +23,9 @@ def window(qtbot: QtBot, icons: Icons, page: int) -> MainWindow:
     """At the top of what is shown of a long chat; the cursor is in the composer."""
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
-    window.show()
-    window.activateWindow()
-    qtbot.waitActive(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
     window.chat_view.set_messages([answer(f"Message {number}.") for number in range(page + 10)])
     qtbot.waitUntil(lambda: not window.chat_view.is_working())
     window.composer.focus_editor()

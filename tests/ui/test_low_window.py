@@ -42,8 +42,8 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     composer.show_hint(HINT)
     composer.set_generating(True)
     composer.set_text("\n".join(f"line {number}" for number in range(40)))
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     return window
 
 

@@ -50,8 +50,8 @@ def open_dialog(
         "Tiny", overrides, settings or Settings(), n_ctx_train=8192, n_cores=16
     )
     qtbot.addWidget(dialog)
-    dialog.open()
-    qtbot.waitExposed(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
     return dialog
 
 

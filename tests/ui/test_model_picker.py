@@ -32,8 +32,8 @@ def picker(qtbot: QtBot, icons: Icons) -> ModelPicker:
     EnterKey(picker)  # as the main window has it
     picker.set_models([SMOL, GEMMA, GONE])
     picker.set_current(SMOL.path)
-    picker.show()
-    qtbot.waitExposed(picker)
+    with qtbot.waitExposed(picker):
+        picker.show()
     return picker
 
 

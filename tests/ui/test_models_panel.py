@@ -39,8 +39,8 @@ def panel(qtbot: QtBot, icons: Icons, gauge: MemoryGauge) -> ModelsPanel:
     panel = ModelsPanel(icons, gauge)
     models = [loaded("Ant", speed=43.21), loaded("Bee", n_gb=3, pinned=True)]
     panel.set_shares(ColourSlots().shares(models, SYSTEM))
-    panel.open_above(gauge)
-    qtbot.waitExposed(panel)
+    with qtbot.waitExposed(panel):
+        panel.open_above(gauge)
     return panel
 
 

@@ -16,8 +16,8 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     window = MainWindow(icons, Settings(parameters_visible=True))
     qtbot.addWidget(window)
     window.resize(NARROW_WIDTH + 100, 500)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     assert panels(window) == (True, True)
     return window
 
@@ -55,8 +55,8 @@ def test_what_made_room_is_there_after_a_restart_in_a_wide_window(
     assert (kept.sidebar_visible, kept.parameters_visible) == (True, True)
     again = MainWindow(icons, kept)
     qtbot.addWidget(again)
-    again.show()
-    qtbot.waitExposed(again)
+    with qtbot.waitExposed(again):
+        again.show()
     assert again.width() < NARROW_WIDTH  # less by as much as the screen lacks
     assert panels(again) == (False, False)
     resize(qtbot, again, NARROW_WIDTH)

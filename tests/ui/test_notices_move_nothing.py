@@ -76,8 +76,8 @@ def reader(qtbot: QtBot, icons: Icons) -> Reader:
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
     window.resize(1000, 700)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     return Reader(qtbot, window)
 
 

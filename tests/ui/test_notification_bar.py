@@ -42,8 +42,8 @@ def window(qtbot: QtBot) -> QWidget:
     box.addStretch(1)
     window.resize(700, 300)
     window.move(400, 400)  # away from the pointer, under which no notice hides itself
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     editor.setFocus()
     return window
 

@@ -30,8 +30,8 @@ def panel(qtbot: QtBot, icons: Icons) -> ParametersPanel:
     panel = ParametersPanel(icons)
     qtbot.addWidget(panel)
     panel.resize(panel.width(), 700)
-    panel.show()
-    qtbot.waitExposed(panel)
+    with qtbot.waitExposed(panel):
+        panel.show()
     return panel
 
 

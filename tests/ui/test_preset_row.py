@@ -26,8 +26,8 @@ def row(qtbot: QtBot, icons: Icons) -> PresetRow:
     row = PresetRow(icons)
     qtbot.addWidget(row)
     row.resize(256, 40)
-    row.show()
-    qtbot.waitExposed(row)
+    with qtbot.waitExposed(row):
+        row.show()
     return row
 
 

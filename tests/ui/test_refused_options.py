@@ -85,7 +85,7 @@ def test_a_load_that_fails_with_them_is_tried_again_once_they_are_changed(
     """The notice stayed until it was closed by hand."""
     picker = opened.window.header.picker
     picker.selected.emit(path_text(small_path))
-    opened.until("notice", lambda: opened.notice == WHY)
+    opened.until("notice", lambda: opened.notice == f"small was not loaded: {WHY}")
     assert "Load options…" in [
         each.text() for each in opened.window.notifications.findChildren(QPushButton)
     ]
@@ -102,7 +102,7 @@ def test_a_refused_load_does_not_matter_once_another_model_is_chosen(
     opened.drop(other)
     opened.until("model", lambda: opened.loaded_paths == [str(other)])
     opened.window.header.picker.selected.emit(path_text(small_path))
-    opened.until("notice", lambda: opened.notice == WHY)
+    opened.until("notice", lambda: opened.notice == f"small was not loaded: {WHY}")
     opened.window.header.picker.selected.emit(str(other))
     opened.until("no notice", lambda: not opened.notice)
 
@@ -120,7 +120,7 @@ def test_options_that_only_the_load_refuses_are_told_until_they_are_mended(
         patch.setattr(EngineWorker, "fit_of", _unknown)
         picker.options_requested.emit(path_text(small_path))
         save(opened, FROM_MODEL)
-    opened.until("notice", lambda: opened.notice == WHY)
+    opened.until("notice", lambda: opened.notice == f"small was not loaded: {WHY}")
     click(opened.window.notifications, "Load options…")
     save(opened, YARN)
     opened.until("no notice", lambda: not opened.notice)

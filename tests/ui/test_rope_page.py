@@ -38,8 +38,8 @@ YARN = ModelOverrides(
 def open_dialog(qtbot: QtBot, overrides: ModelOverrides) -> ModelOptionsDialog:
     dialog = ModelOptionsDialog("Tiny", overrides, Settings(), n_ctx_train=8192, n_cores=16)
     qtbot.addWidget(dialog)
-    dialog.open()
-    qtbot.waitExposed(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
     press(dialog, "optionsPageRope")
     return dialog
 

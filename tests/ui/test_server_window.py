@@ -76,8 +76,8 @@ OVER = replace(
 def opened(qtbot: QtBot, icons: Icons) -> ServerWindow:
     window = ServerWindow(icons)
     qtbot.addWidget(window)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     return window
 
 
@@ -86,8 +86,8 @@ def test_it_opens_no_larger_than_the_window_that_it_belongs_to(qtbot: QtBot, ico
     qtbot.addWidget(owner)
     owner.resize(700, 600)
     window = ServerWindow(icons, owner)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     assert (window.width(), window.height()) == (700, 600)
 
 

@@ -40,8 +40,8 @@ CUSTOM = Settings(
 def open_dialog(qtbot: QtBot, icons: Icons, settings: Settings) -> SettingsDialog:
     dialog = SettingsDialog(icons, settings, "/home/ada/minerva", n_cores=16)
     qtbot.addWidget(dialog)
-    dialog.open()
-    qtbot.waitExposed(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
     return dialog
 
 
@@ -261,8 +261,8 @@ def test_it_is_no_higher_than_its_window_and_its_buttons_stay(qtbot: QtBot, icon
     qtbot.addWidget(window)
     window.resize(700, 600)
     dialog = SettingsDialog(icons, Settings(), "/home/ada/minerva", 16, window)
-    dialog.open()
-    qtbot.waitExposed(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
     dialog.show_gpus(GpuMemories(()))
     qtbot.wait(0)
     assert dialog.height() <= 600

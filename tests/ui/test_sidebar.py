@@ -46,8 +46,8 @@ def sidebar(qtbot: QtBot, icons: Icons) -> Sidebar:
     qtbot.addWidget(sidebar)
     sidebar.resize(sidebar.width(), 600)
     sidebar.set_rows(chat_rows(CHATS, now=NOW))
-    sidebar.show()
-    qtbot.waitExposed(sidebar)
+    with qtbot.waitExposed(sidebar):
+        sidebar.show()
     return sidebar
 
 

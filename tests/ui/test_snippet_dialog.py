@@ -36,8 +36,8 @@ class Desk:
         self.library = PromptLibrary(snippets=snippets)
         self.dialog = SnippetDialog(icons, SnippetStore(lambda: self.library, self.save))
         qtbot.addWidget(self.dialog)
-        self.dialog.open()
-        qtbot.waitExposed(self.dialog)
+        with qtbot.waitExposed(self.dialog):
+            self.dialog.open()
         self.names = part(self.dialog, QListWidget, "snippetNames")
         self.name = part(self.dialog, QLineEdit, "snippetName")
         self.text = part(self.dialog, QPlainTextEdit, "snippetText")

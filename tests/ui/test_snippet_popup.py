@@ -54,8 +54,8 @@ class Desk:
         self.editor = part(self.composer, MessageEdit, "composer")
         self.popup = SnippetPopup(self.editor, icons.themes, lambda: self.snippets, self.values_of)
         self.composer.unfilled = self.popup.hold
-        self.window.show()
-        qtbot.waitExposed(self.window)
+        with qtbot.waitExposed(self.window):
+            self.window.show()
         self.composer.focus_editor()
 
     def values_of(self, names: Set[str]) -> Mapping[str, str]:

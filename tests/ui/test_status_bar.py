@@ -33,8 +33,8 @@ def bar(qtbot: QtBot, icons: Icons) -> StatusBar:
     bar = StatusBar(icons)
     qtbot.addWidget(bar)
     bar.resize(1280, bar.height())
-    bar.show()
-    qtbot.waitExposed(bar)
+    with qtbot.waitExposed(bar):
+        bar.show()
     return bar
 
 

@@ -53,8 +53,8 @@ class Desk:
         )
         self.dialog.options_changed.connect(lambda _: self.dialog.show_problem("It is not there"))
         qtbot.addWidget(self.dialog)
-        self.dialog.open()
-        qtbot.waitExposed(self.dialog)
+        with qtbot.waitExposed(self.dialog):
+            self.dialog.open()
         self.press("optionsPageTemplate")
         self.editor = part(self.dialog, QPlainTextEdit, "templateEditor")
 

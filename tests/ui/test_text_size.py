@@ -37,9 +37,9 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     """Without its controllers, with a chat of some screens."""
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
-    window.show()
-    window.activateWindow()
-    qtbot.waitActive(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
     window.chat_view.set_messages([answer("Some words. " * 600)])
     qtbot.waitUntil(lambda: not window.chat_view.is_working())
     return window

@@ -40,8 +40,8 @@ def composer(qtbot: QtBot, icons: Icons) -> Composer:
     qtbot.addWidget(composer)
     composer.set_window_height(760)
     composer.resize(800, 600)
-    composer.show()
-    qtbot.waitExposed(composer)
+    with qtbot.waitExposed(composer):
+        composer.show()
     return composer
 
 
@@ -290,9 +290,9 @@ def test_tab_comes_to_them_before_the_message_field(qtbot: QtBot, composer: Comp
     box = QVBoxLayout(window)
     box.addWidget(above)
     box.addWidget(composer)
-    window.show()
-    window.activateWindow()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
+        window.activateWindow()
     composer.waiting.show_messages(MESSAGES[:1], is_paused=True)
     composer.waiting.show_messages(MESSAGES[:2], is_paused=True)
     wanted = ["Edit this message", "Do not send this message"] * 2

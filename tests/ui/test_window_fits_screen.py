@@ -53,8 +53,8 @@ def test_a_new_window_leaves_its_screen_room_for_a_title_bar(
     room = available.size() - QSize(0, TITLE_BAR)
     assert window.size() == QSize(*DEFAULT_SIZE).boundedTo(room)
     assert window.minimumSize() == QSize(*MINIMUM_SIZE).boundedTo(room)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     assert window.frameGeometry().height() <= available.height()
 
 

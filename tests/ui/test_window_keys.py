@@ -53,9 +53,9 @@ def window(qtbot: QtBot, icons: Icons) -> MainWindow:
     """A window with four messages, in front; the cursor is in the composer."""
     window = MainWindow(icons, Settings())
     qtbot.addWidget(window)
-    window.show()
-    window.activateWindow()
-    qtbot.waitActive(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
     window.chat_view.set_messages(list(MESSAGES))
     qtbot.waitUntil(lambda: not window.chat_view.is_working())
     window.composer.focus_editor()

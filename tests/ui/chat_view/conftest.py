@@ -16,8 +16,8 @@ def view(qtbot: QtBot, icons: Icons) -> ChatView:
     view = ChatView(icons)
     qtbot.addWidget(view)
     view.resize(800, 600)
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     return view
 
 

@@ -17,8 +17,8 @@ def view(qtbot: QtBot, icons: Icons) -> ChatView:
     view = ChatView(icons)
     qtbot.addWidget(view)
     view.resize(900, 700)
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     return view
 
 
