@@ -32,8 +32,8 @@ ENGINE_NOTICE = "engine"
 
 
 class FailedAnswers(QObject):
-    """*Details* and *Load anyway* of the answers in the transcript; and models that died while
-    they wrote none of the open chat's."""
+    """*Details*, *Load options…* and *Load anyway* of the answers in the transcript; and models
+    that died while they wrote none of the open chat's."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class FailedAnswers(QObject):
         self._errors: dict[str, MinervaError] = {}  # by message
         view.events.details_requested.connect(self._on_details)
         view.events.load_anyway_requested.connect(self._on_load_anyway)
+        view.events.options_requested.connect(self._on_options)
         view.events.others_requested.connect(window.header.picker.open_list)
         models.engine_died.connect(self._on_engine_died)
 
@@ -98,6 +99,13 @@ class FailedAnswers(QObject):
         error = self._errors.get(message_id)
         if error is not None:
             self._notifications.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail))
+
+    @Slot(str)
+    def _on_options(self, message_id: str) -> None:
+        """Of the model that failed: another may have been chosen since."""
+        session = self._session()
+        if session is not None and message_id in session.conversation:
+            self._models.open_options(session.conversation[message_id].model)
 
     @Slot(str)
     def _on_load_anyway(self, message_id: str) -> None:

@@ -79,7 +79,6 @@ class ModelController(QObject):
         picker.remove_requested.connect(self._on_remove_requested)
         header.eject_requested.connect(self._on_eject)
         header.cancel_requested.connect(self._on_cancel_load)
-        window.chat_view.events.options_requested.connect(self._open_options)
         self._failed.options_requested.connect(picker.options_requested)
         worker.model_changed.connect(self._on_model_changed)
         worker.memory_given_back.connect(self._on_memory_given_back)
@@ -389,7 +388,10 @@ class ModelController(QObject):
         header.set_can_eject(state.phase is ModelPhase.READY)
         self.context_changed.emit(state.n_ctx)
 
-    @Slot()
-    def _open_options(self) -> None:
-        if self._current is not None:
-            self._window.header.picker.options_requested.emit(path_text(self._current))
+    def open_options(self, name: str | None) -> None:
+        """Show the load options of the model with the file ``name``, or of the chosen one where
+        the library has none by that name."""
+        named = [path for path in self._names if model_name(path) == name]
+        path = self._current if self._current in named or not named else named[0]
+        if path is not None:
+            self._window.header.picker.options_requested.emit(path_text(path))

@@ -79,6 +79,22 @@ def test_an_answer_that_fails_with_them_leads_to_them(opened: OpenWindow) -> Non
     opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
 
 
+def test_an_answer_that_failed_leads_to_its_own_model(
+    opened: OpenWindow, small_path: Path, tmp_path: Path
+) -> None:
+    """Also once another was chosen, to whose load options it led."""
+    opened.send("Hello")
+    opened.until("end", lambda: views(opened)[-1].message.state is MessageState.FAILED)
+    other = Path(shutil.copy(small_path, tmp_path / "other.gguf"))
+    opened.drop(other)
+    opened.until("model", lambda: opened.loaded_paths == [str(other)])
+    click(opened.window.chat_view, "Load options…")
+    opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+    dialog = opened.part(ModelOptionsDialog, "modelOptionsDialog")
+    assert dialog.overrides().yarn_beta_fast == 9.0
+    dialog.reject()
+
+
 def test_a_load_that_fails_with_them_is_tried_again_once_they_are_changed(
     opened: OpenWindow, small_path: Path
 ) -> None:
