@@ -68,7 +68,7 @@ def _linked_to_itself(small: Path, _large: Path, folder: Path) -> tuple[str, ...
 
 REFUSED: list[tuple[Refused, str]] = [
     (_other_adapter, "The adapter other.gguf does not fit this model: tensor 'blk.0.attn_output"),
-    (_other_vocabulary, "fewer.gguf has another vocabulary (1,000 tokens) than the model (49,152"),
+    (_other_vocabulary, "fewer.gguf has another vocabulary (1,000 tokens) than the model (8,192"),
     (_adapter_alone, "“poet.gguf” is a LoRA adapter, which changes a model but is none itself"),
     (_without_a_tensor, f"llama.cpp could not load missing.gguf: check_tensor_dims: {NOT_FOUND}"),
     (_linked_to_itself, "The adapter “loop.gguf” cannot be read: its links lead back to themselve"),
