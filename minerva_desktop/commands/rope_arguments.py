@@ -9,13 +9,13 @@ import msgspec
 
 from minerva_desktop.commands.parser import AUTO, Spelled, count, number, or_automatic
 from minerva_desktop.engine.load_options import LoadOptions, RopeOptions, RopeScaling
+from minerva_desktop.load_limits import MAX_ROPE_SCALE, MIN_ROPE_SCALE
 
 # LongRoPE is a matter of what a file brings.
 _SCALINGS = (
     AUTO.value,
     *(each.value for each in (RopeScaling.NONE, RopeScaling.LINEAR, RopeScaling.YARN)),
 )
-MIN_FACTOR, MAX_FACTOR = 0.01, 10_000.0  # 1 / what `RopeOptions.check` allows of ``freq_scale``
 _YARN = (
     ("ext_factor", "how much YaRN extrapolates, not interpolates, from 0 on (its own: 1)"),
     ("attn_factor", "scale of positions in attention; only without YaRN, which works out its own"),
@@ -96,8 +96,8 @@ def _undone(saved: RopeOptions, given: argparse.Namespace) -> Iterable[str]:
 
 def _factor(text: str) -> float:
     value = number(text)
-    if not MIN_FACTOR <= value <= MAX_FACTOR:
+    if not MIN_ROPE_SCALE <= value <= MAX_ROPE_SCALE:
         raise argparse.ArgumentTypeError(
-            f"it must be between {MIN_FACTOR:g} and {MAX_FACTOR:,.0f}, not {text}"
+            f"it must be between {MIN_ROPE_SCALE:g} and {MAX_ROPE_SCALE:,}, not {text}"
         )
     return value
