@@ -32,6 +32,7 @@ from minerva_desktop.errors import (
     StoreError,
     UnsupportedProcessor,
     os_reason,
+    with_detail,
 )
 from minerva_desktop.logs import start_logging, terminal_line
 from minerva_desktop.processor import require_window_processor
@@ -98,8 +99,7 @@ def _told(error: MinervaError) -> list[str]:
     have lines of theirs, and of many the last ones tell why it ended."""
     lines = [line for line in error.detail.splitlines() if _is_news(line, error.message)]
     if len(lines) < 2:
-        short = f" ({lines[0].strip('()')})" if lines else ""
-        return [f"minerva: {error.message}{short}"]
+        return [f"minerva: {with_detail(error.message, ''.join(lines))}"]
     n_more = len(lines) - MAX_DETAIL_LINES
     if n_more > 0:
         words = f"Its last {MAX_DETAIL_LINES} lines, without the {n_more} before them:"

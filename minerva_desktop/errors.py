@@ -232,6 +232,14 @@ class AttachmentError(MinervaError):
     http_status = 400
 
 
+def with_detail(message: str, detail: str) -> str:
+    """An error's message, and a short detail in brackets, which it may bring itself: "(line 3)"."""
+    if not detail:
+        return message
+    has_brackets = detail.startswith("(") and detail.endswith(")")
+    return f"{message} {detail}" if has_brackets else f"{message} ({detail})"
+
+
 def os_reason(error: OSError) -> str:
     """Why a file could not be used, in words that follow a colon."""
     reason = _REASONS.get(error.errno or 0)

@@ -27,6 +27,7 @@ from minerva_desktop.engine.load_options import (
     LoraAdapter,
     Speculation,
 )
+from minerva_desktop.engine.option_words import UNSTRETCHED
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.paths import expanded
 
@@ -44,8 +45,6 @@ _ARGUMENTS = MappingProxyType(
         "rope.freq_base": ("rope_freq_base",),
     }
 )
-# What to do about an option that would be left aside, where another one is missing.
-_NEXT = MappingProxyType({"rope.scaling": "; --rope-scale gives one"})
 
 
 def add_load_arguments(
@@ -146,7 +145,8 @@ def named_as_given(error: InvalidRequest, given: argparse.Namespace) -> InvalidR
     name = as_spelled(given, error.param or "")
     if name is None:
         return error
-    message = f"argument {name}: {error.message}{_NEXT.get(error.param or '', '')}"
+    way_out = "; --rope-scale gives one" if error.message.endswith(UNSTRETCHED) else ""
+    message = f"argument {name}: {error.message}{way_out}"
     return InvalidRequest(message, detail=error.detail, param=error.param)
 
 

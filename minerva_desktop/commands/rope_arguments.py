@@ -98,6 +98,6 @@ def _factor(text: str) -> float:
     value = number(text)
     if not MIN_ROPE_SCALE <= value <= MAX_ROPE_SCALE:
         raise argparse.ArgumentTypeError(
-            f"it must be between {MIN_ROPE_SCALE} and {MAX_ROPE_SCALE:,}, not {text}"
+            f"it must be between {MIN_ROPE_SCALE:g} and {MAX_ROPE_SCALE:,}, not {text}"
         )
     return value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+# Why an option for rotary positions may have no effect.
+UNSTRETCHED = "without a stretch factor nothing is stretched"
 # By their fields in `LoadOptions`; those of a part of it follow its name and a dot.
 _WORDS = MappingProxyType(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
 from tests.commands.served import Served, serve
-from tests.engine.models import write_lora, write_with_templates
+from tests.engine.models import write_lora, write_recurrent, write_with_templates
 
 PROMPT = "The capital of France is"
 GREEDY: dict[str, Any] = {"temperature": 0}
@@ -213,11 +214,33 @@ def test_what_is_given_undoes_what_is_saved_and_does_not_go_with_it(
         "minerva: small.gguf, as the settings have it: YaRN's fast beta would have no effect: RoPE"
         " scaling is not “yarn”\n"
     )
-    assert main(["chat", model, *ASKED, "--rope-scaling", "yarn"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--rope-scaling", "yarn"), "--rope-scaling: RoPE scaling"),
+        (("--yarn-ext-factor", "1"), "--yarn-ext-factor: YaRN's extrapolation factor"),
+    ],
+)
+def test_what_needs_a_stretch_says_what_gives_one(
+    given: tuple[str, ...],
+    words: str,
+    small_path: Path,
+    vocabulary_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It helps no model without such positions."""
+    assert main(["chat", str(small_path), *ASKED, *given]) == 1
+    refused = f"minerva: argument {words} would have no effect: "
     assert capsys.readouterr().err == (
-        "minerva: argument --rope-scaling: RoPE scaling would have no effect: without a stretch"
-        " factor nothing is stretched; --rope-scale gives one\n"
+        f"{refused}without a stretch factor nothing is stretched; --rope-scale gives one\n"
     )
+    mamba = tmp_path / "mamba.gguf"
+    write_recurrent(mamba, vocabulary_path, seed=1)
+    assert main(["chat", str(mamba), *ASKED, *given]) == 1
+    assert capsys.readouterr().err == f"{refused}this model has no rotary positions\n"
 
 
 def test_a_scale_that_is_no_number_is_told(
@@ -259,20 +282,33 @@ def test_what_is_no_name_and_no_text_is_said(
     assert capsys.readouterr().err.startswith(f"minerva chat: {words}")
 
 
-@needs_posix
-async def test_serve_warns_of_a_template_that_fails_each_chat(
-    small_path: Path, tmp_path: Path
-) -> None:
-    mute = tmp_path / "mute.gguf"
-    write_with_templates(mute, small_path, {"": "{{ oops"}, {})
-    async with serve("--model", str(mute), "--n-ctx", "1024") as served:
+async def _warning_at_start(model: Path) -> str:
+    async with serve("--model", str(model), "--n-ctx", "1024") as served:
         _, warning = served.told
-        assert warning.startswith(
-            "mute.gguf: a chat that begins with a question will fail: The model's chat template is"
-            " broken: TemplateSyntaxError"
-        )
-        answer = await served.http.post("/v1/completions", json={**COMPLETION, "model": "mute"})
+        answer = await served.http.post("/v1/completions", json={**COMPLETION, "model": model.stem})
         assert answer.status_code == 200
+    return warning
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ oops", "is broken: TemplateSyntaxError: "),
+        ("{{ 1 // 0 }}", "is broken (ZeroDivisionError: integer division or modulo by zero (line"),
+    ],
+)
+def test_a_template_that_fails_each_chat_is_told(
+    template: str, why: str, small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By serve at its start, and by chat in the same words."""
+    mute = tmp_path / "mute.gguf"
+    write_with_templates(mute, small_path, {"": template}, {})
+    warning = asyncio.run(_warning_at_start(mute))
+    about = "mute.gguf: a chat that begins with a question will fail: "
+    assert warning.startswith(f"{about}The model's chat template {why}")
+    assert main(["chat", str(mute), *ASKED]) == 1
+    assert capsys.readouterr().err == f"minerva: {warning.removeprefix(about)}\n"
 
 
 @needs_posix

@@ -44,3 +44,19 @@ def test_a_prompt_pauses_first_where_the_first_of_those_that_wait_takes_what_it_
     found = [chunk for _ in range(6) for chunk in shape_of(take_step(scheduler))]
     assert [c for c in found if c[0] == 1][:3] == [(1, 0, 100), (1, 100, 200), (1, 300, 100)]
     assert {(2, 100, 2), (3, 300, 1)} <= set(found)
+
+
+def test_nobody_waits_for_a_prompt_that_came_later() -> None:
+    """Clients that have nothing reused send the same again and again, and leave: one that waited
+    for each of these would wait for ever."""
+    scheduler = new_scheduler(n_batch=100, n_running=3)
+    system = list(range(1000))
+    scheduler.add(Sequence(1, [*system, 901], 8, reuse=False))
+    scheduler.add(Sequence(2, [*system, 902], 8))
+    scheduler.add(Sequence(3, [*system, 903], 8, reuse=False))
+    started: list[int] = []
+    for leaver, newcomer in zip((1, 3, 4, 5, 6), range(4, 9), strict=True):
+        started += [chunk.sequence.request_id for chunk in take_step(scheduler)]
+        scheduler.remove(leaver)
+        scheduler.add(Sequence(newcomer, [*system, 900 + newcomer], 8, reuse=False))
+    assert 2 in started

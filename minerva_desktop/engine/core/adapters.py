@@ -77,8 +77,8 @@ class AdapterSet:
 
 
 def load_adapter(path: Path, model: LlamaModel, log: LlamaLog) -> object:
-    """The adapter at ``path``, which goes with the ``model``. Raises `ModelNotFound` or
-    `ModelLoadError`."""
+    """The adapter at ``path``, which goes with the ``model``. Raises `ModelNotFound`,
+    `ModelLoadError` or `OutOfMemory`."""
     check_file(path, f"The adapter “{path.name}”")
     size = format_bytes(path.stat().st_size)
     log.errors.clear()  # what it says from now on is about this file

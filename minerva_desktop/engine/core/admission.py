@@ -68,11 +68,12 @@ class Admission:
         return any(_will_meet(other, sequence, n_reused) for other in prompts)
 
     def _makes_for(self, other: Sequence, sequence: Sequence) -> bool:
-        """Whether ``sequence`` could build on the prompt that ``other`` computes now."""
+        """Whether ``sequence`` could build on the prompt that ``other`` computes now. Of those that
+        came later there may always be one more: who waited for these might wait for ever."""
         is_fit = other.variant == sequence.variant and (
             other.is_steady or not self.is_steady(sequence)
         )
-        return other.is_prompt and is_fit
+        return other.request_id < sequence.request_id and other.is_prompt and is_fit
 
 
 def _will_share(other: Sequence, sequence: Sequence, n_reused: int) -> bool:

@@ -36,7 +36,7 @@ from minerva_desktop.engine.core.load_checks import (
 from minerva_desktop.engine.core.model_parts import check_file
 from minerva_desktop.engine.core.own_memory import give_back_freed
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import InferenceError, InvalidRequest
+from minerva_desktop.errors import InferenceError, InvalidRequest, with_detail
 
 
 def try_load(path: Path, options: LoadOptions, *, log: LlamaLog) -> tuple[str, ...]:
@@ -93,5 +93,5 @@ def _template_warning(model: LlamaModel) -> Iterator[str]:
     except InferenceError as error:
         yield f"no chats: the model’s chat template is broken: {why_broken(error)}"
     except InvalidRequest as error:  # which says whose template it is
-        why = error.message + (f" {error.detail}" if error.detail else "")
+        why = with_detail(error.message, error.detail)
         yield f"no chats that begin with a question alone: {why}"

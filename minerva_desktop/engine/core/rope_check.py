@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from minerva_desktop.engine.core.llama import LlamaModel
 from minerva_desktop.engine.load_options import RopeOptions, RopeScaling, check_betas
-from minerva_desktop.engine.option_words import option_words
+from minerva_desktop.engine.option_words import UNSTRETCHED, option_words
 from minerva_desktop.errors import InvalidRequest
 
 _ONLY_WITH_YARN = ("yarn_beta_fast", "yarn_beta_slow", "yarn_orig_ctx")
 _BETA_FAST, _BETA_SLOW = 32.0, 1.0  # llama_hparams
-_UNSCALED = "without a stretch factor nothing is stretched"
 
 
 def check_rope(model: LlamaModel, rope: RopeOptions) -> None:
@@ -32,7 +31,7 @@ def check_rope(model: LlamaModel, rope: RopeOptions) -> None:
     is_scaled = scaling != RopeScaling.NONE and _scale(model, rope) != 1.0
     is_new = rope.scaling in (RopeScaling.LINEAR, RopeScaling.YARN) and rope.scaling != own
     if is_new and not is_scaled:
-        raise _without_effect("scaling", _UNSCALED)
+        raise _without_effect("scaling", UNSTRETCHED)
     _check_yarn(model, rope, scaling == RopeScaling.YARN, is_scaled=is_scaled)
 
 
@@ -49,12 +48,12 @@ def _check_yarn(model: LlamaModel, rope: RopeOptions, is_yarn: bool, *, is_scale
         if not has_yarn:
             raise _without_effect(name, "RoPE scaling is not “yarn”")
         if not is_scaled:
-            raise _without_effect(name, _UNSCALED)
+            raise _without_effect(name, UNSTRETCHED)
     if rope.yarn_ext_factor is not None:
         if not (has_yarn or is_yarn):
             raise _without_effect("yarn_ext_factor", "RoPE scaling is not “yarn”")
         if not is_scaled:
-            raise _without_effect("yarn_ext_factor", _UNSCALED)
+            raise _without_effect("yarn_ext_factor", UNSTRETCHED)
     if rope.yarn_beta_fast is not None or rope.yarn_beta_slow is not None:
         fast, slow = rope.yarn_beta_fast, rope.yarn_beta_slow
         check_betas(
