@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.engine.core.sequence import Sequence
 from tests.engine.schedules import new_scheduler, new_sequence, shape_of, take_step
@@ -60,3 +62,37 @@ def test_nobody_waits_for_a_prompt_that_came_later() -> None:
         scheduler.remove(leaver)
         scheduler.add(Sequence(newcomer, [*system, 900 + newcomer], 8, reuse=False))
     assert 2 in started
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 20, 90, 250]), st.integers(1, 80), st.integers(1, 30)),
+        min_size=2,
+        max_size=14,
+    ),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_whoever_waits_for_whom_all_end_and_leave_no_cell(
+    asked: list[tuple[int, int, int]], n_running: int, append_only: bool
+) -> None:
+    """In a cache in which few of them have room together."""
+    scheduler = new_scheduler(
+        n_batch=64, n_running=n_running, n_cells=500, n_kept=1, append_only=append_only
+    )
+    running = {}
+    for number, (n_common, n_own, max_tokens) in enumerate(asked):
+        own = new_sequence(number + 1, n_own).tokens
+        running[number] = Sequence(number, [*range(n_common), *own], max_tokens)
+        scheduler.add(running[number])
+    for _ in range(2000):
+        take_step(scheduler)
+        for number, sequence in list(running.items()):
+            if sequence.n_sampled == sequence.max_tokens:
+                scheduler.remove(running.pop(number).request_id)
+        if not running:
+            break
+    assert not running
+    for slot in scheduler.kept():
+        scheduler.give_up(slot)
+    assert scheduler.cells.n_used == 0
