@@ -32,8 +32,8 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 @pytest.fixture
 def opened(qtbot: QtBot, dressed_app: QApplication, catalog: Catalog) -> Iterator[OpenWindow]:
-    """The window with a chat of about 400 tokens, and a model whose context has 256."""
-    _keep_chat(15, 2)
+    """The window with a chat of about 450 tokens, and a model whose context has 256."""
+    _keep_chat(30, 1)
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         _load(opened)
         yield opened
