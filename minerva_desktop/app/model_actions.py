@@ -39,6 +39,7 @@ from minerva_desktop.engine.pool_events import (
 )
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
+from minerva_desktop.library.context_reach import Stretch, first_context
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.library.gguf import read_header
 from minerva_desktop.library.model_file import ModelFile
@@ -189,9 +190,7 @@ class ModelActions:
     async def first_context(self, path: Path) -> int | None:
         """Tokens that the model at ``path`` was trained for before its positions were stretched;
         None: its file does not say. Raises what `read_header` does."""
-        header = await asyncio.to_thread(read_header, path)
-        first = header.count(f"{header.architecture}.rope.scaling.original_context_length")
-        return first or header.n_ctx_train or None
+        return first_context(await asyncio.to_thread(read_header, path)) or None
 
     async def add(self, paths: Sequence[Path]) -> AddOutcome:
         """Take files into the library, in place. Raises nothing for a file that is no model."""
@@ -333,3 +332,13 @@ def _rope(rope: RopeOptions, overrides: ModelOverrides) -> RopeOptions:
     named = {name: value for name, value in given.items() if value is not None}
     changed: RopeOptions = msgspec.structs.replace(rope, **named)
     return changed
+
+
+def stretched_context(first: int, overrides: ModelOverrides) -> int:
+    """Up to how many tokens of context a model that was trained for ``first`` makes sense with
+    ``overrides`` of its own; no fewer than these."""
+    rope = _rope(RopeOptions(), overrides)
+    stretch = Stretch(
+        scaling=rope.scaling, freq_scale=rope.freq_scale, yarn_orig_ctx=rope.yarn_orig_ctx
+    )
+    return stretch.of(first)

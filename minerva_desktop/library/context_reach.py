@@ -23,16 +23,24 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 
     def reach(self, header: GgufHeader) -> int:
         """Tokens of context that the model was trained for, or is stretched to; 0: not known."""
-        trained = header.n_ctx_train
-        key = f"{header.architecture}.rope.scaling.original_context_length"
-        first = min(header.count(key) or trained, trained)
-        if self.scaling == _NONE:
+        if self.freq_scale is None and self.scaling != _NONE:
+            return header.n_ctx_train
+        return self.of(first_context(header))
+
+    def of(self, first: int) -> int:
+        """What becomes of the ``first`` context that a model was trained for, in tokens."""
+        if self.scaling == _NONE or self.freq_scale is None or self.freq_scale <= 0.0:
             return first
-        if self.freq_scale is None or self.freq_scale <= 0.0:
-            return trained
         # Nobody makes a model of more positions by calling them its first ones.
         stretched = min(self.yarn_orig_ctx or first, first) / self.freq_scale
         return max(round(stretched), first)
+
+
+def first_context(header: GgufHeader) -> int:
+    """Tokens that the model was trained for before its positions were stretched; 0: not known."""
+    trained = header.n_ctx_train
+    key = f"{header.architecture}.rope.scaling.original_context_length"
+    return min(header.count(key) or trained, trained)
 
 
 def context_warnings(

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.app.model_actions import ModelFit
+from minerva_desktop.app.model_actions import ModelFit, stretched_context
 from minerva_desktop.load_limits import MAX_GPU_LAYERS, MAX_N_CTX, MAX_THREADS, MIN_N_CTX
 from minerva_desktop.settings import ModelOverrides, Settings
 from minerva_desktop.ui.controls import ElidedLabel
@@ -198,13 +198,15 @@ class ModelOptionsDialog(QDialog):
     def show_fit(self, fit: ModelFit) -> None:
         """Show what the options of the last ``options_changed`` would take, and offer the context
         that they make possible where they do not ask for it."""
+        if self._answer is _Answer.UNASKED:  # and what stands there now may be no number
+            return
         words = f"{fit.label}. {fit.detail}"
-        reach = self._rope.reach(self._n_ctx_first)
-        is_short = bool(reach) and (fit.n_ctx or 0) <= (self._n_ctx_first or 0)
-        if reach is None or not is_short or fit.reasons:
+        first = self._n_ctx_first or 0
+        reach = min(stretched_context(first, self.overrides()), MAX_N_CTX)
+        if reach <= first or (fit.n_ctx or 0) > first or fit.reasons:
             self._answered(_Answer.USABLE, words, _tone(fit))
         else:
-            words = f"{words}. The stretch allows up to {reach:,} where the context size says so"
+            words = f"{words}. The stretch allows up to {reach:,} once the context size is that"
             self._answered(_Answer.USABLE, words, "warning", reach)
 
     def show_problem(self, words: str) -> None:

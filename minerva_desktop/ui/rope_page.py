@@ -106,16 +106,6 @@ class RopePage(QWidget):
             yarn_beta_slow=self._slow.value() if self._slow.isEnabled() else None,
         )
 
-    def reach(self, first: int | None) -> int | None:
-        """Up to how long a context may be with what the page shows, in tokens; None where nothing
-        says that it may be longer. ``first``: what the model was trained for at first."""
-        factor = self._scale.value() if self._scale.isEnabled() else None
-        own = self._trained.value() if self._trained.isEnabled() else None
-        tokens = own or first
-        if factor is None or factor <= 1 or tokens is None:
-            return None
-        return min(int(tokens * factor), MAX_N_CTX)
-
     def reset(self) -> None:
         """Leave everything to the model, without a ``changed`` for what is chosen."""
         self._scaling.set_value(_OWN)

@@ -12,7 +12,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.library.fit import Fit
 from minerva_desktop.paths import path_text
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
@@ -32,6 +34,10 @@ YARN = ModelOverrides(
     yarn_beta_fast=31.5,
     yarn_beta_slow=0.25,
     preset="Teacher",
+)
+
+FITS = ModelFit(
+    path=Path("/m/a.gguf"), fit=Fit.FITS, n_ctx=8192, n_bytes=10**9, reasons=(), unloads=()
 )
 
 
@@ -109,6 +115,31 @@ def test_a_number_out_of_its_range_is_shown_where_it_stands(qtbot: QtBot) -> Non
     assert "0.01 to 10,000" in shown
 
 
+@pytest.mark.parametrize(
+    ("original", "offered"), [(None, 32_768), (4096, 16_384), (65_536, 32_768), (2048, None)]
+)
+def test_the_context_that_is_offered_is_one_that_the_model_makes_sense_of(
+    qtbot: QtBot, original: int | None, offered: int | None
+) -> None:
+    """It offered four times 65,536, of which it would have warned, and 8,192 in place of 8,192. An
+    answer that came while a number stood there out of its range ended in an exception."""
+    stretched = ModelOverrides(rope_scaling="yarn", rope_scale=4.0, yarn_orig_ctx=original)
+    dialog = ModelOptionsDialog(
+        "Tiny", stretched, Settings(), n_ctx_train=8192, n_ctx_first=8192, n_cores=16
+    )
+    qtbot.addWidget(dialog)
+    dialog.ask()
+    field(dialog, "ropeScale").setText("0")
+    dialog.show_fit(FITS)
+    button = part(dialog, QPushButton, "takeContext")
+    assert button.isHidden()
+    field(dialog, "ropeScale").setText("4")
+    dialog.ask()
+    dialog.show_fit(FITS)
+    assert button.isHidden() == (offered is None)
+    assert offered is None or button.text() == f"Use {offered:,}"
+
+
 def test_each_field_says_what_it_is(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides())
     fields = [each for each in dialog.findChildren(QLineEdit) if each.isVisible()]
@@ -152,7 +183,7 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     assert opened.settings.current.models == {}
     press(dialog, "ropeScalingYarn")
     opened.until("offer", lambda: part(dialog, QPushButton, "takeContext").isVisible())
-    assert told.text().endswith(". The stretch allows up to 65,536 where the context size says so")
+    assert told.text().endswith(". The stretch allows up to 65,536 once the context size is that")
     press(dialog, "takeContext")
     opened.until("fit", lambda: told.text().endswith("with a context of 65,536 tokens"))
     assert not part(dialog, QPushButton, "takeContext").isVisible()
