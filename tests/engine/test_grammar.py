@@ -18,7 +18,13 @@ def scattered(count: int) -> str:
     return "".join(chr(0x3400 + 2 * number) for number in range(count))
 
 
+def any_of(count: int) -> str:
+    """So many alternatives of a character."""
+    return " | ".join(f'"{each}"' for each in scattered(count))
+
+
 ACCEPTED = [
+    f"root ::= a\na ::= {any_of(990)}",
     f"root ::= [{scattered(1000)}]+",
     'root ::= "yes" | "no"',
     "root ::= [^\\r\\n\\u2028]+ # a line\n",
@@ -76,6 +82,7 @@ REFUSED = [
     ('root ::= ("a" | "aa")*', "too ambiguous"),
     ("root ::= " + "[a-z]? " * 50, "too ambiguous"),
     ('root ::= "a" root "x" | "a" root "y" | "b"', "too ambiguous"),
+    (f"root ::= (a a)*\na ::= {any_of(990)}", "500,000 ways in which two characters may follow"),
     ('root ::= "i" root ("e" root)? | "x"', "each level of nesting"),
     ("root ::= " + "(" * 65 + '"a"' + ")" * 65, "more than 64 deep"),
     ("root ::= a0\n" + CHAIN, "more than 1,000,000 ways"),
