@@ -229,8 +229,8 @@ def _add_time_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         metavar="S",
         default=0.0,
-        help="how long a request may wait for its turn behind others, once its model is loaded; 0:"
-        " any time (%(default)g)",
+        help="how long a request for an answer may wait for its turn behind others, once its model"
+        " is loaded; 0: any time (%(default)g)",
     )
     parser.add_argument(
         "--first-token-timeout",

@@ -206,8 +206,8 @@ class ModelOptionsDialog(QDialog):
         if reach <= first or (fit.n_ctx or 0) > first or fit.reasons:
             self._answered(_Answer.USABLE, words, _tone(fit))
         else:
-            words = f"{words}. The stretch allows up to {reach:,} once the context size is that"
-            self._answered(_Answer.USABLE, words, "warning", reach)
+            more = f"The stretch allows up to {reach:,} tokens: set the context size to use them"
+            self._answered(_Answer.USABLE, f"{words}. {more}", "warning", reach)
 
     def show_problem(self, words: str) -> None:
         """Show why nothing can be said of them. It is none of theirs: they can be saved."""

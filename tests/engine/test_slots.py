@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minerva_desktop.engine.core.slot import Slot, common_prefix
 from minerva_desktop.engine.core.slots import SlotTable
@@ -262,3 +264,25 @@ def test_a_row_that_keeps_company_takes_its_cell_for_a_moment_only() -> None:
     assert table.cells.n_used == 4
     table.extend_all([(slot, 1, True)], 1)
     assert slot.cells[-1] == 4
+
+
+WORDS = st.lists(st.integers(0, 2), min_size=1, max_size=8)
+
+
+@given(kept=st.lists(st.tuples(WORDS, st.booleans()), max_size=6), asked=WORDS)
+def test_the_longest_beginning_is_found_and_of_equal_ones_one_that_is_idle(
+    kept: list[tuple[list[int], bool]], asked: list[int]
+) -> None:
+    """Those that run and cannot have a longer one are passed over without a comparison."""
+    table = _table(n_slots=6)
+    found = [(0, True)]
+    for tokens, is_busy in kept:
+        slot = table.take(list(tokens), reuse=False).slot
+        _grow(table, slot, len(tokens))
+        if not is_busy:
+            table.release(slot)
+        found.append((common_prefix(tokens, asked, len(asked) - 1), not is_busy))
+    best, length = table.best_prefix(asked)
+    assert length == max(found)[0]
+    assert (best is None) == (length == 0)
+    assert best is None or best.busy != max(found)[1]

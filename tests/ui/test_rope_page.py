@@ -183,7 +183,9 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     assert opened.settings.current.models == {}
     press(dialog, "ropeScalingYarn")
     opened.until("offer", lambda: part(dialog, QPushButton, "takeContext").isVisible())
-    assert told.text().endswith(". The stretch allows up to 65,536 once the context size is that")
+    assert told.text().endswith(
+        ". The stretch allows up to 65,536 tokens: set the context size to use them"
+    )
     press(dialog, "takeContext")
     opened.until("fit", lambda: told.text().endswith("with a context of 65,536 tokens"))
     assert not part(dialog, QPushButton, "takeContext").isVisible()

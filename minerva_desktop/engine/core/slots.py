@@ -121,7 +121,10 @@ class SlotTable:
         """
         best: tuple[Slot | None, int] = (None, 0)
         for slot in self._slots:
-            length = self._usable(slot, tokens, steady) if slot.variant == variant else 0
+            # Of 32 that share a system prompt one is compared token by token.
+            if slot.variant != variant or (slot.busy and not _begins_longer(slot, tokens, best[1])):
+                continue
+            length = self._usable(slot, tokens, steady)
             if length > best[1] or (length == best[1] > 0 and not slot.busy):
                 best = (slot, length)
         return best
@@ -367,3 +370,9 @@ class SlotTable:
                 users[cell] -= 1
             else:
                 del users[cell]
+
+
+def _begins_longer(slot: Slot, tokens: Sequence[int], length: int) -> bool:
+    """Whether ``slot`` might hold more than the first ``length`` of ``tokens``."""
+    held = slot.tokens
+    return min(len(held), len(tokens)) > length and held[length] == tokens[length]
