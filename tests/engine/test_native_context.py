@@ -65,8 +65,16 @@ del context.state_size
 states += [len(context.take_out(0)) > 1000, context.state_size(0) < 1000]
 rows.llama.llama_sampler_apply = lambda *_: time.sleep(0.01)  # others have the processor
 foretold = rows.Candidates(model.n_vocab).foretell(None)
+looked_at = []
+def costly(_sampler, array):
+    looked_at.append(array._obj.size)
+    end = time.thread_time() + 0.04 * array._obj.size
+    while time.thread_time() < end:
+        pass
+rows.llama.llama_sampler_apply = costly
+dear = rows.Candidates(model.n_vocab).foretell(None) / model.n_vocab
 found = {"pairs": pairs, "tops": tops, "order": order[:5], "failure": failure, "states": states}
-found["foretold"] = foretold
+found |= {"foretold": foretold, "dear": dear, "looked_at": looked_at}
 print("\n" + json.dumps(found))
 """
 
@@ -88,6 +96,16 @@ def test_log_probabilities_are_those_that_python_works_out(found: dict[str, Any]
 def test_a_grammar_is_not_slow_because_other_processes_are_busy(found: dict[str, Any]) -> None:
     """Foretold for all tokens from a few of them, it would be 7.7 s."""
     assert found["foretold"] < 0.5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="takes its time before it is sure there")
+def test_a_grammar_that_takes_long_for_a_few_tokens_is_not_tried_with_more(
+    found: dict[str, Any],
+) -> None:
+    """To be told that it takes too long took 14 s, in which nothing else was computed."""
+    (n_tokens,) = found["looked_at"]
+    assert n_tokens <= 5
+    assert found["dear"] == pytest.approx(0.04, rel=0.2)
 
 
 def test_what_there_is_no_memory_for_stays_in_the_cache(found: dict[str, Any]) -> None:

@@ -78,14 +78,16 @@ async def test_streamed_and_not_the_greedy_answer_is_the_same(
     messages: list[openai.types.chat.ChatCompletionMessageParam] = [
         {"role": "user", "content": QUESTION}
     ]
+    longer = {"ignore_eos": True}  # than a reader can be held up beside busy processes
     whole = await client.chat.completions.create(
-        model=model_path.stem, messages=messages, temperature=0, max_tokens=16
+        model=model_path.stem, messages=messages, temperature=0, max_tokens=64, extra_body=longer
     )
     stream = await client.chat.completions.create(
         model=model_path.stem,
         messages=messages,
         temperature=0,
-        max_tokens=16,
+        max_tokens=64,
+        extra_body=longer,
         stream=True,
         stream_options={"include_usage": True},
     )

@@ -25,10 +25,14 @@ from minerva_desktop.errors import InferenceError
 MAX_ACCEPT_SECONDS = 0.5
 N_PROBED = 64  # tokens, from all over the vocabulary
 N_PROBES = 3  # the quickest counts: the first finds the processor's caches empty
+N_FIRST_PROBED = 4  # tokens, before so many, each of which may take 0.07 s
 # What other processes take does not count: beside four busy ones on two cores, a grammar of 20 ms
 # was once foretold to take 4.5 s, and ended its answer. Windows counts a thread's time in ticks of
 # 16 ms, which say nothing of so few tokens.
-_used_seconds = time.perf_counter if sys.platform == "win32" else time.thread_time
+_counts_others = sys.platform == "win32"
+_used_seconds = time.perf_counter if _counts_others else time.thread_time
+# Where a few tokens took so long, no second look is needed: empty caches are not the reason.
+SURE_SECONDS = 1.0 if _counts_others else 0.1
 
 
 class Candidates:
@@ -92,15 +96,25 @@ class Candidates:
     def foretell(self, grammar: Any) -> float:
         """Seconds of a processor that a grammar will need for all candidates, by what a few of them
         take: nothing ends llama.cpp's sampler once it has begun."""
-        return min(self._time_of_few(grammar) for _ in range(N_PROBES))
+        seconds, n_tokens = self._time_of_few(grammar, N_FIRST_PROBED)
+        if seconds > SURE_SECONDS:
+            return seconds * self._n_vocab / n_tokens
+        least = math.inf
+        for _ in range(N_PROBES):
+            seconds, n_tokens = self._time_of_few(grammar, N_PROBED)
+            least = min(least, seconds * self._n_vocab / n_tokens)
+            if seconds > SURE_SECONDS:
+                break
+        return least
 
-    def _time_of_few(self, grammar: Any) -> float:
-        tokens = range(0, self._n_vocab, max(1, self._n_vocab // N_PROBED))
+    def _time_of_few(self, grammar: Any, wanted: int) -> tuple[float, int]:
+        """Seconds of a processor for about ``wanted`` tokens, and for how many it is."""
+        tokens = range(0, self._n_vocab, max(1, self._n_vocab // wanted))
         few = (llama.llama_token_data * len(tokens))(*((token, 0.0, 0.0) for token in tokens))
         array = llama.llama_token_data_array(few, len(tokens), -1, False)
         started = _used_seconds()
         llama.llama_sampler_apply(grammar, ctypes.byref(array))
-        return (_used_seconds() - started) * self._n_vocab / len(tokens)
+        return _used_seconds() - started, len(tokens)
 
 
 def check_numbers(context: LlamaContext, row: int) -> None:
