@@ -161,19 +161,23 @@ def test_what_comes_into_sight_does_not_wait_for_the_rest_of_a_long_message(
     qtbot: QtBot, view: ChatView, themes: ThemeSource
 ) -> None:
     themes.changed.connect(view.apply_theme)
-    first, long = question("Above"), answer("A *line*.\n\n" * 3_000)
+    paragraph = "A *line* `of` **many** " * 20  # of which a slice gives some their colours
+    first, long = question("Above"), answer(f"{paragraph}\n\n" * 300)
     view.set_messages([first, long])
     qtbot.waitUntil(lambda: not view.is_working())
     above, below = view.message_view(first.id), view.message_view(long.id)
     assert above is not None
     assert below is not None
+    document = below.body.document()
+    first_blocks = [above.body.document().firstBlock(), document.firstBlock()]
+    far = document.findBlockByNumber(document.blockCount() // 2)
     themes.set_choice(ThemeChoice.DARK)
-    view.verticalScrollBar().setValue(0)
-    first_blocks = [each.body.document().firstBlock() for each in (above, below)]
     assert _colour(first_blocks[1]) == LIGHT.text
-    for _ in range(2):  # one step for each, at most: a short one may be done already
+    view.verticalScrollBar().setValue(0)
+    for _ in range(2):  # one step for each, at most: what is quick may be done already
         view.messages.work(0.0, view.in_sight)
     assert [_colour(each) for each in first_blocks] == [DARK.text] * 2
+    assert _colour(far) == LIGHT.text
 
 
 def test_so_does_code_that_does_not_wrap(qtbot: QtBot, view: ChatView, themes: ThemeSource) -> None:
