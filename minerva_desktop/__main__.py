@@ -35,6 +35,7 @@ from minerva_desktop.errors import (
     with_detail,
 )
 from minerva_desktop.logs import start_logging, terminal_line
+from minerva_desktop.paths import may_exist
 from minerva_desktop.processor import require_window_processor
 from minerva_desktop.settings import Settings, SettingsFile
 
@@ -161,7 +162,7 @@ def _gui(arguments: list[str]) -> int:
     parser = window_parser()
     options = parser.parse_args(arguments)
     for path in options.files:
-        if not path.suffix and not path.exists():
+        if not path.suffix and not may_exist(path):
             parser.error(terminal_line(f"there is no command and no file “{path}”"))
     try:
         require_window_processor()

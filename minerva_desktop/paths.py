@@ -159,6 +159,15 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
+def may_exist(path: Path) -> bool:
+    """Whether there is something at ``path``. Also where nobody can tell, for it lies in a folder
+    that this user may not enter, or its name is too long: who reads it learns why it cannot be."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def user_name() -> str:
     """Who runs this; empty where the system has no name for them, as in some containers."""
     try:

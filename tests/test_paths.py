@@ -107,3 +107,22 @@ def test_a_tilde_of_somebody_who_is_not_there_stays(
     minerva_home.mkdir()
     assert main(["chat", "~not-there/m.gguf", "--prompt", "hello"]) == 1
     assert "m.gguf" in capsys.readouterr().err
+
+
+TOO_LONG = "x" * 300  # nobody can tell whether such a file is there, as in a closed folder
+
+
+@pytest.mark.parametrize("arguments", [("models", "show"), ("chat", "--prompt", "hi", "--model")])
+def test_a_model_at_which_nobody_may_look_is_told_in_a_sentence(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, TOO_LONG]) == 1
+    assert f"“{TOO_LONG}” cannot be read: its name is too long." in capsys.readouterr().err
+
+
+def test_folders_at_which_nobody_may_look_are_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / TOO_LONG))
+    assert main(["keys", "list"]) == 1
+    assert "cannot be used: its name is too long. MINERVA_HOME" in capsys.readouterr().err

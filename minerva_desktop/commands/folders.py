@@ -10,7 +10,7 @@ from minerva_desktop.commands.parser import spelled
 from minerva_desktop.errors import MinervaError, ModelNotFound, StoreError, folder_reason
 from minerva_desktop.library.catalog import Catalog, find_embedded_model
 from minerva_desktop.library.model_file import ModelFile, read_model_file
-from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths, expanded
+from minerva_desktop.paths import HOME_VARIABLE, AppPaths, app_paths, expanded, may_exist
 
 
 def ready_paths() -> AppPaths:
@@ -20,12 +20,19 @@ def ready_paths() -> AppPaths:
         paths.create()
     except OSError as error:
         folders = (("data", paths.data), ("settings", paths.config), ("log", paths.logs))
-        name, folder = next((each for each in folders if not each[1].is_dir()), folders[0])
+        name, folder = next((each for each in folders if not _is_folder(each[1])), folders[0])
         raise StoreError(
             f"The {name} folder {folder} cannot be used: {folder_reason(folder, error)}."
             f" {HOME_VARIABLE} may name another one"
         ) from error
     return paths
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # in one that this user may not enter
+        return False
 
 
 def open_catalog(paths: AppPaths) -> Catalog:
@@ -48,7 +55,7 @@ def file_path(catalog: Catalog, wanted: str) -> Path:
 
 def _found(catalog: Catalog, wanted: str, read: Callable[[Path], ModelFile]) -> Path:
     path = expanded(wanted).absolute()
-    if path.exists():
+    if may_exist(path):
         return read(path).path
     try:
         return catalog.find(wanted).path  # by its file's name, too, wherever the file is

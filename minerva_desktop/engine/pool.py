@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import ContextInfo
-from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry, Patience
+from minerva_desktop.engine.pool_entries import EngineT, Entries, Entry, Patience, unforeseen
 from minerva_desktop.engine.pool_events import (
     GoneCause,
     LoadChoice,
@@ -42,7 +42,6 @@ from minerva_desktop.errors import (
     EngineDied,
     LoadCancelled,
     MinervaError,
-    ModelLoadError,
     OutOfMemory,
 )
 
@@ -266,8 +265,7 @@ class ModelPool(PoolTimes[EngineT]):
             await self._undo(entry, error)
             raise
         except Exception as error:
-            _log.exception("Loading %s failed", name)
-            failure = ModelLoadError(f"{name} could not be loaded: {error}", detail=repr(error))
+            failure = unforeseen(name, error)
             await self._undo(entry, failure)
             raise failure from error
 

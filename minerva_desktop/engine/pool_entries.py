@@ -19,6 +19,7 @@ from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.memory_messages import MOST_PARKED_BYTES
 from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice, LoadPlan, PooledEngine
+from minerva_desktop.errors import MinervaError, ModelLoadError, OutOfMemory
 
 _log = logging.getLogger(__name__)
 
@@ -311,3 +312,12 @@ def _held(entries: Iterable[Entry[EngineT]]) -> Needs:
 def _retrieve(load: asyncio.Task[ContextInfo]) -> None:
     if not load.cancelled():
         load.exception()
+
+
+def unforeseen(name: str, error: Exception) -> MinervaError:
+    """Why the load of model ``name`` ended with what no load raises by itself. Memory that this
+    process does not get is no bug, which it would be called with a traceback."""
+    if isinstance(error, MemoryError):
+        return OutOfMemory(f"Not enough memory to load {name}", detail=repr(error))
+    _log.error("Loading %s failed", name, exc_info=error)
+    return ModelLoadError(f"{name} could not be loaded: {error}", detail=repr(error))

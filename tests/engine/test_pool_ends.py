@@ -182,6 +182,17 @@ async def test_whatever_goes_wrong_while_the_load_is_chosen_is_over_with_it(
     assert scripted.pool.loaded() == [SMALL]
 
 
+async def test_memory_that_this_process_does_not_get_is_told_as_that(
+    scripted: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was a model that could not be loaded, for no reason, with a traceback in the terminal."""
+    scripted.choice_failure = MemoryError
+    with pytest.raises(OutOfMemory, match=r"^Not enough memory to load small$"):
+        await scripted.use(SMALL)
+    assert scripted.gone() == [("small", GoneCause.FAILED)]
+    assert caplog.records == []
+
+
 async def test_whatever_an_engine_raises_ends_it(scripted: Scripted) -> None:
     class Broken(ScriptedEngine):
         def is_loaded(self) -> bool:
