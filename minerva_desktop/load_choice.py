@@ -35,7 +35,7 @@ from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import MinervaError, ModelLoadError, ModelNotFound, os_reason
-from minerva_desktop.library.context_reach import Stretch, context_warnings
+from minerva_desktop.library.context_reach import context_warnings, stretch_of
 from minerva_desktop.library.estimate_options import (
     EstimateOptions,
     GpuShare,
@@ -107,10 +107,7 @@ class Candidate(msgspec.Struct, frozen=True):
         return choice, self.with_choice(choice.options)
 
     def _warnings(self, found: EstimateOptions) -> tuple[str, ...]:
-        rope = self.options.rope
-        stretch = Stretch(
-            scaling=rope.scaling, freq_scale=rope.freq_scale, yarn_orig_ctx=rope.yarn_orig_ctx
-        )
+        stretch = stretch_of(self.options.rope)
         return context_warnings(self.header, found, self.options.n_ctx, stretch)
 
     def with_choice(self, found: EstimateOptions) -> LoadOptions:

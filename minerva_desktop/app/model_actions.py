@@ -39,7 +39,7 @@ from minerva_desktop.engine.pool_events import (
 )
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog, CatalogEntry
-from minerva_desktop.library.context_reach import Stretch, first_context
+from minerva_desktop.library.context_reach import first_context, stretch_of
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.library.gguf import read_header
 from minerva_desktop.library.model_file import ModelFile
@@ -337,8 +337,4 @@ def _rope(rope: RopeOptions, overrides: ModelOverrides) -> RopeOptions:
 def stretched_context(first: int, overrides: ModelOverrides) -> int:
     """Up to how many tokens of context a model that was trained for ``first`` makes sense with
     ``overrides`` of its own; no fewer than these."""
-    rope = _rope(RopeOptions(), overrides)
-    stretch = Stretch(
-        scaling=rope.scaling, freq_scale=rope.freq_scale, yarn_orig_ctx=rope.yarn_orig_ctx
-    )
-    return stretch.of(first)
+    return stretch_of(_rope(RopeOptions(), overrides)).of(first)

@@ -14,6 +14,7 @@ from minerva_desktop.app.option_report import option_rows, shown_path
 from minerva_desktop.app.terminal_output import print_json, print_line, print_table
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.library.context_reach import stretch_of
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.fit import Choice, Fit
 from minerva_desktop.library.gguf import GgufHeader
@@ -170,8 +171,13 @@ def _largest_context(appraisal: Appraisal) -> str:
     trained, largest = appraisal.header.n_ctx_train, appraisal.largest_n_ctx
     if largest > trained > 0:
         return f"{largest:,} tokens fit; it was trained for {trained:,}"
-    is_all = ", all that it was trained for" if largest == trained else ""
-    return f"{largest:,} tokens fit{is_all}"
+    words = f"{largest:,} tokens fit" + (
+        ", all that it was trained for" if largest == trained else ""
+    )
+    reach = stretch_of(appraisal.options.rope).reach(appraisal.header)
+    if reach > max(largest, trained):
+        words += f"; RoPE scaling stretches that to {reach:,} where --n-ctx asks for them"
+    return words
 
 
 def _layers(appraisal: Appraisal) -> str:

@@ -6,6 +6,8 @@ trained for before anything was stretched, times the factor.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 from minerva_desktop.library.estimate_options import EstimateOptions, padded_cells
@@ -34,6 +36,24 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         # Nobody makes a model of more positions by calling them its first ones.
         stretched = min(self.yarn_orig_ctx or first, first) / self.freq_scale
         return max(round(stretched), first)
+
+
+class Positions(Protocol):
+    """What of `engine.load_options.RopeOptions` counts here."""
+
+    @property
+    def scaling(self) -> str | None: ...
+    @property
+    def freq_scale(self) -> float | None: ...
+    @property
+    def yarn_orig_ctx(self) -> int | None: ...
+
+
+def stretch_of(rope: Positions) -> Stretch:
+    """What was asked with ``rope``."""
+    return Stretch(
+        scaling=rope.scaling, freq_scale=rope.freq_scale, yarn_orig_ctx=rope.yarn_orig_ctx
+    )
 
 
 def first_context(header: GgufHeader) -> int:
