@@ -152,12 +152,12 @@ def _speculation(options: LoadOptions) -> dict[str, object] | None:
 def _load_rows(appraisal: Appraisal, warnings: Sequence[str]) -> list[tuple[str, str]]:
     choice = appraisal.choice
     found = choice.options
-    kv_type: str = found.kv_type_k
-    if found.kv_type_v != kv_type:
-        kv_type = f"{kv_type}, V in {found.kv_type_v}"
+    kv_type = f"KV in {found.kv_type_k}"
+    if found.kv_type_v != found.kv_type_k:
+        kv_type = f"K in {found.kv_type_k}, V in {found.kv_type_v}"
     source = "as llama.cpp says" if choice.estimate.is_reported else "estimated"
     return [
-        ("context", f"{found.n_ctx:,} tokens, KV in {kv_type}"),
+        ("context", f"{found.n_ctx:,} tokens, {kv_type}"),
         *option_rows(appraisal.options, appraisal.saved),
         ("largest context", _largest_context(appraisal)),
         ("GPU layers", _layers(appraisal)),
