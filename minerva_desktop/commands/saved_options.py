@@ -28,15 +28,10 @@ def saved_options(settings: Settings, paths: AppPaths, model: Path) -> LoadOptio
     return msgspec.structs.replace(own, snapshots=None)
 
 
-def asked_of(
-    given: argparse.Namespace, saved: LoadOptions, path: Path, *, is_named: bool = True
-) -> LoadOptions:
-    """``saved``, which the settings have for the model at ``path``, with all that was given, or
-    with what was given of all models unless it ``is_named``. Raises `InvalidRequest` as `blamed`
-    has it."""
-    options = for_all(given, saved)
-    if is_named:
-        options = for_named(given, options)
+def asked_of(given: argparse.Namespace, saved: LoadOptions, path: Path) -> LoadOptions:
+    """``saved``, which the settings have for the model at ``path``, with all that was given. Raises
+    `InvalidRequest` as `blamed` has it."""
+    options = for_named(given, for_all(given, saved))
     try:
         options.check()
     except InvalidRequest as error:

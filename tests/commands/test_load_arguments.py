@@ -176,7 +176,7 @@ def test_what_a_model_s_own_options_do_not_go_with_names_it(
     own = {str(small_path): ModelOverrides(kv_type="q8_0")}
     SettingsFile(app_paths().settings).save(Settings(models=own))
     with pytest.raises(SystemExit) as left:
-        main(["serve", "--port", "0", "--flash-attention", "off"])
+        main(["serve", "--port", "0", "--model", str(small_path), "--flash-attention", "off"])
     assert left.value.code == 2
     assert capsys.readouterr().err.startswith(
         "minerva serve: small.gguf, as the settings have it: A KV cache in q8_0 needs flash attent"
