@@ -210,6 +210,8 @@ def _shares(text: str) -> tuple[float, ...]:
 
 def _adapter(text: str) -> LoraAdapter:
     name, colon, scale = text.rpartition(":")
+    if not (name if colon else text).strip() and not (colon and expanded(text).exists()):
+        raise argparse.ArgumentTypeError("it is empty; name the file of a LoRA adapter")
     if not (colon and name):
         return _lora(text, 1.0)
     try:

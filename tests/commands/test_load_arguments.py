@@ -92,6 +92,7 @@ def test_chat_takes_them_too(
     assert len({plain, adapted, coarse}) == 3
 
 
+LEFT_OPEN = "auto leaves it open"
 REFUSED = [
     (
         ("--kv-type", "q8_0", "--flash-attention", "off"),
@@ -105,7 +106,15 @@ REFUSED = [
         ("--n-batch", "70000"),
         "argument --n-batch: The batch size in tokens must be between 1 and 65,536, not 70,000",
     ),
-    (("--threads", "0"), "argument --threads: “0” is no whole number from 1 on"),
+    *(
+        ((name, number), f"{name}: “{number}” is no whole number from 1 on; {LEFT_OPEN}")
+        for name, number in (("--threads", "-1"), ("--ctx-size", "0"))
+    ),
+    (("--rope-freq-base", "x"), f"argument --rope-freq-base: “x” is no number; {LEFT_OPEN}"),
+    *(
+        (("--lora", name), "--lora/--lora-scaled: it is empty; name the file of a LoRA adapter")
+        for name in ("", " ", ":0.5")
+    ),
     (("--lora", "a.gguf:1000"), "The scale of a LoRA adapter must be between -100.0 and 100.0"),
     (
         ("--rope-scale", "20000"),
