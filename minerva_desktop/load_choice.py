@@ -219,6 +219,7 @@ class LoadChooser:
         alone: Mapping[str, int] | None = None,
     ) -> LoadChoice:
         """As `choose_load`, or raises `InvalidRequest`; ``alone``: as if no other held memory."""
+        options.check()  # before others go for what cannot be loaded
         model, choice, chosen = await self.candidate(path, options, room, gpus)
         found = _load_choice(model, choice, chosen)
         if options.n_ctx is not None or alone is None or alone == room:

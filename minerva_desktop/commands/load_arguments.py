@@ -140,12 +140,17 @@ def as_given(given: argparse.Namespace) -> LoadOptions:
     return options
 
 
-def named_as_given(error: InvalidRequest, given: argparse.Namespace) -> InvalidRequest:
-    """``error``, which names the option as it was given, if it was."""
-    name = as_spelled(given, error.param or "")
+def named_as_given(
+    error: InvalidRequest, given: argparse.Namespace, field: str | None = None
+) -> InvalidRequest:
+    """``error``, which names the option as it was given, if it was: the one for ``field``, or for
+    what the error is about."""
+    name = as_spelled(given, field or error.param or "")
     if name is None:
         return error
-    way_out = "; --rope-scale gives one" if error.message.endswith(UNSTRETCHED) else ""
+    is_unstretched = error.message.endswith(UNSTRETCHED)
+    has_factor = as_spelled(given, "rope.freq_scale") is not None  # but it is 1
+    way_out = "; --rope-scale gives one" if is_unstretched and not has_factor else ""
     message = f"argument {name}: {error.message}{way_out}"
     return InvalidRequest(message, detail=error.detail, param=error.param)
 
@@ -205,6 +210,8 @@ def _shares(text: str) -> tuple[float, ...]:
 
 def _adapter(text: str) -> LoraAdapter:
     name, colon, scale = text.rpartition(":")
+    if not (name if colon else text).strip() and not (colon and expanded(text).exists()):
+        raise argparse.ArgumentTypeError("it is empty; name the file of a LoRA adapter")
     if not (colon and name):
         return _lora(text, 1.0)
     try:

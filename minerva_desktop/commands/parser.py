@@ -75,10 +75,16 @@ def spelled(given: argparse.Namespace, *names: str) -> str | None:
 
 
 def or_automatic(kind: Callable[[str], NumberT]) -> Callable[[str], NumberT | Automatic]:
-    """``kind``, or the word for what is to be chosen."""
+    """``kind``, or the word for what is to be chosen. A refusal names the word: llama-server has
+    numbers in its place, as 0 and -1."""
 
     def read(text: str) -> NumberT | Automatic:
-        return AUTO if text == AUTO.value else kind(text)
+        if text == AUTO.value:
+            return AUTO
+        try:
+            return kind(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f"{error}; {AUTO.value} leaves it open") from error
 
     return read
 

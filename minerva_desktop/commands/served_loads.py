@@ -22,14 +22,14 @@ class ServedLoads:
     """The options of all models, and those of single ones."""
 
     def __init__(self, given: argparse.Namespace, settings: Settings, paths: AppPaths) -> None:
-        """Raises `InvalidRequest` for what does not go together."""
+        """Raises `InvalidRequest` for what was given and does not go together. What the settings
+        have of models that nobody may ask for is checked by their loads."""
         as_given(given)
         usual = load_options(settings, paths.snapshots)
         self._given = given
         self.options = for_all(given, usual)
         self.own: dict[Path, LoadOptions] = {
-            path: asked_of(given, options, path, is_named=False)
-            for path, options in own_options(settings, usual).items()
+            path: for_all(given, options) for path, options in own_options(settings, usual).items()
         }
 
     def name(self, models: Sequence[Path]) -> None:

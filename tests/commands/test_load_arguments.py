@@ -14,7 +14,7 @@ import pytest
 from minerva_desktop.__main__ import main
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths
-from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
+from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.commands.served import Served, serve
 from tests.engine.models import write_lora, write_recurrent, write_with_templates
 
@@ -92,6 +92,7 @@ def test_chat_takes_them_too(
     assert len({plain, adapted, coarse}) == 3
 
 
+LEFT_OPEN = "auto leaves it open"
 REFUSED = [
     (
         ("--kv-type", "q8_0", "--flash-attention", "off"),
@@ -105,7 +106,15 @@ REFUSED = [
         ("--n-batch", "70000"),
         "argument --n-batch: The batch size in tokens must be between 1 and 65,536, not 70,000",
     ),
-    (("--threads", "0"), "argument --threads: “0” is no whole number from 1 on"),
+    *(
+        ((name, number), f"{name}: “{number}” is no whole number from 1 on; {LEFT_OPEN}")
+        for name, number in (("--threads", "-1"), ("--ctx-size", "0"))
+    ),
+    (("--rope-freq-base", "x"), f"argument --rope-freq-base: “x” is no number; {LEFT_OPEN}"),
+    *(
+        (("--lora", name), "--lora/--lora-scaled: it is empty; name the file of a LoRA adapter")
+        for name in ("", " ", ":0.5")
+    ),
     (("--lora", "a.gguf:1000"), "The scale of a LoRA adapter must be between -100.0 and 100.0"),
     (
         ("--rope-scale", "20000"),
@@ -166,54 +175,6 @@ def test_the_help_says_that_the_settings_count(
         main([*command.split(), "--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert told.count("What is not given is as the settings say") == 2
-
-
-def test_what_a_model_s_own_options_do_not_go_with_names_it(
-    small_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The command line says nothing of a cache that would need flash attention."""
-    app_paths().create()
-    own = {str(small_path): ModelOverrides(kv_type="q8_0")}
-    SettingsFile(app_paths().settings).save(Settings(models=own))
-    with pytest.raises(SystemExit) as left:
-        main(["serve", "--port", "0", "--flash-attention", "off"])
-    assert left.value.code == 2
-    assert capsys.readouterr().err.startswith(
-        "minerva serve: small.gguf, as the settings have it: A KV cache in q8_0 needs flash attent"
-    )
-    with pytest.raises(SystemExit) as left:
-        main(["chat", str(small_path), *ASKED, "--flash-attention", "off"])
-    assert left.value.code == 2
-    assert capsys.readouterr().err.startswith(
-        "minerva chat: small.gguf, as the settings have it: A KV cache in q8_0 needs flash attent"
-    )
-    both = ("--flash-attention", "off", "--kv-type", "f16")
-    assert main(["chat", str(small_path), *ASKED, *both]) == 0
-    assert len(capsys.readouterr().out) > 10
-
-
-def test_what_is_given_undoes_what_is_saved_and_does_not_go_with_it(
-    small_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What still does not go together says that the settings have a say in it."""
-    model = str(small_path)
-    plain = _answer((model,), capsys)
-    linear = _answer((model, "--rope-scaling", "linear", "--rope-scale", "8"), capsys)
-    app_paths().create()
-    settings = SettingsFile(app_paths().settings)
-    own = ModelOverrides(rope_scaling="yarn", rope_scale=8.0, yarn_beta_slow=2.0)
-    settings.override(small_path, own)
-    saved = _answer((model,), capsys)
-    assert _answer((model, "--rope-scaling", "none"), capsys) == plain
-    assert _answer((model, "--rope-scaling", "linear"), capsys) == linear
-    assert len({plain, linear, saved}) == 3
-    settings.override(small_path, ModelOverrides(rope_scaling="none"))
-    assert _answer((model, "--rope-scale", "8"), capsys) == linear
-    assert main(["chat", model, *ASKED, "--yarn-beta-fast", "9"]) == 1
-    assert capsys.readouterr().err == (
-        "minerva: small.gguf, as the settings have it: YaRN's fast beta would have no effect: RoPE"
-        " scaling is not “yarn”\n"
-    )
 
 
 @pytest.mark.parametrize(
