@@ -16,6 +16,7 @@ from minerva_desktop.app.chat_library import ChatLibrary
 from minerva_desktop.app.new_chat_files import NewChatFiles
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.parts import Files
+from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.ui import application
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -65,6 +66,7 @@ def test_chats_that_are_not_opened_are_told_and_opened_again(
         opened.until("list", lambda: listed.text() == "No chats yet")
         assert opened.notice == ""
         assert opened.window.composer.text == "hello"
+        opened.window.parameters.apply("", SamplingParameters(max_tokens=4))
         opened.press(Qt.Key.Key_Return)
         opened.until("message", lambda: "hello" in opened.transcript)
         opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
@@ -93,6 +95,7 @@ def test_what_goes_wrong_before_the_chats_are_opened_is_told_and_they_are(
     with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
         assert opened.notice == "Something went wrong in Minerva"
         assert REFUSED in _details(opened)
+        opened.window.parameters.apply("", SamplingParameters(max_tokens=4))
         opened.send("hello")
         opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
 
