@@ -9,10 +9,10 @@ import asyncio
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import qasync
 from PySide6.QtCore import QEvent, QObject, Signal, Slot
@@ -54,7 +54,7 @@ from minerva_desktop.ui.settings_controller import SettingsController
 from minerva_desktop.ui.single_instance import TOKEN_VARIABLES, SingleInstance
 from minerva_desktop.ui.snippet_controller import SnippetController
 from minerva_desktop.ui.stylesheet import apply_theme
-from minerva_desktop.ui.tasks import UiTasks
+from minerva_desktop.ui.tasks import UiTasks, unforeseen
 from minerva_desktop.ui.theme import ThemeSource
 from minerva_desktop.ui.unopened_chats import UnopenedChats
 from minerva_desktop.ui.update_controller import UpdateController
@@ -189,8 +189,12 @@ class Application(QObject):
         self._garbage.start()
         self.window.show()
         self.window.composer.focus_editor()
-        self._worker.start_and_wait()
-        self._starting = self._loop.create_task(self._guarded_begin())
+        try:
+            self._worker.start_and_wait()
+        except Exception as error:  # noqa: BLE001 - the top of what the loop calls
+            _log.exception("The engine's thread did not start")
+            self._show_error(unforeseen(error))
+        self._starting = self._loop.create_task(self._begin())
 
     def answer(self, instance: SingleInstance, first: FirstStart) -> None:
         """Be the one that other starts call, on ``instance`` that hears by now."""
@@ -215,13 +219,22 @@ class Application(QObject):
         """Take the files that the system handed to the app, as if they had been dropped."""
         self._dropped.open(files)
 
-    async def _guarded_begin(self) -> None:
-        try:
-            await self._begin()
-        except MinervaError as error:
-            self._show_error(error)
-
     async def _begin(self) -> None:
+        """Each step is a task of its own: what goes wrong in one is told, and the others come all
+        the same. Whoever waits for the beginning must not wait for ever."""
+        for step in (self._come_up, self._open_chats, self._choose_model):
+            await self._do(step())
+        self._chats.begin()
+        self._dropped.begin()
+        for step in (self._open_to_others, self._prepare_code):
+            await self._do(step())
+
+    async def _do(self, step: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.start(step)
+        if task is not None:
+            await task
+
+    async def _come_up(self) -> None:
         settings = self._services.settings
         if settings.problem is not None:
             self._notify(NoticeKind.WARNING, settings.problem)
@@ -233,16 +246,6 @@ class Application(QObject):
             await first_exposure(handle)
         # The window is up by now, and takes what is typed meanwhile.
         await asyncio.to_thread(import_message_view)
-        await self._open_chats()
-        try:
-            await self._models.start(settings.current.model)
-        finally:
-            self._chats.begin()
-            self._dropped.begin()
-        self._server.start_if_wanted()
-        self._updates.start()
-        # A code block would wait for its lexer and its colours, and hold up the window meanwhile.
-        await asyncio.to_thread(import_highlighting)
 
     async def _open_chats(self) -> None:
         note = self.window.sidebar.empty_note
@@ -251,10 +254,24 @@ class Application(QObject):
             await self._chats.start(self._services.settings.current.conversation_id)
         except StoreError as error:
             self._unopened.tell(error)
+        except Exception as error:  # noqa: BLE001 - the top of a task; it can be tried again
+            _log.exception("The chats were not opened")
+            self._unopened.tell(unforeseen(error))
         else:
             self._unopened.end()
         finally:
             note.end_opening()
+
+    async def _choose_model(self) -> None:
+        await self._models.start(self._services.settings.current.model)
+
+    async def _open_to_others(self) -> None:
+        self._server.start_if_wanted()
+        self._updates.start()
+
+    async def _prepare_code(self) -> None:
+        # A code block would wait for its lexer and its colours, and hold up the window meanwhile.
+        await asyncio.to_thread(import_highlighting)
 
     @Slot()
     def _open_chats_again(self) -> None:
@@ -277,29 +294,32 @@ class Application(QObject):
         self._settings.save(self.window.remembered(self._services.settings.current))
         if self._starting is not None:
             await asyncio.wait([self._starting])
-        await self._room.give_up_all()  # nobody would hear an answer, nor the disk of its question
-        try:
-            await self._chats.settle()
-        except MinervaError:
-            _log.exception("Not all could be saved at the end")
+        await self._saved(self._give_up_and_settle())
         if self.window.must_stay():  # the disk does not take what was written just now
             self.window.stay()
         else:
             await self._shut_down()
 
+    async def _give_up_and_settle(self) -> None:
+        await self._room.give_up_all()  # nobody would hear an answer, nor the disk of its question
+        await self._chats.settle()
+
     async def _shut_down(self) -> None:
         # Once more, if the disk did not take the last change of them.
         self._tasks.start(self._services.presets.written())
+        await self._saved(self._chats.close())
+        await self._worker.close()
+        await self._tasks.finish()
+        self._garbage.stop()
+        self._themes.changed.disconnect(self._on_theme_changed)  # its widgets are about to go
+        self._qt.quit()
+
+    async def _saved(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever goes wrong in it, the end comes: nobody could end a process without a window."""
         try:
-            await self._chats.close()
-        except MinervaError:
+            await work
+        except Exception:  # noqa: BLE001 - the top of what the end does
             _log.exception("Not all could be saved at the end")
-        finally:
-            await self._worker.close()
-            await self._tasks.finish()
-            self._garbage.stop()
-            self._themes.changed.disconnect(self._on_theme_changed)  # its widgets are about to go
-            self._qt.quit()
 
     # -- errors ----------------------------------------------------------------------------
 
@@ -311,11 +331,8 @@ class Application(QObject):
 
     def on_unhandled(self, error: BaseException) -> None:
         """Show an exception that a slot let through; main thread."""
-        detail = "".join(traceback.format_exception(error))
         # Later: Qt may be in the middle of something that must not be disturbed by new widgets.
-        self._loop.call_soon(
-            self._notify, NoticeKind.ERROR, "Something went wrong in Minerva", detail
-        )
+        self._loop.call_soon(self._show_error, unforeseen(error))
 
 
 class _QtApplication(QApplication):

@@ -62,6 +62,8 @@ RuntimeFactory = Callable[[Callable[[ModelState | MemoryGivenBack], None]], Runt
 MEMORY_SECONDS = 4.0
 # Before the first one: what it imports takes 60 ms, and would have the window's first drawing wait.
 FIRST_LOOK_SECONDS = 0.25
+# Qt says of a thread that the system refused only that it does not run.
+START_LOOK_SECONDS = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -118,10 +120,12 @@ class EngineWorker(QThread):
     def start_and_wait(self) -> None:
         """Start the thread; return when its loop takes calls (some milliseconds).
 
-        Raises what making the runtime raised.
+        Raises what making the runtime raised, and `RuntimeError` where the system has no thread.
         """
         self.start()
-        self._ready.wait()
+        while not self._ready.wait(START_LOOK_SECONDS):
+            if not self.isRunning() and not self._ready.is_set():
+                raise RuntimeError("the engine's thread did not start")
         if self._start_error is not None:
             raise self._start_error
 
@@ -234,7 +238,10 @@ class EngineWorker(QThread):
         self._closing = True
         if self._stop is not None:
             self._call(self._stop.set)
-        await asyncio.to_thread(self.wait)
+        try:
+            await asyncio.to_thread(self.wait)
+        except RuntimeError:  # no memory for one more thread: then the window's waits, at its end
+            self.wait()
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         if self._loop is not None and not self._loop.is_closed():

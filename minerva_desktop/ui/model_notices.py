@@ -91,14 +91,20 @@ class ModelNotices:
 
     def ways_out(self, error: OutOfMemory, path: Path, *, is_back: bool = False) -> None:
         """For the model at ``path``, whoever wanted it: it need not be the chosen one. ``is_back``:
-        it is loaded again as it was, without its new options."""
+        it is loaded again as it was, without its new options; what is asked of it would have it
+        loaded with those, and is refused."""
         about = path_text(path)
         actions = (
             NoticeAction("Load anyway", f"{LOAD_ANYWAY} {about}"),
             NoticeAction("Load options…", f"{LOAD_OPTIONS} {about}"),
             NoticeAction("Memory settings…", MEMORY_SETTINGS),
         )
-        how = " with its new options, and is loaded as it was" if is_back else ""
+        how = ""
+        if is_back:
+            how = (
+                " with its new options. It is loaded as it was, but answers nothing until they fit"
+                " or are changed"
+            )
         needs = refused_needs(error)
         why = f"{needs} More can be allowed in the settings." if needs else f"{error.message}."
         text = f"{self._shown_name(path)} was not loaded{how}. {why}"

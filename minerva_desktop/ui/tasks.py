@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from minerva_desktop.errors import MinervaError
 
+GRACE_SECONDS = 30.0  # for work that goes on when the window is closed, such as a slow disk's
+
 _log = logging.getLogger(__name__)
+
+
+def unforeseen(error: BaseException) -> MinervaError:
+    """What is shown of a bug of ours, or of what the system refused us. Any thread."""
+    trace = "".join(traceback.format_exception(error))
+    return MinervaError("Something went wrong in Minerva", detail=trace)
 
 
 class UiTasks:
@@ -36,10 +45,17 @@ class UiTasks:
         return task
 
     async def finish(self) -> None:
-        """Wait for all that was started, and take no more: timers of the window still fire."""
+        """Wait for all that was started, and take no more: timers of the window still fire. What
+        waits for something that never comes is given up in the end."""
         self._finished = True
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
+        for task in late:
+            _log.error("A task of the window did not end: %r", task)
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=GRACE_SECONDS)
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
         try:
@@ -48,7 +64,7 @@ class UiTasks:
             self._on_error(error)
         except Exception as error:  # noqa: BLE001 - the top of a task that nobody awaits
             _log.exception("A task of the window failed")
-            self._on_error(MinervaError("Something went wrong in Minerva", detail=repr(error)))
+            self._on_error(unforeseen(error))
 
 
 class LatestTask:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import MinervaError, StoreError
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.notification_bar import Notice, NoticeAction, NoticeKind
@@ -33,14 +33,14 @@ class UnopenedChats(QObject):
         self._window = window
         self._settings = settings
         self._keep_unsent = keep_unsent
-        self._error: StoreError | None = None
+        self._error: MinervaError | None = None
         window.add_guard(self._must_stay)
         window.sidebar.new_chat.connect(self._on_wish)
         window.new_temporary_chat.connect(self._on_wish)
         window.composer.submitted.connect(self._on_wish)
         window.notifications.action_triggered.connect(self._on_action)
 
-    def tell(self, error: StoreError) -> None:
+    def tell(self, error: MinervaError) -> None:
         """Why they are not open."""
         self._error = error
         kept = "is kept" if self._can_keep() else "is not kept"

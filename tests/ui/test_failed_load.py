@@ -27,6 +27,7 @@ from tests.chat.samples import make_conversation
 from tests.processes import engines_with_models
 from tests.ui.open_window import OpenWindow
 from tests.ui.test_message_actions import choose, do, on_disk, open_chat, views
+from tests.ui.test_refused_options import click
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 
@@ -123,9 +124,20 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
         opened.part(ModelOptionsDialog, "modelOptionsDialog").accept()
         opened.until("notice", lambda: "with its new options" in opened.notice)
         assert opened.notice.startswith(
-            "small was not loaded with its new options, and is loaded as it was. It needs "
+            "small was not loaded with its new options. It is loaded as it was, but answers nothing"
+            " until they fit or are changed. It needs "
         )
         assert opened.part(QToolButton, "ejectButton").isEnabled()
+        opened.send("Hello")
+        opened.until("end", lambda: views(opened)[-1].message.state is MessageState.FAILED)
+        click(opened.window.chat_view, "Load options…")
+        opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+        opened.part(QLineEdit, "modelNCtx").setText("512")
+        opened.part(ModelOptionsDialog, "modelOptionsDialog").accept()
+        opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
+        click(opened.window.chat_view, "Try again")
+        opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
+        assert opened.notice == ""
 
 
 def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
