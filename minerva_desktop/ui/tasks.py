@@ -10,7 +10,8 @@ from typing import Any
 
 from minerva_desktop.errors import MinervaError
 
-GRACE_SECONDS = 30.0  # for work that goes on when the window is closed, such as a slow disk's
+# For what goes on when the window is closed: to export all chats to a slow disk takes minutes.
+GRACE_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
 
