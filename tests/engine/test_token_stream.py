@@ -112,12 +112,18 @@ def test_cancel_asks_once_it_runs_and_never_after_the_end() -> None:
     assert asked == [1]
 
 
-def test_a_reader_whose_loop_is_closed_does_no_harm_to_the_producer() -> None:
+def test_readers_whose_loop_is_closed_do_no_harm_to_the_producer() -> None:
     stream = TokenStream()
+
+    async def first_batch() -> list[str]:
+        return await anext(stream.batches())
+
     loop = asyncio.new_event_loop()
-    reader = loop.create_task(stream.text())
-    loop.run_until_complete(asyncio.sleep(0))  # it waits for a token now
+    readers = [loop.create_task(stream.text()), loop.create_task(first_batch())]
+    loop.run_until_complete(asyncio.sleep(0))  # one waits for a token now, one for the end
     loop.close()
     stream.push_token("a")
     stream.push_token("b")
-    assert (stream.total_tokens, str(stream), reader.done()) == (2, "ab", False)
+    stream.finish(DONE)
+    assert (stream.total_tokens, str(stream), stream.completion) == (2, "ab", DONE)
+    assert [reader.done() for reader in readers] == [False, False]
