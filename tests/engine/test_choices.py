@@ -68,6 +68,7 @@ async def test_choices_share_the_prompt_in_a_cache_with_holes_and_are_those_of_e
     for index in range(3):
         seeded = msgspec.structs.replace(sampling, seed=11 + index)
         alone.append(await engine.generate(LONG, sampling=seeded, cache_prompt=False).text())
+    await engine.generate(LONG, 1, sampling=sampling).wait_completion()
     for number in range(6):  # takes the slot of the first, and leaves a hole at the cache's start
         await engine.generate(f"{number} is", 1).wait_completion()
     streams = engine.generate_choices(LONG, 3, sampling=sampling)

@@ -39,6 +39,8 @@ async def test_used_cells_follow_what_the_cache_holds(model_path: Path) -> None:
     # The last token was sampled, but never computed.
     assert engine.get_context_info().n_used_cells == completion.context_used - 1
     await engine.generate("A mountain", 5, sampling=GREEDY, cache_prompt=False).text()
+    assert engine.get_context_info().n_used_cells == completion.context_used - 1
+    await engine.generate("A mountain", 5, sampling=GREEDY).text()
     assert engine.get_context_info().n_used_cells > completion.context_used
     await engine.unload()
 

@@ -143,8 +143,9 @@ async def test_a_stop_comes_where_it_would_have_come(model_path: Path, load: Loa
     guessing = await load(model_path, Speculation(n_draft=8), n_ctx=256)
     count = COUNT[: COUNT.index(" 20,")]
     stops = SamplingParameters(temperature=0.0, max_tokens=100, stop=("23",))
-    text, done = await _run(guessing, count, stops)
-    assert (text, done.finish_reason) == (" 20, 21, 22, ", FinishReason.STOP)
+    stream = guessing.generate(count, sampling=stops)
+    done = await stream.wait_completion()
+    assert (str(stream), done.finish_reason) == (" 20, 21, 22, ", FinishReason.STOP)
     assert done.accepted_tokens > 0
     # What is left in the cache is of use to the next turn, as without.
     again = await guessing.generate(count, 1, sampling=GREEDY).wait_completion()

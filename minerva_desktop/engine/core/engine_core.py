@@ -392,7 +392,7 @@ class EngineCore:
         self._timed.pop(sequence.request_id, None)
         if self._drafter is not None:
             self._drafter.forget(sequence.request_id)
-        if slot is not None and request.makes_way:
+        if slot is not None and request.leaves_nothing:
             self._scheduler.give_up(slot)
             self._cache.forget([slot])
         elif request.snapshot is not None and self._states is not None and slot is not None:

@@ -57,7 +57,8 @@ class RunningRequest:
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
-        self.makes_way = request.makes_way
+        # What a snapshot is made of stays until it is written.
+        self.leaves_nothing = request.makes_way or not (request.cache_prompt or request.snapshot)
         self.spell = spell
         self.scorer = scorer
         self.n_drafted = 0
