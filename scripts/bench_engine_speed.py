@@ -1,10 +1,11 @@
 """How fast one stream is: two groups of `bench.py engine`.
 
-`measure`: decode and prefill beside ``llama-bench``. It decodes without a seed on an empty cache,
-and so does each decode here: with an engine of its own, for a step looks at all cells that are in
-use, those of an earlier answer too. With a seed the engine sees to it that a text does not depend
-on what else is in the cache: once more than 256 cells are spanned, a lone row gets company. That,
-and decoding beside a long chat that is idle, have figures of their own.
+`measure`: decode and prefill beside ``llama-bench``. It computes on an empty cache, and so does
+each sample here, for a step looks at all cells that are in use, those of an earlier answer too:
+what is asked with ``cache_prompt`` false leaves none. It decodes without a seed. With one the
+engine sees to it that a text does not depend on what else is in the cache: once more than 256
+cells are spanned, a lone row gets company. That, and decoding beside a long chat that is idle, have
+figures of their own.
 
 `measure_beside_neighbour`: decode while another program keeps one core busy; with as many threads
 as the machine has cores, and with the number that the engine chooses as it goes.
@@ -72,37 +73,22 @@ async def _measure_speeds(bench: Bench) -> tuple[_Samples, _Samples]:
     ours: _Samples = {}
     theirs: _Samples = {}
     for _ in range(bench.runs):
-        await _run_once(bench, options, ours)
+        for name, sampling in ((DECODE, PLAIN), (SEEDED, WITH_SEED)):
+            ours.setdefault(name, []).append(await _decode(engine, sampling))
         for n_tokens, prompt in prompts.items():
             ours.setdefault(f"prefill {n_tokens:,}", []).append(await _prefill(engine, prompt))
-        ours.setdefault(BESIDE_CHAT, []).append(await _decode(engine, PLAIN))
         if peer is not None:
             _run_peer(peer, theirs)
+    await engine.generate(prompts[max(PREFILLS)], 1).wait_completion()  # stays in the cache
+    ours[BESIDE_CHAT] = [await _decode(engine, PLAIN) for _ in range(bench.runs)]
     await engine.unload()
     return ours, theirs
-
-
-async def _run_once(bench: Bench, options: LoadOptions, ours: _Samples) -> None:
-    for name, sampling in ((DECODE, PLAIN), (SEEDED, WITH_SEED)):
-        ours.setdefault(name, []).append(await _decode_freshly(bench, options, sampling))
 
 
 def _run_peer(peer: LlamaBench, theirs: _Samples) -> None:
     theirs.setdefault(DECODE, []).append(peer.decode(N_DECODE))
     for n_tokens in PREFILLS:
         theirs.setdefault(f"prefill {n_tokens:,}", []).append(peer.prefill(n_tokens))
-
-
-async def _decode_freshly(
-    bench: Bench, options: LoadOptions, sampling: SamplingParameters
-) -> float:
-    """Tokens per second on a cache that is empty, but for the few cells of a warm-up."""
-    engine = LlamaEngine(bench.model)
-    await engine.load(options=options)
-    await complete(engine, core.STORY[:4])
-    speed = await _decode(engine, sampling)
-    await engine.unload()
-    return speed
 
 
 async def _decode(
