@@ -22,7 +22,7 @@ from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.pool_events import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import LoadCancelled, MinervaError
-from minerva_desktop.logs import terminal_line
+from minerva_desktop.logs import FAILED, terminal_line
 
 EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
 
@@ -69,7 +69,7 @@ class TerminalChat:
                     turns.append(ChatTurn(Role.ASSISTANT, text))
                 except MinervaError as error:
                     turns.pop()
-                    _note(f"error: {error.message}")
+                    _note(f"{FAILED}{error.message}")
         return EXIT_OK
 
     async def _answer(self, turns: list[ChatTurn]) -> tuple[str, bool]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, NoReturn, TypeVar
 
-from minerva_desktop.logs import terminal_line
+from minerva_desktop.logs import FAILED, terminal_line
 
 
 class Automatic(Enum):
@@ -25,7 +25,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say ``message`` and leave with exit code 2."""
-        self.exit(2, f"{self.prog}: {terminal_line(message)}\n")
+        self.exit(2, f"{FAILED}{terminal_line(message)}\n")
 
 
 class Spelled(argparse.Action):

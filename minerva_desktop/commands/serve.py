@@ -104,7 +104,7 @@ def _check_named(parser: CommandParser, given: argparse.Namespace) -> None:
     if given.model:
         return
     if given.force:
-        parser.error("--force goes with --model")
+        parser.error("argument --force: it goes with --model")
     name = next((name for field in _OF_NAMED if (name := as_spelled(given, field))), None)
     if name is not None:
         parser.error(f"argument {name}: it goes with --model, which names the models that get it")

@@ -193,12 +193,10 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
         refused = run("chat", *wrong, "--prompt", "x")
-        assert (refused.returncode, refused.stderr) == (2, f"minerva chat: {said}\n")
+        assert (refused.returncode, refused.stderr) == (2, f"minerva: {said}\n")
     empty = run("chat", "--prompt", " ")
     assert (empty.returncode, empty.stdout) == (2, "")
-    assert empty.stderr == (
-        "minerva chat: argument --prompt: it is empty; there is nothing to answer\n"
-    )
+    assert empty.stderr == "minerva: argument --prompt: it is empty; there is nothing to answer\n"
     nobodys = run("serve", "--rope-scale", "2")
     assert "argument --rope-scale: it goes with --model" in nobodys.stderr
     open_to_all = run("serve", "--host", "0.0.0.0", "--port", "0")
@@ -258,7 +256,7 @@ def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on(small_path: P
         engine.kill()
         said = chat.communicate("", timeout=SECONDS)[1]
         assert chat.returncode == 0
-    assert said.startswith("error: The engine that ran ")
+    assert said.startswith("minerva: The engine that ran ")
     assert "(signal 9, SIGKILL)" in said
     assert said.count("\n") == 1
 

@@ -139,7 +139,7 @@ def test_what_is_out_of_range_is_said(
         main([command, "--model", "small", *arguments])
     said = capsys.readouterr().err
     assert left.value.code == 2
-    assert said.startswith(f"minerva {command}: ")
+    assert said.startswith("minerva: ")
     assert words in said
     assert said.count("\n") == 1
 
@@ -151,7 +151,7 @@ def test_a_batch_has_room_for_all_requests_and_chat_has_one(
     with pytest.raises(SystemExit):
         main(["serve", *small])
     assert capsys.readouterr().err.startswith(
-        "minerva serve: argument --batch-size: A batch of 2 tokens is too small for 4 requests"
+        "minerva: argument --batch-size: A batch of 2 tokens is too small for 4 requests"
     )
     assert len(_answer((str(small_path), *small), capsys)) > 10
 
@@ -162,8 +162,7 @@ def test_what_is_of_named_models_needs_one(capsys: pytest.CaptureFixture[str]) -
         with pytest.raises(SystemExit):
             main(["serve", name, *rest])
         assert capsys.readouterr().err == (
-            f"minerva serve: argument {name}: it goes with --model, which names the models that"
-            " get it\n"
+            f"minerva: argument {name}: it goes with --model, which names the models that get it\n"
         )
 
 
@@ -240,7 +239,7 @@ def test_what_is_no_name_and_no_text_is_said(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["chat", *arguments])
-    assert capsys.readouterr().err.startswith(f"minerva chat: {words}")
+    assert capsys.readouterr().err.startswith(f"minerva: {words}")
 
 
 async def _warning_at_start(model: Path) -> str:

@@ -170,7 +170,7 @@ def test_saved_options_count_as_for_chat(
     with pytest.raises(SystemExit):
         main(["models", "show", str(small_path), "--flash-attention", "off"])
     assert capsys.readouterr().err.startswith(
-        "minerva models: argument --flash-attention: A KV cache in q8_0 needs flash attention"
+        "minerva: argument --flash-attention: A KV cache in q8_0 needs flash attention"
     )
 
 
