@@ -175,6 +175,8 @@ def _largest_context(appraisal: Appraisal) -> str:
         ", all that it was trained for" if largest == trained else ""
     )
     reach = stretch_of(appraisal.options.rope).reach(appraisal.header)
+    if reach < min(largest, trained):
+        return f"{largest:,} tokens fit; this RoPE scaling makes sense of {reach:,}"
     if reach > max(largest, trained):
         words += f"; RoPE scaling stretches that to {reach:,} where --n-ctx asks for them"
     return words
