@@ -171,7 +171,10 @@ def test_errors_are_one_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> No
 def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
     assert _start("chat", "--max-tokens", "0", "--prompt", "x").returncode == 2
     for wrong, said in (
-        (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
+        (
+            ("--max-tokens", "0"),
+            "argument --max-tokens: “0” is no whole number from 1 on, nor -1 for no limit",
+        ),
         (("--seed", "0x"), "argument --seed: “0x” is no whole number"),
         (("--temperature", "warm"), "argument --temperature: “warm” is no number"),
         (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),

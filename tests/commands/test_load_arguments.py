@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from minerva_desktop.__main__ import main
+from minerva_desktop.chat.sampling import MAX_TOKENS
+from minerva_desktop.commands.chat import argument_parser
+from minerva_desktop.commands.load_arguments import as_given
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.load_limits import MAX_GPU_LAYERS
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.commands.served import Served, serve
@@ -99,8 +103,15 @@ REFUSED = [
         "A KV cache in q8_0 needs flash attention, which is off",
     ),
     (
-        ("--gpu-layers", "-1"),
+        ("--gpu-layers", "10001"),
         "argument --gpu-layers: The number of layers on the GPU must be between 0 and 10,000",
+    ),
+    *(
+        (
+            ("--gpu-layers", number),
+            f"“{number}” is no whole number from 0 on; auto takes all layers that fit, all",
+        )
+        for number in ("-2", "many")
     ),
     (
         ("--n-batch", "70000"),
@@ -113,7 +124,7 @@ REFUSED = [
     (("--rope-freq-base", "x"), f"argument --rope-freq-base: “x” is no number; {LEFT_OPEN}"),
     *(
         (("--lora", name), "--lora/--lora-scaled: it is empty; name the file of a LoRA adapter")
-        for name in ("", " ", ":0.5")
+        for name in ("", " ", ":0.5", "a.gguf,", "a.gguf, ,b.gguf")
     ),
     (("--lora", "a.gguf:1000"), "The scale of a LoRA adapter must be between -100.0 and 100.0"),
     (
@@ -213,6 +224,45 @@ def test_a_scale_that_is_no_number_is_told(
     assert f"“abc” is no number for SCALE, as in {adapter}:0.5\n" in capsys.readouterr().err
     odd = adapter.rename(tmp_path / "poet.gguf:abc")
     assert len(_answer((str(small_path), "--lora", str(odd)), capsys)) > 10
+
+
+def test_several_adapters_may_come_in_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As llama-server takes them; a file whose own name has a comma is one of them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.gguf").touch()
+    for arguments, adapters in (
+        (("--lora", "x:0.5,y", "--lora-scaled", "z:2"), [("x", 0.5), ("y", 1.0), ("z", 2.0)]),
+        (("--lora", "a,b.gguf"), [("a,b.gguf", 1.0)]),
+        (("--lora", "a,b.gguf:0.5"), [("a,b.gguf", 0.5)]),
+        (("--lora", f"x,{'y' * 5000}"), [("x", 1.0), ("y" * 5000, 1.0)]),
+    ):
+        found = as_given(argument_parser().parse_args(arguments)).lora
+        assert [(Path(os.fsdecode(each.path)).name, each.scale) for each in found] == adapters
+
+
+@pytest.mark.parametrize(
+    ("word", "n_layers"), [("all", MAX_GPU_LAYERS), ("auto", None), ("-1", None), ("0", 0)]
+)
+def test_layers_on_the_gpu_are_told_as_to_llama_server(word: str, n_layers: int | None) -> None:
+    given = argument_parser().parse_args(["--gpu-layers", word])
+    assert as_given(given).n_gpu_layers == n_layers
+
+
+@pytest.mark.parametrize(
+    ("word", "limit"),
+    [
+        ("-1", None),
+        ("7", 7),
+        ("0" * 40 + "7", 7),
+        (str(10**30), MAX_TOKENS),
+        ("9" * 5000, MAX_TOKENS),
+    ],
+)
+def test_any_number_of_tokens_is_a_limit(word: str, limit: int | None) -> None:
+    """As over HTTP: clients mean “no limit” by some of them."""
+    assert argument_parser().parse_args(["--max-tokens", word]).max_tokens == limit
 
 
 def test_a_draft_model_is_named_as_a_model_is(
