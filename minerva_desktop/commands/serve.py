@@ -30,12 +30,12 @@ from minerva_desktop.commands.parser import CommandParser, count, model_name, se
 from minerva_desktop.commands.served_loads import ServedLoads
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import RopeOptions
+from minerva_desktop.engine.template_words import no_chats
 from minerva_desktop.errors import (
     EndpointError,
     InvalidRequest,
     MinervaError,
     os_reason,
-    with_detail,
 )
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging, terminal_line
@@ -386,8 +386,7 @@ async def _warn_of_template(path: Path, engine: LlamaEngine) -> None:
     try:
         await engine.apply_template((ChatTurn(Role.USER, "Hello"),))
     except MinervaError as error:
-        why = with_detail(error.message, error.detail)
-        _say(f"{path.name}: a chat that begins with a question will fail: {why}")
+        _say(f"{path.name}: {no_chats(error)}")
 
 
 def _say(sentence: str) -> None:

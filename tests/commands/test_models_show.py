@@ -130,7 +130,7 @@ def test_an_adapter_and_a_draft_that_go_with_the_model_are_told(
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("{{ oops", "no chats: the model’s chat template is broken: TemplateSyntaxError"),
+        ("{{ oops", "no chats: the model's chat template is broken: TemplateSyntaxError"),
         (
             "{{ raise_exception('Never') }}",
             "no chats that begin with a question alone: The model's chat template refuses these m",
@@ -193,8 +193,10 @@ def test_what_is_saved_can_be_left_to_us_again(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="takes a privilege away as Linux has it")
 def test_weights_that_could_not_be_locked_are_told(small_path: Path) -> None:
-    asked = ("models", "show", str(small_path), "--load", "--mlock", "--n-ctx", "512")
-    program = (sys.executable, "-m", "minerva_desktop", *asked)
+    asked = ("--load", "--mlock", "--n-ctx", "512", "--threads", "1000")
+    program = (sys.executable, "-m", "minerva_desktop", "models", "show", str(small_path), *asked)
     command = (sys.executable, "-c", WITHOUT_LOCKS, *program)
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     assert "weights that are not locked in memory: the system lets this process" in said.stdout
+    # Known before the load, too.
+    assert said.stdout.count(" threads instead of 1,000: there are no more cores for this") == 1
