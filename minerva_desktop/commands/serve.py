@@ -229,16 +229,16 @@ def _add_time_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         metavar="S",
         default=0.0,
-        help="how long a request for an answer may wait for its turn behind others, once its model"
-        " is loaded; 0: any time (%(default)g)",
+        help="how long a request for an answer or for embeddings may wait for its turn behind"
+        " others, once its model is loaded; 0: any time (%(default)g)",
     )
     parser.add_argument(
         "--first-token-timeout",
         type=seconds,
         metavar="S",
         default=0.0,
-        help="how long it may take to the first token of an answer, that wait included; 0: any time"
-        " (%(default)g)",
+        help="how long it may take to the first token of an answer, that wait included (embeddings"
+        " have none, and come all at once); 0: any time (%(default)g)",
     )
 
 

@@ -7,16 +7,23 @@ import base64
 import json
 from array import array
 from collections.abc import Sequence
+from pathlib import Path
 
+import msgspec
 import openai
 import pytest
 
 from minerva_desktop.chat.limits import RequestLimits
 from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.engine.engine import Embeddings
+from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, QueueFull
+from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.server.config import EndpointConfig
+from minerva_desktop.server.endpoint import Endpoint
 from tests.patience import SECONDS
-from tests.server.fake_models import MODEL, FakeEngine, serving
+from tests.pools import real_pool
+from tests.server.fake_models import MODEL, FakeEngine, plain_client, serving
 
 PATH = "/v1/embeddings"
 BODY = {"model": MODEL.model_id, "input": "Hi"}
@@ -82,7 +89,11 @@ class Stubborn(FakeEngine):
         self.error = error
 
     async def embed(
-        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
     ) -> Embeddings:
         self.asked.set()
         if self.error is not None:
@@ -141,6 +152,25 @@ async def test_what_takes_too_long_is_a_408() -> None:
     limits = engine.asked_with[0]["limits"]
     assert isinstance(limits, RequestLimits)
     assert limits.total_seconds == 0.05
+
+
+async def test_the_limit_of_the_queue_is_for_embeddings_too(
+    minerva_home: Path, embedding_model: Path
+) -> None:
+    catalog = Catalog(minerva_home / "models.json", embedded=embedding_model)
+    pool = real_pool(LoadOptions())
+    hurried = EndpointConfig(port=0, queue_timeout_s=1e-6, first_token_timeout_s=1e-6)
+    calm = msgspec.structs.replace(hurried, queue_timeout_s=600.0)
+    answers = []
+    async with plain_client() as http:
+        for config in (hurried, calm):
+            endpoint = Endpoint(pool, catalog, config)
+            answers.append(await http.post(f"{await endpoint.start()}{PATH}", json={"input": "Hi"}))
+            await endpoint.stop()
+    await pool.close()
+    assert [answer.status_code for answer in answers] == [408, 200]
+    assert answers[0].json()["error"]["code"] == "generation_timeout"
+    assert " in the queue, and at most 1e-06 s were allowed" in answers[0].text
 
 
 async def test_the_list_of_requests_has_its_tokens_and_texts() -> None:
