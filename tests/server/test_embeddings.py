@@ -7,23 +7,16 @@ import base64
 import json
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
 
-import msgspec
 import openai
 import pytest
 
-from minerva_desktop.chat.limits import RequestLimits
+from minerva_desktop.chat.limits import RequestLimits, Wait, timed_out
 from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.engine.engine import Embeddings
-from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, QueueFull
-from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.server.config import EndpointConfig
-from minerva_desktop.server.endpoint import Endpoint
 from tests.patience import SECONDS
-from tests.pools import real_pool
-from tests.server.fake_models import MODEL, FakeEngine, plain_client, serving
+from tests.server.fake_models import MODEL, FakeEngine, serving
 
 PATH = "/v1/embeddings"
 BODY = {"model": MODEL.model_id, "input": "Hi"}
@@ -105,6 +98,20 @@ class Stubborn(FakeEngine):
         raise AssertionError
 
 
+class Crowded(FakeEngine):
+    """Has no turn for anybody."""
+
+    async def embed(
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
+    ) -> Embeddings:
+        assert queue_seconds is not None
+        raise timed_out(Wait.QUEUE, waited=queue_seconds, limit=queue_seconds)
+
+
 @pytest.mark.parametrize(
     ("error", "status", "param"),
     [(ContextLimitExceeded.of(512, 602), 400, "input"), (QueueFull("full"), 503, None)],
@@ -154,23 +161,12 @@ async def test_what_takes_too_long_is_a_408() -> None:
     assert limits.total_seconds == 0.05
 
 
-async def test_the_limit_of_the_queue_is_for_embeddings_too(
-    minerva_home: Path, embedding_model: Path
-) -> None:
-    catalog = Catalog(minerva_home / "models.json", embedded=embedding_model)
-    pool = real_pool(LoadOptions())
-    hurried = EndpointConfig(port=0, queue_timeout_s=1e-6, first_token_timeout_s=1e-6)
-    calm = msgspec.structs.replace(hurried, queue_timeout_s=600.0)
-    answers = []
-    async with plain_client() as http:
-        for config in (hurried, calm):
-            endpoint = Endpoint(pool, catalog, config)
-            answers.append(await http.post(f"{await endpoint.start()}{PATH}", json={"input": "Hi"}))
-            await endpoint.stop()
-    await pool.close()
-    assert [answer.status_code for answer in answers] == [408, 200]
-    assert answers[0].json()["error"]["code"] == "generation_timeout"
-    assert " in the queue, and at most 1e-06 s were allowed" in answers[0].text
+async def test_the_limit_of_the_queue_is_for_embeddings_too() -> None:
+    async with serving(queue_timeout_s=0.5, first_token_timeout_s=0.1) as served:
+        served.pool.engine = Crowded(served.engine.script)
+        answer = await served.http.post(PATH, json=BODY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (408, "generation_timeout")
+    assert " 0.5 s in the queue, and at most 0.5 s were allowed" in answer.text
 
 
 async def test_the_list_of_requests_has_its_tokens_and_texts() -> None:
