@@ -18,6 +18,7 @@ from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.engine.models import (
     write_lora,
     write_with_fewer_tokens,
+    write_with_long_rope,
     write_with_templates,
     write_without_tensor,
 )
@@ -189,6 +190,17 @@ def test_what_is_saved_can_be_left_to_us_again(
     names = ("--n-ctx", "--gpu-layers", "--threads", "--rope-scaling", "--rope-freq-base")
     auto = [word for name in names for word in (name, "auto")]
     assert _shown(capsys, str(small_path), *auto)["load"] == usual
+
+
+def test_a_stretch_that_is_less_than_the_files_own_is_told_beside_what_fits(
+    small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "stretched.gguf"
+    write_with_long_rope(model, small_path, 4096)  # of 32,768
+    told = _rows(capsys, str(model), "--rope-scale", "2")
+    assert "context          8,192 tokens, " in told
+    assert "largest context  32,768 tokens fit; this RoPE scaling makes sense of 8,192\n" in told
+    assert "may make no sense" not in told
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="takes a privilege away as Linux has it")
