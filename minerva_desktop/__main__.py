@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minerva_desktop.command_line import window_parser
+from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.display import require_display
 from minerva_desktop.errors import (
     MinervaError,
@@ -34,7 +35,7 @@ from minerva_desktop.errors import (
     os_reason,
     with_detail,
 )
-from minerva_desktop.logs import start_logging, terminal_line
+from minerva_desktop.logs import FAILED, start_logging, terminal_line
 from minerva_desktop.paths import may_exist
 from minerva_desktop.processor import require_window_processor
 from minerva_desktop.settings import Settings, SettingsFile
@@ -100,12 +101,12 @@ def _told(error: MinervaError) -> list[str]:
     have lines of theirs, and of many the last ones tell why it ended."""
     lines = [line for line in error.detail.splitlines() if _is_news(line, error.message)]
     if len(lines) < 2:
-        return [f"minerva: {with_detail(error.message, ''.join(lines))}"]
+        return [f"{FAILED}{with_detail(error.message, ''.join(lines))}"]
     n_more = len(lines) - MAX_DETAIL_LINES
     if n_more > 0:
         words = f"Its last {MAX_DETAIL_LINES} lines, without the {n_more} before them:"
         lines = [words, *lines[n_more:]]
-    return [f"minerva: {error.message}", *lines]
+    return [f"{FAILED}{error.message}", *lines]
 
 
 def _is_news(line: str, message: str) -> bool:
@@ -159,11 +160,11 @@ def _drop_unwritten_output() -> None:
 
 
 def _gui(arguments: list[str]) -> int:
-    parser = window_parser()
+    parser = window_parser(CommandParser)
     options = parser.parse_args(arguments)
     for path in options.files:
         if not path.suffix and not may_exist(path):
-            parser.error(terminal_line(f"there is no command and no file “{path}”"))
+            parser.error(f"there is no command and no file “{path}”")
     try:
         require_window_processor()
         require_display(os.environ)

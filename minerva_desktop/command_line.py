@@ -22,9 +22,12 @@ MINERVA_HOME puts all settings, chats and logs into one folder.
 """
 
 
-def window_parser() -> argparse.ArgumentParser:
-    """The arguments without a command; ``--help`` and ``--version``."""
-    parser = argparse.ArgumentParser(
+def window_parser(
+    kind: type[argparse.ArgumentParser] = argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    """The arguments without a command; ``--help`` and ``--version``. ``kind``: which refuses the
+    wrong ones as the app does."""
+    parser = kind(
         prog="minerva",
         description="Chat with language models that run on this machine.",
         epilog=_EPILOG,

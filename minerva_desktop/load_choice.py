@@ -35,7 +35,7 @@ from minerva_desktop.engine.messages import ContextInfo
 from minerva_desktop.engine.pool_events import LoadChoice
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import MinervaError, ModelLoadError, ModelNotFound, os_reason
-from minerva_desktop.library.context_reach import context_warnings, stretch_of
+from minerva_desktop.library.context_reach import context_warnings, stretch_of, usable_context
 from minerva_desktop.library.estimate_options import (
     EstimateOptions,
     GpuShare,
@@ -100,6 +100,7 @@ class Candidate(msgspec.Struct, frozen=True):
             n_ctx=options.n_ctx is None,
             kv_type=options.kv_type_k is KvType.AUTO and options.kv_type_v is KvType.AUTO,
             n_gpu_layers=options.n_gpu_layers is None,
+            most_n_ctx=usable_context(self.header, stretch_of(options.rope)),
         )
         choice = choose_options(self.estimator(), self.estimate_options(), room, free)
         notes = (*choice.notes, *rounding(options.n_ctx, choice.options.n_ctx))
@@ -294,11 +295,12 @@ def estimate_options(
     shares = zip(gpus, (*split, *[0.0] * len(gpus)), strict=False)
     # How the engine tells a model that makes embeddings (`engine.core.llama.LlamaModel.pooling`).
     is_embedding = f"{header.architecture}.pooling_type" in header.metadata
-    trained = header.n_ctx_train or DEFAULT_N_CTX
     if is_embedding:
+        trained = header.n_ctx_train or DEFAULT_N_CTX
         n_ctx, n_seq_max = min(options.n_ctx or EMBEDDING_N_CTX, trained), EMBEDDING_TEXTS
     else:
-        n_ctx = padded_cells(options.n_ctx or min(trained, DEFAULT_N_CTX))
+        usable = usable_context(header, stretch_of(options.rope)) or DEFAULT_N_CTX
+        n_ctx = padded_cells(options.n_ctx or min(usable, DEFAULT_N_CTX))
         n_seq_max = options.n_slots(is_recurrent=is_recurrent(header))
     return EstimateOptions(
         n_ctx=n_ctx,

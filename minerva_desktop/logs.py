@@ -12,6 +12,8 @@ from pathlib import Path
 
 from minerva_desktop.paths import private_opener
 
+# What went wrong is told behind it, whichever command it was: one prefix to look for.
+FAILED = "minerva: "
 _REPLACEMENT = "\ufffd"
 _JOINERS = "\u200c\u200d"  # parts of words in Persian and Hindi, and of emoji
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

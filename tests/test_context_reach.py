@@ -61,3 +61,20 @@ def test_a_model_whose_file_stretches_it_has_its_first_length_without(
         warnings = choose_load(model, LoadOptions(n_ctx=32_768, rope=rope), room).warnings
         assert len(warnings) == len(words), warnings
         assert all(each in warning for each, warning in zip(words, warnings, strict=True))
+
+
+def test_a_context_that_is_chosen_is_none_that_is_warned_of(
+    small_path: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "stretched.gguf"
+    write_with_long_rope(model, small_path, 4096)  # of 32,768
+    for room in ({CPU: 8_000 * MB}, {CPU: 50 * MB}):  # with much of it, a longer one than usual
+        for rope, n_ctx in (
+            (RopeOptions(freq_scale=0.5), 8192),
+            (RopeOptions(freq_scale=1 / 1.5), 6144),
+            (RopeOptions(freq_scale=1 / 1.3), 5376),  # the step of 256 above 5,325
+            (RopeOptions(scaling=RopeScaling.NONE), 4096),
+        ):
+            choice = choose_load(model, LoadOptions(rope=rope), room)
+            assert (choice.options.n_ctx, choice.warnings) == (n_ctx, ())
+    assert choose_load(model, LoadOptions(), {CPU: 8_000 * MB}).options.n_ctx == 32_768

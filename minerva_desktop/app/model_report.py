@@ -74,7 +74,8 @@ def print_report(
     ]
     template = appraisal.options.chat_template
     found = () if measured is None else measured.warnings
-    told = (*appraisal.choice.warnings, *found)
+    # What could not be had is known without the load, but for what depends on the weights.
+    told = tuple(dict.fromkeys((*appraisal.choice.warnings, *found)))
     if as_json:
         facts = _header_facts(appraisal.header, template) | {"aliases": aliases}
         print_json(facts | {"load": _load_facts(appraisal, told), "memory": memory})
@@ -175,6 +176,8 @@ def _largest_context(appraisal: Appraisal) -> str:
         ", all that it was trained for" if largest == trained else ""
     )
     reach = stretch_of(appraisal.options.rope).reach(appraisal.header)
+    if reach < min(largest, trained):
+        return f"{largest:,} tokens fit; this RoPE scaling makes sense of {reach:,}"
     if reach > max(largest, trained):
         words += f"; RoPE scaling stretches that to {reach:,} where --n-ctx asks for them"
     return words

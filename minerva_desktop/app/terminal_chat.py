@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from types import FrameType
 from typing import Any
 
+from minerva_desktop.app.terminal_context import TerminalContext
 from minerva_desktop.app.terminal_prompt import Prompt
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -21,8 +22,8 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.pool_events import ModelLoading, ModelReady, PoolEvent
 from minerva_desktop.engine.token_stream import TokenStream
-from minerva_desktop.errors import LoadCancelled, MinervaError
-from minerva_desktop.logs import terminal_line
+from minerva_desktop.errors import ContextLimitExceeded, LoadCancelled, MinervaError
+from minerva_desktop.logs import FAILED, terminal_line
 
 EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
 
@@ -51,7 +52,7 @@ class TerminalChat:
         return await _unless_terminated(self._converse())
 
     async def _answer_once(self, prompt: str) -> int:
-        _, stopped = await self._answer([ChatTurn(Role.USER, prompt)])
+        _, stopped = await self._answer([ChatTurn(Role.USER, prompt)], is_one_answer=True)
         return EXIT_INTERRUPTED if stopped else EXIT_OK
 
     async def _converse(self) -> int:
@@ -69,13 +70,16 @@ class TerminalChat:
                     turns.append(ChatTurn(Role.ASSISTANT, text))
                 except MinervaError as error:
                     turns.pop()
-                    _note(f"error: {error.message}")
+                    _note(f"{FAILED}{error.message}")
         return EXIT_OK
 
-    async def _answer(self, turns: list[ChatTurn]) -> tuple[str, bool]:
+    async def _answer(
+        self, turns: list[ChatTurn], *, is_one_answer: bool = False
+    ) -> tuple[str, bool]:
         async with AsyncExitStack() as leased:
             with _as_handled(signal.SIGINT, self._on_sigint):  # ends a load, and the program
                 engine = await leased.enter_async_context(self._lease())
+            context = _context_of(engine, is_one_answer=is_one_answer)
             stream = engine.generate(turns, sampling=self._sampling)
             interrupted = False
 
@@ -85,7 +89,12 @@ class TerminalChat:
                 stream.cancel()
 
             with _on_signal(signal.SIGINT, stop):
-                await _print_stream(stream)
+                try:
+                    await _print_stream(stream)
+                except ContextLimitExceeded as error:
+                    raise context.refused(error, is_begun=len(turns) > 1) from error
+            if stream.completion is not None and stream.completion.full_context:
+                _note(f"note: {context.filled()}")
             return str(stream).removesuffix(_cut(stream)), interrupted
 
 
@@ -129,6 +138,13 @@ async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:
             if not terminated:
                 raise
             return EXIT_TERMINATED
+
+
+def _context_of(engine: LlamaEngine, *, is_one_answer: bool) -> TerminalContext:
+    info = engine.get_context_info()
+    return TerminalContext(
+        n_ctx=info.n_ctx, n_ctx_train=info.n_ctx_train, is_one_answer=is_one_answer
+    )
 
 
 async def _print_stream(stream: TokenStream) -> None:

@@ -19,10 +19,10 @@ from minerva_desktop.commands.memory_arguments import (
 )
 from minerva_desktop.commands.parser import (
     CommandParser,
-    count,
     model_name,
     number,
     prompt,
+    token_limit,
     whole_number,
 )
 from minerva_desktop.commands.saved_options import asked_of, blamed, saved_options
@@ -95,7 +95,12 @@ def argument_parser() -> argparse.ArgumentParser:
         help="the same, as serve takes it",
     )
     parser.add_argument("--prompt", type=prompt, metavar="TEXT", help="answer this and exit")
-    parser.add_argument("--max-tokens", type=count, metavar="N", help="end an answer after so many")
+    parser.add_argument(
+        "--max-tokens",
+        type=token_limit,
+        metavar="N",
+        help="end an answer after so many (-1: when the model ends, or the context is full)",
+    )
     parser.add_argument(
         "--seed", type=whole_number, metavar="S", help="same seed and prompt: same answer"
     )

@@ -10,6 +10,7 @@ import msgspec
 
 from minerva_desktop.commands.parser import (
     AUTO,
+    Automatic,
     Spelled,
     SpelledAgain,
     SpelledFlag,
@@ -29,6 +30,7 @@ from minerva_desktop.engine.load_options import (
 )
 from minerva_desktop.engine.option_words import UNSTRETCHED
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.load_limits import MAX_GPU_LAYERS
 from minerva_desktop.paths import expanded
 
 _KV_TYPES = tuple(kind.value for kind in KvType)
@@ -84,9 +86,9 @@ def add_load_arguments(
         add(*names, choices=_KV_TYPES, help=f"of its {of}, where they shall differ")
     add(
         *("--n-gpu-layers", "--gpu-layers"),
-        type=or_automatic(whole_number),
+        type=_gpu_layers,
         metavar="N",
-        help="layers on the GPU (auto: all that fit)",
+        help="layers on the GPU (auto or -1: all that fit; all: all of them)",
     )
     add("--tensor-split", type=_shares, metavar="A,B", help="share of each GPU")
     add(
@@ -112,10 +114,11 @@ def _add_file_arguments(parser: argparse.ArgumentParser, named: str) -> None:
     group.register("action", None, Spelled)
     group.add_argument(
         *("--lora", "--lora-scaled"),
-        type=_adapter,
+        type=_adapters,
         action=SpelledAgain,
         metavar="FILE[:SCALE]",
-        help="a LoRA adapter, at full strength unless SCALE says another; can be repeated",
+        help="a LoRA adapter, at full strength unless SCALE says another; can be repeated, or be"
+        " several with commas between them",
     )
     guesses = group.add_mutually_exclusive_group()
     guesses.add_argument(
@@ -201,6 +204,19 @@ def for_named(given: argparse.Namespace, options: LoadOptions) -> LoadOptions:
     return with_rope(msgspec.structs.replace(options, **wanted), given)
 
 
+def _gpu_layers(text: str) -> int | Automatic:
+    """As llama-server has it, which calls ``auto`` -1, too."""
+    if text in (AUTO.value, "-1"):
+        return AUTO
+    if text == "all":
+        return MAX_GPU_LAYERS
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"“{text}” is no whole number from 0 on; auto takes all layers that fit, all takes all"
+        )
+    return whole_number(text)
+
+
 def _shares(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -208,9 +224,18 @@ def _shares(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"“{text}” is no list of numbers") from error
 
 
+def _adapters(text: str) -> tuple[LoraAdapter, ...]:
+    """One or, as llama-server has it, several with commas between them. A file whose own name has
+    commas is one."""
+    name, _, _ = text.rpartition(":")
+    if "," in text and not any(_is_there(each) for each in (text, name)):
+        return tuple(_adapter(each) for each in text.split(","))
+    return (_adapter(text),)
+
+
 def _adapter(text: str) -> LoraAdapter:
     name, colon, scale = text.rpartition(":")
-    if not (name if colon else text).strip() and not (colon and expanded(text).exists()):
+    if not (name if colon else text).strip() and not (colon and _is_there(text)):
         raise argparse.ArgumentTypeError("it is empty; name the file of a LoRA adapter")
     if not (colon and name):
         return _lora(text, 1.0)
@@ -218,9 +243,16 @@ def _adapter(text: str) -> LoraAdapter:
         return _lora(name, float(scale))
     except ValueError:
         pass  # a colon of the file's name, unless there is a file before it
-    if expanded(name).is_file() and not expanded(text).exists():
+    if _is_there(name) and not _is_there(text):
         raise argparse.ArgumentTypeError(f"“{scale}” is no number for SCALE, as in {name}:0.5")
     return _lora(text, 1.0)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return bool(name) and expanded(name).exists()
+    except OSError:  # the name is too long
+        return False
 
 
 def _lora(name: str, scale: float) -> LoraAdapter:

@@ -66,7 +66,7 @@ def models(arguments: list[str]) -> int:
     parser = argument_parser()
     given = parser.parse_args(arguments)
     if given.force and not given.load:
-        parser.error("--force goes with --load")
+        parser.error("argument --force: it goes with --load")
     start_logging(None, told_otherwise=_TOLD_OTHERWISE)
     paths = ready_paths()
     settings = with_memory(SettingsFile(paths.settings).current, given)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, NoReturn, TypeVar
 
-from minerva_desktop.logs import terminal_line
+from minerva_desktop.chat.sampling import MAX_TOKENS
+from minerva_desktop.logs import FAILED, terminal_line
 
 
 class Automatic(Enum):
@@ -17,6 +18,7 @@ class Automatic(Enum):
 
 
 AUTO: Final = Automatic.AUTO
+NO_LIMIT = "-1"  # of tokens
 NumberT = TypeVar("NumberT", int, float)
 
 
@@ -25,7 +27,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say ``message`` and leave with exit code 2."""
-        self.exit(2, f"{self.prog}: {terminal_line(message)}\n")
+        self.exit(2, f"{FAILED}{terminal_line(message)}\n")
 
 
 class Spelled(argparse.Action):
@@ -48,11 +50,12 @@ class Spelled(argparse.Action):
 
 
 class SpelledAgain(Spelled):
-    """The same of an option that can be repeated: a list."""
+    """The same of an option that can be repeated, with one or more values each time: a list."""
 
     def kept(self, namespace: argparse.Namespace, values: object) -> object:
         """All that was given so far."""
-        return [*(getattr(namespace, self.dest, None) or ()), values]
+        more = values if isinstance(values, tuple) else (values,)
+        return [*(getattr(namespace, self.dest, None) or ()), *more]
 
 
 class SpelledFlag(Spelled):
@@ -95,6 +98,21 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"“{text}” is no whole number from 1 on")
     return value
+
+
+def token_limit(text: str) -> int | None:
+    """Tokens of an answer from 1 on, of any size, for people mean “no limit” by the largest number
+    that they know; None: none, as llama-server's -1 has it. HTTP takes the same."""
+    if text == NO_LIMIT:
+        return None
+    digits = text.lstrip("0")
+    is_huge = len(digits) > len(str(MAX_TOKENS))
+    value = (MAX_TOKENS if is_huge else int(digits)) if digits.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(
+            f"“{text}” is no whole number from 1 on, nor {NO_LIMIT} for no limit"
+        )
+    return min(value, MAX_TOKENS)
 
 
 def whole_number(text: str) -> int:

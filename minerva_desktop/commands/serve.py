@@ -30,12 +30,12 @@ from minerva_desktop.commands.parser import CommandParser, count, model_name, se
 from minerva_desktop.commands.served_loads import ServedLoads
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import RopeOptions
+from minerva_desktop.engine.template_words import no_chats
 from minerva_desktop.errors import (
     EndpointError,
     InvalidRequest,
     MinervaError,
     os_reason,
-    with_detail,
 )
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging, terminal_line
@@ -104,7 +104,7 @@ def _check_named(parser: CommandParser, given: argparse.Namespace) -> None:
     if given.model:
         return
     if given.force:
-        parser.error("--force goes with --model")
+        parser.error("argument --force: it goes with --model")
     name = next((name for field in _OF_NAMED if (name := as_spelled(given, field))), None)
     if name is not None:
         parser.error(f"argument {name}: it goes with --model, which names the models that get it")
@@ -229,16 +229,16 @@ def _add_time_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         metavar="S",
         default=0.0,
-        help="how long a request for an answer may wait for its turn behind others, once its model"
-        " is loaded; 0: any time (%(default)g)",
+        help="how long a request for an answer or for embeddings may wait for its turn behind"
+        " others, once its model is loaded; 0: any time (%(default)g)",
     )
     parser.add_argument(
         "--first-token-timeout",
         type=seconds,
         metavar="S",
         default=0.0,
-        help="how long it may take to the first token of an answer, that wait included; 0: any time"
-        " (%(default)g)",
+        help="how long it may take to the first token of an answer, that wait included (embeddings"
+        " have none, and come all at once); 0: any time (%(default)g)",
     )
 
 
@@ -386,8 +386,7 @@ async def _warn_of_template(path: Path, engine: LlamaEngine) -> None:
     try:
         await engine.apply_template((ChatTurn(Role.USER, "Hello"),))
     except MinervaError as error:
-        why = with_detail(error.message, error.detail)
-        _say(f"{path.name}: a chat that begins with a question will fail: {why}")
+        _say(f"{path.name}: {no_chats(error)}")
 
 
 def _say(sentence: str) -> None:

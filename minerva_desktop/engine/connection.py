@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
-from minerva_desktop.chat.limits import Wait
+from minerva_desktop.chat.limits import RequestLimits, Wait
 from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
 from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.death_words import death_sentence
@@ -191,12 +191,16 @@ class EngineConnection:
         self._answers[question.request_id] = future
         try:
             self._send(question)
+            if isinstance(question, Embed):
+                limits = RequestLimits(queue_seconds=question.queue_seconds)
+                self._deadlines.watch(question.request_id, limits)
             answer = await future
         except asyncio.CancelledError:
             self._send(Abort(question.request_id))
             raise
         finally:
             self._answers.pop(question.request_id, None)
+            self._deadlines.forget(question.request_id)
         if isinstance(answer, RequestFailed):
             raise answer.error.to_error()
         if not isinstance(answer, kind):
@@ -239,6 +243,11 @@ class EngineConnection:
             self._overdue[request_id] = error
             self._send(Abort(request_id))
             self._loop.call_later(GRACE_SECONDS, self._give_up, request_id)
+            return
+        future = self._answers.get(request_id)
+        if future is not None and not future.done():
+            self._send(Abort(request_id))
+            future.set_exception(error)
 
     def _give_up(self, request_id: int) -> None:
         """End an aborted stream on this side; the child's own end of it will be ignored."""
@@ -307,11 +316,11 @@ class EngineConnection:
         if output.error is not None or output.completion is not None:
             self._given_up.discard(output.request_id)
         request_id = output.request_id
+        if output.started:
+            self._deadlines.note(request_id, Wait.QUEUE)
         stream = self._streams.get(request_id)
         if stream is None:
             return
-        if output.started:
-            self._deadlines.note(request_id, Wait.QUEUE)
         if output.dropped_turns:
             stream.report_dropped(output.dropped_turns)
         if output.prefill_total:

@@ -256,16 +256,23 @@ class LlamaEngine:
         )
 
     async def embed(
-        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
     ) -> Embeddings:
         """A vector for each text, or list of token ids; ``normalize`` gives each a length of 1.
 
         To cancel, cancel the awaiting task. Raises `InvalidRequest` when the model makes none, or
-        for an empty text, and `ContextLimitExceeded` for a text that is too long.
+        for an empty text, `ContextLimitExceeded` for a text that is too long, and
+        `GenerationTimeout` where it waits for its turn for more than ``queue_seconds``.
         """
         request_id = next(self._ids)
         given = tuple(text if isinstance(text, str) else tuple(text) for text in inputs)
-        request = Embed(request_id=request_id, inputs=given, normalize=normalize)
+        request = Embed(
+            request_id=request_id, inputs=given, normalize=normalize, queue_seconds=queue_seconds
+        )
         answer = await self._loaded().ask(request, Embedded)
         vectors = []
         for raw in answer.vectors:

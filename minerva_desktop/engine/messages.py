@@ -166,11 +166,13 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
     """Make an embedding of each input, a text or its tokens. Answered by `Embedded`; `Abort` ends
-    it. ``normalize`` scales each to a length of 1."""
+    it. ``normalize`` scales each to a length of 1. ``queue_seconds``: as in `RequestLimits`; where
+    it is limited, a `SequenceOutput` says that the first text is being computed."""
 
     request_id: int
     inputs: tuple[str | tuple[int, ...], ...]
     normalize: bool = True
+    queue_seconds: float | None = None
 
 
 class Abort(msgspec.Struct, frozen=True, tag="abort"):

@@ -63,6 +63,12 @@ def first_context(header: GgufHeader) -> int:
     return min(header.count(key) or trained, trained)
 
 
+def usable_context(header: GgufHeader, stretch: Stretch) -> int:
+    """The most tokens of context that are chosen unasked: those that the model was trained for, or
+    fewer where its positions are stretched less than in training; 0: not known."""
+    return min(header.n_ctx_train, stretch.reach(header))
+
+
 def context_warnings(
     header: GgufHeader, found: EstimateOptions, asked: int | None, stretch: Stretch
 ) -> tuple[str, ...]:

@@ -40,9 +40,11 @@ class Fit(StrEnum):
 
 
 class Free(msgspec.Struct, frozen=True, kw_only=True):
-    """Which options are ours to choose; the others were asked for."""
+    """Which options are ours to choose; the others were asked for. ``most_n_ctx``: tokens that a
+    context of our choice has at most, None: as many as the model was trained for."""
 
     n_ctx: bool = True
+    most_n_ctx: int | None = None
     kv_type: bool = True
     n_gpu_layers: bool = True
 
@@ -65,7 +67,7 @@ def choose_options(
 ) -> Choice:
     """The best options that keep each device within its ``room`` (bytes by device, as
     `MemoryEstimate` names them); where none do, those that come nearest."""
-    longer = _longer(model, wished, room) if free.n_ctx else None
+    longer = _longer(model, wished, room, free) if free.n_ctx else None
     if longer is not None:
         return longer
     for options in _by_preference(model, wished, room, free):
@@ -84,12 +86,14 @@ def rounding(asked: int | None, n_ctx: int) -> tuple[str, ...]:
     return (f"context of {n_ctx:,} tokens: {why}",)
 
 
-def _longer(model: Estimator, wished: EstimateOptions, room: Mapping[str, int]) -> Choice | None:
+def _longer(
+    model: Estimator, wished: EstimateOptions, room: Mapping[str, int], free: Free
+) -> Choice | None:
     if wished.is_embedding:  # whose buffers grow with every token, for texts that are short
         return None
     half = {device: n_bytes // 2 for device, n_bytes in room.items()}
-    trained = model.header.n_ctx_train
-    for n_ctx in dict.fromkeys(padded_cells(min(each, trained)) for each in LONG_N_CTX):
+    most = model.header.n_ctx_train if free.most_n_ctx is None else free.most_n_ctx
+    for n_ctx in dict.fromkeys(padded_cells(min(each, most)) for each in LONG_N_CTX):
         options = replace(wished, n_ctx=n_ctx)
         estimate = model.estimate(options)
         if n_ctx > wished.n_ctx and estimate.fits(half):

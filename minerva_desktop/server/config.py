@@ -56,7 +56,8 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     ``keep_alive_s``: a streamed answer that is silent for so long sends an SSE comment.
     ``request_timeout_s``: what one request may take in all (None: as long as it takes);
     ``queue_timeout_s``, ``first_token_timeout_s``: how long its model, once that is there, may let
-    it wait for its turn, and for the first token of its answer, both from when it got it.
+    it wait for its turn (embeddings, too), and for the first token of its answer, both from when
+    it got it.
     ``start_models``: the files of those that are loaded at the start, which answer who names none.
     """
 

@@ -72,9 +72,13 @@ class Engine(Protocol):
         """Start ``n`` generations; their streams tell how they go and cancel them."""
 
     async def embed(
-        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
     ) -> Embeddings:
-        """A vector for each input."""
+        """A vector for each input; it may wait so long for its turn."""
 
     async def count_tokens(
         self, turns: Sequence[ChatTurn], *, chat: ChatOptions | None = None

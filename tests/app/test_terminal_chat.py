@@ -171,7 +171,10 @@ def test_errors_are_one_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> No
 def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
     assert _start("chat", "--max-tokens", "0", "--prompt", "x").returncode == 2
     for wrong, said in (
-        (("--max-tokens", "0"), "argument --max-tokens: “0” is no whole number from 1 on"),
+        (
+            ("--max-tokens", "0"),
+            "argument --max-tokens: “0” is no whole number from 1 on, nor -1 for no limit",
+        ),
         (("--seed", "0x"), "argument --seed: “0x” is no whole number"),
         (("--temperature", "warm"), "argument --temperature: “warm” is no number"),
         (("--temperature", "nan"), "temperature must be between 0.0 and 5.0, not nan"),
@@ -193,12 +196,10 @@ def test_wrong_arguments_are_exit_code_2(run: Run) -> None:
         (("a", "--model", "b"), "one model answers: name it once"),
     ):
         refused = run("chat", *wrong, "--prompt", "x")
-        assert (refused.returncode, refused.stderr) == (2, f"minerva chat: {said}\n")
+        assert (refused.returncode, refused.stderr) == (2, f"minerva: {said}\n")
     empty = run("chat", "--prompt", " ")
     assert (empty.returncode, empty.stdout) == (2, "")
-    assert empty.stderr == (
-        "minerva chat: argument --prompt: it is empty; there is nothing to answer\n"
-    )
+    assert empty.stderr == "minerva: argument --prompt: it is empty; there is nothing to answer\n"
     nobodys = run("serve", "--rope-scale", "2")
     assert "argument --rope-scale: it goes with --model" in nobodys.stderr
     open_to_all = run("serve", "--host", "0.0.0.0", "--port", "0")
@@ -258,7 +259,7 @@ def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on(small_path: P
         engine.kill()
         said = chat.communicate("", timeout=SECONDS)[1]
         assert chat.returncode == 0
-    assert said.startswith("error: The engine that ran ")
+    assert said.startswith("minerva: The engine that ran ")
     assert "(signal 9, SIGKILL)" in said
     assert said.count("\n") == 1
 

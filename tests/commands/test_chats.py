@@ -177,7 +177,7 @@ def test_exports_that_make_no_sense(
     with pytest.raises(SystemExit) as left:
         main(["chats", "export", *arguments])
     assert left.value.code == 2
-    assert capsys.readouterr().err == f"minerva chats: {reason}\n"
+    assert capsys.readouterr().err == f"minerva: {reason}\n"
 
 
 def test_export_with_nothing_to_export_and_nowhere_to_write(run: Run, tmp_path: Path) -> None:

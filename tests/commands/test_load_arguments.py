@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from minerva_desktop.__main__ import main
+from minerva_desktop.chat.sampling import MAX_TOKENS
+from minerva_desktop.commands.chat import argument_parser
+from minerva_desktop.commands.load_arguments import as_given
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.load_limits import MAX_GPU_LAYERS
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.commands.served import Served, serve
@@ -99,8 +103,15 @@ REFUSED = [
         "A KV cache in q8_0 needs flash attention, which is off",
     ),
     (
-        ("--gpu-layers", "-1"),
+        ("--gpu-layers", "10001"),
         "argument --gpu-layers: The number of layers on the GPU must be between 0 and 10,000",
+    ),
+    *(
+        (
+            ("--gpu-layers", number),
+            f"“{number}” is no whole number from 0 on; auto takes all layers that fit, all",
+        )
+        for number in ("-2", "many")
     ),
     (
         ("--n-batch", "70000"),
@@ -113,7 +124,7 @@ REFUSED = [
     (("--rope-freq-base", "x"), f"argument --rope-freq-base: “x” is no number; {LEFT_OPEN}"),
     *(
         (("--lora", name), "--lora/--lora-scaled: it is empty; name the file of a LoRA adapter")
-        for name in ("", " ", ":0.5")
+        for name in ("", " ", ":0.5", "a.gguf,", "a.gguf, ,b.gguf")
     ),
     (("--lora", "a.gguf:1000"), "The scale of a LoRA adapter must be between -100.0 and 100.0"),
     (
@@ -139,7 +150,7 @@ def test_what_is_out_of_range_is_said(
         main([command, "--model", "small", *arguments])
     said = capsys.readouterr().err
     assert left.value.code == 2
-    assert said.startswith(f"minerva {command}: ")
+    assert said.startswith("minerva: ")
     assert words in said
     assert said.count("\n") == 1
 
@@ -151,7 +162,7 @@ def test_a_batch_has_room_for_all_requests_and_chat_has_one(
     with pytest.raises(SystemExit):
         main(["serve", *small])
     assert capsys.readouterr().err.startswith(
-        "minerva serve: argument --batch-size: A batch of 2 tokens is too small for 4 requests"
+        "minerva: argument --batch-size: A batch of 2 tokens is too small for 4 requests"
     )
     assert len(_answer((str(small_path), *small), capsys)) > 10
 
@@ -162,8 +173,7 @@ def test_what_is_of_named_models_needs_one(capsys: pytest.CaptureFixture[str]) -
         with pytest.raises(SystemExit):
             main(["serve", name, *rest])
         assert capsys.readouterr().err == (
-            f"minerva serve: argument {name}: it goes with --model, which names the models that"
-            " get it\n"
+            f"minerva: argument {name}: it goes with --model, which names the models that get it\n"
         )
 
 
@@ -216,6 +226,45 @@ def test_a_scale_that_is_no_number_is_told(
     assert len(_answer((str(small_path), "--lora", str(odd)), capsys)) > 10
 
 
+def test_several_adapters_may_come_in_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As llama-server takes them; a file whose own name has a comma is one of them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.gguf").touch()
+    for arguments, adapters in (
+        (("--lora", "x:0.5,y", "--lora-scaled", "z:2"), [("x", 0.5), ("y", 1.0), ("z", 2.0)]),
+        (("--lora", "a,b.gguf"), [("a,b.gguf", 1.0)]),
+        (("--lora", "a,b.gguf:0.5"), [("a,b.gguf", 0.5)]),
+        (("--lora", f"x,{'y' * 5000}"), [("x", 1.0), ("y" * 5000, 1.0)]),
+    ):
+        found = as_given(argument_parser().parse_args(arguments)).lora
+        assert [(Path(os.fsdecode(each.path)).name, each.scale) for each in found] == adapters
+
+
+@pytest.mark.parametrize(
+    ("word", "n_layers"), [("all", MAX_GPU_LAYERS), ("auto", None), ("-1", None), ("0", 0)]
+)
+def test_layers_on_the_gpu_are_told_as_to_llama_server(word: str, n_layers: int | None) -> None:
+    given = argument_parser().parse_args(["--gpu-layers", word])
+    assert as_given(given).n_gpu_layers == n_layers
+
+
+@pytest.mark.parametrize(
+    ("word", "limit"),
+    [
+        ("-1", None),
+        ("7", 7),
+        ("0" * 40 + "7", 7),
+        (str(10**30), MAX_TOKENS),
+        ("9" * 5000, MAX_TOKENS),
+    ],
+)
+def test_any_number_of_tokens_is_a_limit(word: str, limit: int | None) -> None:
+    """As over HTTP: clients mean “no limit” by some of them."""
+    assert argument_parser().parse_args(["--max-tokens", word]).max_tokens == limit
+
+
 def test_a_draft_model_is_named_as_a_model_is(
     catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,7 +289,7 @@ def test_what_is_no_name_and_no_text_is_said(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["chat", *arguments])
-    assert capsys.readouterr().err.startswith(f"minerva chat: {words}")
+    assert capsys.readouterr().err.startswith(f"minerva: {words}")
 
 
 async def _warning_at_start(model: Path) -> str:
@@ -255,21 +304,21 @@ async def _warning_at_start(model: Path) -> str:
 @pytest.mark.parametrize(
     ("template", "why"),
     [
-        ("{{ oops", "is broken: TemplateSyntaxError: "),
-        ("{{ 1 // 0 }}", "is broken (ZeroDivisionError: integer division or modulo by zero (line"),
+        ("{{ oops", "TemplateSyntaxError: "),
+        ("{{ 1 // 0 }}", "ZeroDivisionError: integer division or modulo by zero (line 1)"),
     ],
 )
 def test_a_template_that_fails_each_chat_is_told(
     template: str, why: str, small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By serve at its start, and by chat in the same words."""
+    """By serve at its start, and by models show in the same words."""
     mute = tmp_path / "mute.gguf"
     write_with_templates(mute, small_path, {"": template}, {})
     warning = asyncio.run(_warning_at_start(mute))
-    about = "mute.gguf: a chat that begins with a question will fail: "
-    assert warning.startswith(f"{about}The model's chat template {why}")
-    assert main(["chat", str(mute), *ASKED]) == 1
-    assert capsys.readouterr().err == f"minerva: {warning.removeprefix(about)}\n"
+    about = "mute.gguf: "
+    assert warning.startswith(f"{about}no chats: the model's chat template is broken: {why}")
+    assert main(["models", "show", str(mute)]) == 0
+    assert f" {warning.removeprefix(about)}\n" in capsys.readouterr().out
 
 
 @needs_posix

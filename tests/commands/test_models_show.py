@@ -18,6 +18,7 @@ from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.engine.models import (
     write_lora,
     write_with_fewer_tokens,
+    write_with_long_rope,
     write_with_templates,
     write_without_tensor,
 )
@@ -130,7 +131,7 @@ def test_an_adapter_and_a_draft_that_go_with_the_model_are_told(
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("{{ oops", "no chats: the model’s chat template is broken: TemplateSyntaxError"),
+        ("{{ oops", "no chats: the model's chat template is broken: TemplateSyntaxError"),
         (
             "{{ raise_exception('Never') }}",
             "no chats that begin with a question alone: The model's chat template refuses these m",
@@ -170,7 +171,7 @@ def test_saved_options_count_as_for_chat(
     with pytest.raises(SystemExit):
         main(["models", "show", str(small_path), "--flash-attention", "off"])
     assert capsys.readouterr().err.startswith(
-        "minerva models: argument --flash-attention: A KV cache in q8_0 needs flash attention"
+        "minerva: argument --flash-attention: A KV cache in q8_0 needs flash attention"
     )
 
 
@@ -191,10 +192,23 @@ def test_what_is_saved_can_be_left_to_us_again(
     assert _shown(capsys, str(small_path), *auto)["load"] == usual
 
 
+def test_a_stretch_that_is_less_than_the_files_own_is_told_beside_what_fits(
+    small_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "stretched.gguf"
+    write_with_long_rope(model, small_path, 4096)  # of 32,768
+    told = _rows(capsys, str(model), "--rope-scale", "2")
+    assert "context          8,192 tokens, " in told
+    assert "largest context  32,768 tokens fit; this RoPE scaling makes sense of 8,192\n" in told
+    assert "may make no sense" not in told
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="takes a privilege away as Linux has it")
 def test_weights_that_could_not_be_locked_are_told(small_path: Path) -> None:
-    asked = ("models", "show", str(small_path), "--load", "--mlock", "--n-ctx", "512")
-    program = (sys.executable, "-m", "minerva_desktop", *asked)
+    asked = ("--load", "--mlock", "--n-ctx", "512", "--threads", "1000")
+    program = (sys.executable, "-m", "minerva_desktop", "models", "show", str(small_path), *asked)
     command = (sys.executable, "-c", WITHOUT_LOCKS, *program)
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     assert "weights that are not locked in memory: the system lets this process" in said.stdout
+    # Known before the load, too.
+    assert said.stdout.count(" threads instead of 1,000: there are no more cores for this") == 1

@@ -58,7 +58,7 @@ def test_what_is_given_and_does_not_go_with_what_is_saved_is_named(
         main([word.format(small_path) for word in (*command, "--flash-attn", "off")])
     assert left.value.code == 2
     assert capsys.readouterr().err == (
-        f"minerva {command[0]}: argument --flash-attn: {NEEDS_FLASH}; {SAVED_KV}\n"
+        f"minerva: argument --flash-attn: {NEEDS_FLASH}; {SAVED_KV}\n"
     )
 
 
@@ -71,7 +71,7 @@ def test_it_can_be_undone_as_is_said(small_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["chat", str(small_path), *ASKED, "--cache-type-v", "q8_0"])
     assert capsys.readouterr().err == (
-        f"minerva chat: argument --cache-type-v: {NEEDS_FLASH}; saved for small.gguf:"
+        f"minerva: argument --cache-type-v: {NEEDS_FLASH}; saved for small.gguf:"
         " --flash-attention off, which --flash-attention auto undoes\n"
     )
 
@@ -85,7 +85,7 @@ def test_the_settings_are_blamed_for_what_they_alone_have(
         main(["chat", str(small_path), *ASKED, "--kv-type-k", "f16"])
     assert left.value.code == 2
     assert capsys.readouterr().err == (
-        f"minerva chat: small.gguf, as the settings have it: {NEEDS_FLASH}\n"
+        f"minerva: small.gguf, as the settings have it: {NEEDS_FLASH}\n"
     )
 
 

@@ -263,7 +263,7 @@ def test_a_wrong_value_is_one_line_and_exit_code_2(
         main(["serve", *arguments])
     said = capsys.readouterr()
     assert left.value.code == 2
-    assert said.err.startswith("minerva serve: ")
+    assert said.err.startswith("minerva: ")
     assert said.err.count("\n") == 1
     assert said.out == ""
 
@@ -283,7 +283,7 @@ def test_an_address_is_checked_before_a_key_is_asked_for(
     with pytest.raises(SystemExit) as left:
         main(["serve", *arguments])
     assert left.value.code == 2
-    assert capsys.readouterr().err.startswith(f"minerva serve: {said}")
+    assert capsys.readouterr().err.startswith(f"minerva: {said}")
 
 
 def test_a_key_file_that_is_none_is_told_in_words(
@@ -298,7 +298,7 @@ def test_a_key_file_that_is_none_is_told_in_words(
     ):
         with pytest.raises(SystemExit):
             main(["serve", "--port", "0", "--api-key-file", str(path)])
-        assert capsys.readouterr().err == f"minerva serve: {said}\n"
+        assert capsys.readouterr().err == f"minerva: {said}\n"
 
 
 def test_a_key_that_is_none_is_told_with_its_source(
@@ -316,7 +316,7 @@ def test_a_key_that_is_none_is_told_with_its_source(
             monkeypatch.setenv("MINERVA_API_KEY", variable)
         with pytest.raises(SystemExit):
             main(["serve", "--port", "0", *arguments])
-        assert capsys.readouterr().err.startswith(f"minerva serve: {said}")
+        assert capsys.readouterr().err.startswith(f"minerva: {said}")
 
 
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,11 @@ import pytest
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core import chat_template
-from minerva_desktop.engine.core.chat_template import ChatTemplate, check_template, why_broken
+from minerva_desktop.engine.core.chat_template import ChatTemplate, check_template
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.frames import encode_frame
 from minerva_desktop.engine.messages import ErrorInfo, RequestFailed
+from minerva_desktop.engine.template_words import why_broken
 from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
 
 TURNS = [ChatTurn(Role.USER, "Hi <b>&"), ChatTurn(Role.ASSISTANT, "Yes?"), ChatTurn(Role.USER, "Q")]

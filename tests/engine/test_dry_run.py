@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -176,3 +177,41 @@ async def test_what_is_tried_is_not_kept(gemma_path: Path, spare: SpareChild) ->
     assert child.io_counters().read_chars - read < 8 * MB  # of 253
     assert child.memory_info().rss - resident < 16 * MB
     await process.close()
+
+
+async def test_what_cannot_be_had_is_known_before_the_load(
+    spare: SpareChild,
+    generated: Callable[..., Path],
+    recurrent_path: Path,
+    embedding_model: Path,
+) -> None:
+    """In the words of the load; see `test_load_options`."""
+    grok = generated("grok", n_layers=1, width=64, n_heads=2, kv_heads=2, feed=64, head=32)
+    asked = LoadOptions(
+        n_ctx=256,
+        n_batch=64,
+        n_parallel=3,
+        n_threads=1000,
+        kv_type_k=KvType.Q8_0,
+        flash_attention=FlashAttention.ON,
+    )
+    f16 = msgspec.structs.replace(asked, kv_type_k=KvType.F16)
+    usual = LoadOptions(n_ctx=256)
+    for path, options, words in (
+        (recurrent_path, asked, ["no KV cache in q8_0: this model keeps none"]),
+        (grok, f16, ["no flash attention: llama.cpp has none for models of this architecture"]),
+        (
+            embedding_model,
+            f16,
+            [
+                "a batch of 256 tokens instead of 64",
+                "up to 64 texts in one step instead of 3",
+            ],
+        ),
+    ):
+        threads, *others = await try_load(spare, path, options, PATIENCE)
+        assert threads.endswith(
+            " threads instead of 1,000: there are no more cores for this process"
+        )
+        assert [each.partition(": a model that")[0] for each in others] == words
+        assert await try_load(spare, path, usual, PATIENCE) == ()

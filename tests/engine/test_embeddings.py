@@ -14,7 +14,12 @@ import pytest_asyncio
 
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import KvType, LoadOptions, LoraAdapter
-from minerva_desktop.errors import ContextLimitExceeded, InvalidRequest, ModelLoadError
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    GenerationTimeout,
+    InvalidRequest,
+    ModelLoadError,
+)
 
 CAT = "A cat sleeps on the sofa."
 ITS_KIND = "a model that makes embeddings"
@@ -84,6 +89,22 @@ async def test_a_cancelled_request_frees_the_engine(engine: LlamaEngine) -> None
     with pytest.raises(asyncio.CancelledError):
         await many
     assert len((await engine.embed([CAT])).vectors) == 1
+
+
+async def test_who_waits_too_long_leaves_the_queue(engine: LlamaEngine) -> None:
+    long = "Long story. " * 150  # two of which make no batch
+    many = asyncio.create_task(engine.embed([long] * 6))
+    await engine.embed([CAT])  # the others are begun
+    with pytest.raises(GenerationTimeout, match=r"it took 0\.0 s in the queue, and at most 0\.001"):
+        await engine.embed([long], queue_seconds=0.001)
+    assert not many.done()
+    assert len((await many).vectors) == 6
+
+
+async def test_who_was_begun_waits_no_longer(engine: LlamaEngine) -> None:
+    """However long it takes from then on: here about a second."""
+    found = await engine.embed(["Long story. " * 150] * 12, queue_seconds=0.5)
+    assert len(found.vectors) == 12
 
 
 async def test_a_text_that_is_too_long_is_refused_with_both_numbers(engine: LlamaEngine) -> None:

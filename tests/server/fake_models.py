@@ -175,7 +175,11 @@ class FakeEngine:
         return streams
 
     async def embed(
-        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
     ) -> Embeddings:
         self.embedded.append(inputs)
         vector = array("f", (0.6, 0.8) if normalize else (3.0, 4.0))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import openai
 import pytest
 
-from minerva_desktop.chat.limits import RequestLimits
+from minerva_desktop.chat.limits import RequestLimits, Wait, timed_out
 from minerva_desktop.chat.served_request import RequestState
 from minerva_desktop.engine.engine import Embeddings
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError, QueueFull
@@ -82,7 +82,11 @@ class Stubborn(FakeEngine):
         self.error = error
 
     async def embed(
-        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
     ) -> Embeddings:
         self.asked.set()
         if self.error is not None:
@@ -92,6 +96,20 @@ class Stubborn(FakeEngine):
         finally:
             self.cancelled.set()
         raise AssertionError
+
+
+class Crowded(FakeEngine):
+    """Has no turn for anybody."""
+
+    async def embed(
+        self,
+        inputs: Sequence[str | Sequence[int]],
+        *,
+        normalize: bool = True,
+        queue_seconds: float | None = None,
+    ) -> Embeddings:
+        assert queue_seconds is not None
+        raise timed_out(Wait.QUEUE, waited=queue_seconds, limit=queue_seconds)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,14 @@ async def test_what_takes_too_long_is_a_408() -> None:
     limits = engine.asked_with[0]["limits"]
     assert isinstance(limits, RequestLimits)
     assert limits.total_seconds == 0.05
+
+
+async def test_the_limit_of_the_queue_is_for_embeddings_too() -> None:
+    async with serving(queue_timeout_s=0.5, first_token_timeout_s=0.1) as served:
+        served.pool.engine = Crowded(served.engine.script)
+        answer = await served.http.post(PATH, json=BODY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (408, "generation_timeout")
+    assert " 0.5 s in the queue, and at most 0.5 s were allowed" in answer.text
 
 
 async def test_the_list_of_requests_has_its_tokens_and_texts() -> None:

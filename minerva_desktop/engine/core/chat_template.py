@@ -22,12 +22,12 @@ from minerva_desktop.engine.answer_format import ToolFormat
 from minerva_desktop.engine.core.template_messages import MessageStyle, template_messages
 from minerva_desktop.engine.core.template_sandbox import sandbox, strftime_now
 from minerva_desktop.engine.load_options import CHATML_TEMPLATE
-from minerva_desktop.errors import InferenceError, InvalidRequest, MinervaError, OutOfMemory
+from minerva_desktop.engine.template_words import BROKEN
+from minerva_desktop.errors import InferenceError, InvalidRequest, OutOfMemory
 from minerva_desktop.time_limit import time_limit
 
 RENDER_SECONDS = 2.0
 _TEMPLATE_FILES = ("<template>", "<unknown>")  # what Jinja calls one that was a text
-_BROKEN = "The model's chat template is broken"
 MAX_REASON = 1000  # characters of what a template gives as the reason of its refusal
 
 
@@ -124,8 +124,8 @@ class ChatTemplate:
     def _broken(self, error: BaseException) -> InferenceError:
         reason = " ".join((f"{type(error).__name__}: {_words(error)}", _where(error))).strip()
         if self._compiled is None:  # it has seen no message that it could quote to whoever asks
-            return InferenceError(f"{_BROKEN}: {reason}")
-        return InferenceError(_BROKEN, detail=reason)
+            return InferenceError(f"{BROKEN}: {reason}")
+        return InferenceError(BROKEN, detail=reason)
 
 
 def check_template(source: str) -> None:
@@ -139,11 +139,6 @@ def ask_template(source: str) -> None:
     """The same, and raise `InvalidRequest` where it refuses a question alone."""
     question = template_messages((ChatTurn(Role.USER, "Hello"),), MessageStyle(ToolFormat.GENERIC))
     ChatTemplate(source, bos="", eos="").render(question)
-
-
-def why_broken(error: MinervaError) -> str:
-    """What `check_template` raised, in half a sentence."""
-    return error.detail or error.message.removeprefix(f"{_BROKEN}: ")
 
 
 def _where(error: BaseException) -> str:

@@ -88,6 +88,7 @@ class PreparedEmbedding(msgspec.Struct, frozen=True):
 
     request: Embed
     inputs: tuple[list[int], ...]
+    on_start: Callable[[], None] | None = None  # called when it waits no longer
 
 
 Prepared = PreparedGeneration | PreparedEmbedding
@@ -200,10 +201,14 @@ class Desk:
     def _prepare(
         self, request: Generate | Embed, arrived: float, builder: PromptBuilder
     ) -> Prepared:
+        prepared: Prepared
         if isinstance(request, Embed):
-            return PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
-        prepared = _prepared_generation(request, arrived, builder)
-        if request.limits.queue_seconds is None:
+            prepared = PreparedEmbedding(request, tuple(_input_tokens(request, builder)))
+            is_limited = request.queue_seconds is not None
+        else:
+            prepared = _prepared_generation(request, arrived, builder)
+            is_limited = request.limits.queue_seconds is not None
+        if not is_limited:
             return prepared
         started = SequenceOutput(request_id=request.request_id, started=True)
         on_start = functools.partial(self._send, StepOutputs((started,)))

@@ -37,12 +37,21 @@ class _Job:
         self.n_taken = 0
         self.n_doubtful = 0  # its texts before this one are computed alone
         self._normalize = prepared.request.normalize
+        self._on_start = prepared.on_start
         self._vectors: dict[int, bytes] = {}
 
     @property
     def is_doubtful(self) -> bool:
         """Whether the next text was in a step with one that got no vector, and may be that one."""
         return self.n_taken < self.n_doubtful
+
+    def take(self) -> int:
+        """The next text, which is about to be computed: its index."""
+        if self._on_start is not None:
+            self._on_start()
+            self._on_start = None
+        self.n_taken += 1
+        return self.n_taken - 1
 
     def put(self, index: int, vector: list[float]) -> None:
         """Keep the embedding of input ``index``. Raises `InferenceError` where it is none."""
@@ -151,9 +160,8 @@ class EmbeddingCore:
             n_tokens, goes_alone = len(job.inputs[job.n_taken]), job.is_doubtful
             if n_tokens > n_left or (batch and goes_alone):
                 break
-            batch.append((job, job.n_taken))
+            batch.append((job, job.take()))
             n_left -= n_tokens
-            job.n_taken += 1
             if goes_alone:
                 break
             if job.n_taken < len(job.inputs):

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from minerva_desktop.engine.core.backend_devices import list_devices
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.chat_template import check_template, why_broken
+from minerva_desktop.engine.core.chat_template import check_template
 from minerva_desktop.engine.core.context_params import ContextPlan
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.split_check import check_split
+from minerva_desktop.engine.template_words import why_broken
 from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError
 
 _UNUSABLE = {  # by pooling

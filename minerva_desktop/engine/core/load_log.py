@@ -108,6 +108,16 @@ def layer_placement(log: str) -> tuple[LayerPlacement, ...]:
     return tuple(LayerPlacement(name, count) for name, count in Counter(devices.values()).items())
 
 
+def layers_on_gpus(log: str) -> int:
+    """How many layers the GPUs hold; the output layer counts as one."""
+    return sum(layers.n_layers for layers in layer_placement(log) if layers.device != CPU)
+
+
+def has_kv_cache(log: str) -> bool:
+    """Whether the model keeps keys and values; the buffers of a simulated load are empty."""
+    return "KV" in buffer_sizes(log)
+
+
 def cache_bytes(log: str, *, is_simulated: bool) -> int:
     """The KV cache and states of all devices. A simulated load makes empty buffers, but says how
     large the caches are."""

@@ -1,9 +1,9 @@
 """Whether a model would load, found out without its weights: what `loading` refuses is refused here
-in the same words. Engine child, main thread.
+in the same words, and what it could not have is told. Engine child, main thread.
 
 Not known before a real load are the weights themselves (numbers that are none, a file that is cut
-off behind its header), and whether the system gives the memory. Adapters are small: they are
-really loaded.
+off behind its header), and whether the system gives the memory, or locks it. Adapters are small:
+they are really loaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.adapters import load_adapter
-from minerva_desktop.engine.core.chat_template import ask_template, why_broken
+from minerva_desktop.engine.core.chat_template import ask_template
 from minerva_desktop.engine.core.context_params import (
     ContextPlan,
     context_plan,
@@ -33,10 +33,13 @@ from minerva_desktop.engine.core.load_checks import (
     check_pooling,
     check_writes,
 )
+from minerva_desktop.engine.core.load_log import layers_on_gpus
 from minerva_desktop.engine.core.model_parts import check_file
+from minerva_desktop.engine.core.not_had import not_had, not_had_by_embeddings
 from minerva_desktop.engine.core.own_memory import give_back_freed
 from minerva_desktop.engine.load_options import LoadOptions
-from minerva_desktop.errors import InferenceError, InvalidRequest, with_detail
+from minerva_desktop.engine.template_words import no_chats
+from minerva_desktop.errors import InferenceError, InvalidRequest
 
 
 def try_load(path: Path, options: LoadOptions, *, log: LlamaLog) -> tuple[str, ...]:
@@ -53,15 +56,24 @@ def try_load(path: Path, options: LoadOptions, *, log: LlamaLog) -> tuple[str, .
         plan = context_plan(model, options, n_threads)
         context = LlamaContext(model, plan.params, abort=AbortFlag(), log=log)
         try:
+            warnings = (*_not_had(model, options, plan, log.text()), *_template_warning(model))
             if model.pooling is None:
                 check_writes(path, model, context, plan)
                 _try_beside(model, options, plan, log)
         finally:
             context.free()
-        warnings = tuple(_template_warning(model))
     give_back_freed()
     log.clear()
     return warnings
+
+
+def _not_had(
+    model: LlamaModel, options: LoadOptions, plan: ContextPlan, text: str
+) -> Iterator[str]:
+    """``text``: llama.cpp's log up to here."""
+    yield from not_had(options, text, layers_on_gpus(text))
+    if model.pooling is not None:
+        yield from not_had_by_embeddings(options, plan.n_ctx)
 
 
 def _try_beside(model: LlamaModel, options: LoadOptions, plan: ContextPlan, log: LlamaLog) -> None:
@@ -90,8 +102,5 @@ def _template_warning(model: LlamaModel) -> Iterator[str]:
         return
     try:
         ask_template(template)
-    except InferenceError as error:
-        yield f"no chats: the model’s chat template is broken: {why_broken(error)}"
-    except InvalidRequest as error:  # which says whose template it is
-        why = with_detail(error.message, error.detail)
-        yield f"no chats that begin with a question alone: {why}"
+    except (InferenceError, InvalidRequest) as error:
+        yield no_chats(error)

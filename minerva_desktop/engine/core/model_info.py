@@ -16,6 +16,7 @@ from minerva_desktop.engine.core.load_log import (
     gpu_shares,
     has_flash_attention,
     layer_placement,
+    layers_on_gpus,
     unused_bytes,
 )
 from minerva_desktop.engine.core.not_had import not_had
@@ -44,7 +45,7 @@ def describe(
     sizes = buffer_sizes(text)
     devices = list_devices()
     placement = layer_placement(text)
-    on_gpu = sum(layers.n_layers for layers in placement if layers.device != CPU)
+    on_gpu = layers_on_gpus(text)
     templates = templates_of(model)
     return ContextInfo(
         name=model.metadata("general.name"),

@@ -1,6 +1,5 @@
 """What was asked of a load and could not be had, a sentence for each: `ContextInfo.warnings`.
-
-Engine child, main thread.
+`load_trial` finds the same without the weights. Engine child, main thread.
 """
 
 from __future__ import annotations
@@ -8,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minerva_desktop.engine.core.cores import usable_cores
-from minerva_desktop.engine.core.load_log import buffer_sizes, has_flash_attention, is_locked
+from minerva_desktop.engine.core.load_log import has_flash_attention, has_kv_cache, is_locked
 from minerva_desktop.engine.load_options import EMBEDDING_TEXTS, FlashAttention, LoadOptions
+from minerva_desktop.load_limits import MAX_GPU_LAYERS
 
 _USUAL = LoadOptions()
 
@@ -19,9 +19,11 @@ def not_had(options: LoadOptions, log: str, on_gpu: int) -> Iterator[str]:
     asked, most = max(options.n_threads or 0, options.n_threads_batch or 0), usable_cores()
     if asked > most:
         yield f"{most:,} threads instead of {asked:,}: there are no more cores for this process"
-    if options.n_gpu_layers and not on_gpu:
+    layers = options.n_gpu_layers
+    if layers and not on_gpu:
         why = "llama.cpp finds no GPU that this build can use"
-        yield f"no layer on a GPU instead of {options.n_gpu_layers:,}: {why}"
+        wanted = "all" if layers == MAX_GPU_LAYERS else f"{layers:,}"
+        yield f"no layer on a GPU instead of {wanted}: {why}"
     if options.use_mlock and not is_locked(log):
         yield (
             "weights that are not locked in memory: the system lets this process lock less than"
@@ -30,7 +32,7 @@ def not_had(options: LoadOptions, log: str, on_gpu: int) -> Iterator[str]:
     if options.flash_attention is FlashAttention.ON and not has_flash_attention(log):
         yield "no flash attention: llama.cpp has none for models of this architecture"
     kinds = {kind for kind in (options.kv_type_k, options.kv_type_v) if kind.is_quantised}
-    if kinds and not buffer_sizes(log).get("KV"):
+    if kinds and not has_kv_cache(log):
         yield f"no KV cache in {' and '.join(sorted(kinds))}: this model keeps none"
 
 

@@ -79,7 +79,11 @@ class _EmbeddingWork:
             async with leased(self._context, model, self._timeout_s, scope) as engine:
                 active.follow()
                 self._check(engine)
-                found = await engine.embed(parameters.inputs, normalize=parameters.normalize)
+                found = await engine.embed(
+                    parameters.inputs,
+                    normalize=parameters.normalize,
+                    queue_seconds=self._context.config.queue_timeout_s,
+                )
             n_tokens = sum(found.n_tokens)
             active.count(prompt_tokens=n_tokens)
             return EmbeddingList(

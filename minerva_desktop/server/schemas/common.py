@@ -257,7 +257,14 @@ class SamplingFields(RequestModel):
 class RunFields(RequestModel):
     """How a request is run, in llama-server's names, and ``overflow``, which is Minerva's own."""
 
-    cache_prompt: bool | None = None
+    cache_prompt: Annotated[
+        bool | None,
+        Field(
+            description="False: the prompt is computed anew, whatever the cache holds of it, and"
+            " nothing of it or its answer is kept for later requests, nor shared among `n` answers."
+            " Absent, null or true: what is kept is used, and what was computed is kept."
+        ),
+    ] = None
     lora: Annotated[list[LoraScale], Field(max_length=1024, fail_fast=True)] | None = None
     timings_per_token: bool | None = None
     return_progress: bool | None = None
