@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled, OutOfMemory
@@ -248,6 +249,22 @@ async def test_an_answer_for_which_there_is_no_memory_says_what_to_do(desk: Desk
     failed = session.conversation.active_branch()[-1].error or ""
     assert failed.startswith(f"{error.message}. Give the model a smaller context")
     assert "unload another model" in failed
+    again = await desk.store.load(session.conversation.id)
+    assert again.active_branch()[-1].failure == Failure("insufficient_memory")
+
+
+async def test_an_answer_that_goes_on_has_not_failed_any_more(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("Hi", MODEL)
+    answer_id = session.answer_id or ""
+    desk.library.on_answer_failed(answer_id, InvalidRequest("Too small", param="n_ctx"))
+    assert session.conversation[answer_id].failure == Failure("invalid_request_error", "n_ctx")
+    await session.retry(answer_id, MODEL)
+    await desk.says(session, "Hello")
+    await session.close()
+    again = await desk.store.load(session.conversation.id)
+    (answer,) = again.active_branch()[1:]
+    assert (answer.id, answer.error, answer.failure) == (answer_id, None, None)
 
 
 async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:
