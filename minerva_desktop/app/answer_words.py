@@ -88,10 +88,10 @@ def with_way_out(error: MinervaError) -> str:
             "larger context in its load options (Ctrl+Shift+L)."
         )
     if isinstance(error, OutOfMemory):
+        unload = " unload another model," if error.is_shared or not error.needs else ""
         return (
-            f"{error.message.rstrip('.')}. Give the model a smaller context in its load options "
-            "(Ctrl+Shift+L), unload another model, or allow models more memory in the settings "
-            "(Ctrl+,)."
+            f"{error.told.rstrip('.')}. Give the model a smaller context in its load options "
+            f"(Ctrl+Shift+L),{unload} or allow models more memory in the settings (Ctrl+,)."
         )
     if isinstance(error, InvalidRequest) and is_of_options(error):
         return (

@@ -150,7 +150,7 @@ class FailedAnswers(QObject):
     def _on_details(self, message_id: str) -> None:
         error = self._errors.get(message_id)
         if error is not None:
-            self._notifications.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail))
+            self._notifications.show_notice(Notice(NoticeKind.ERROR, error.told, error.detail))
 
     @Slot(str)
     def _on_options(self, message_id: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
 from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled, OutOfMemory
 from tests.app.desk import CANCELLED, DONE, MODEL, Desk
 
@@ -243,14 +244,18 @@ async def test_what_is_destroyed_leaves_no_state_of_the_engine(
 async def test_an_answer_for_which_there_is_no_memory_says_what_to_do(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("Hi", MODEL)
-    error = OutOfMemory("Memory exceeded: 3.9 GB + 1.2 GB > 4.3 GB", detail="It needs 1.2 GB.")
-    desk.library.on_answer_failed(session.answer_id or "", error)
+    with pytest.raises(OutOfMemory) as refused:
+        cpu_ledgers(6_300_000_000).allocate({CPU: 15_700_000_000})
+    desk.library.on_answer_failed(session.answer_id or "", refused.value)
     await session.close()
-    failed = session.conversation.active_branch()[-1].error or ""
-    assert failed.startswith(f"{error.message}. Give the model a smaller context")
-    assert "unload another model" in failed
     again = await desk.store.load(session.conversation.id)
-    assert again.active_branch()[-1].failure == Failure("insufficient_memory")
+    failed = again.active_branch()[-1]
+    assert failed.error == (
+        "Memory exceeded: the model needs 15.7 GB of this computer's memory, of which models may"
+        " take 6.3 GB. Give the model a smaller context in its load options (Ctrl+Shift+L), or"
+        " allow models more memory in the settings (Ctrl+,)."
+    )
+    assert failed.failure == Failure("insufficient_memory", is_of_budget=True)
 
 
 async def test_an_answer_that_goes_on_has_not_failed_any_more(desk: Desk) -> None:
