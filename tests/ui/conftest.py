@@ -18,8 +18,8 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
 from tests.app.desk import Desk
+from tests.slow_engines import slow_engines
 from tests.ui.asked_bench import Bench
-from tests.ui.slow_engines import slow_engines
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,9 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.server_window import ServerWindow
 from tests.patience import SECONDS
+from tests.slow_engines import slow_engines
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
-from tests.ui.slow_engines import slow_engines
 from tests.ui.test_server_switch import free_port
 
 
