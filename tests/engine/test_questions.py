@@ -13,6 +13,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.errors import InvalidRequest
+from tests.slow_engines import slow_child_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,8 +22,8 @@ TURNS = [ChatTurn(Role.SYSTEM, "Be brief."), ChatTurn(Role.USER, "Name a river."
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(model_path)
+async def engine(small_path: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(small_path, command=slow_child_command())
     await engine.load(2048)
     yield engine
     await engine.unload()
@@ -58,8 +59,8 @@ async def test_the_template_is_applied_as_a_generation_would(engine: LlamaEngine
 
 
 async def test_a_token_that_is_not_there_is_named(engine: LlamaEngine) -> None:
-    with pytest.raises(InvalidRequest, match=r"tokens names token 49152.*49,152"):
-        await engine.detokenize([1, 49152])
+    with pytest.raises(InvalidRequest, match=r"tokens names token 8192.*8,192"):
+        await engine.detokenize([1, 8192])
     with pytest.raises(InvalidRequest, match="prompt names token -1"):
         await engine.generate([1, -1], 4).text()
 
@@ -80,7 +81,8 @@ async def test_questions_do_not_wait_for_a_prompt_that_is_computed(model_path: P
 
 
 async def test_a_costly_grammar_does_not_hold_up_an_answer_that_runs(engine: LlamaEngine) -> None:
-    running = engine.generate("Once upon a time", 400, sampling=GREEDY)
+    endless = SamplingParameters(temperature=0.0, ignore_eos=True)
+    running = engine.generate("Once upon a time", 400, sampling=endless)
     async for batch in running.batches():
         if batch:
             break

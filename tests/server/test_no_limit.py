@@ -3,7 +3,9 @@ answer."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ NUMBERS = (2**31 - 1, 2**63 - 1, 2**63, 10**30)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(small_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Of an endpoint whose model is loaded."""
+    # The load starts it: no test leaves another one behind.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
     pool = real_pool(LoadOptions(n_ctx=N_CTX))
     catalog = Catalog(tmp_path_factory.mktemp("library") / "models.json", embedded=small_path)
     endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))

@@ -1,4 +1,4 @@
-"""Clients that leave while the embedded model works for them, which has room for one at a time."""
+"""Clients that leave while a slow model works for them, which has room for one at a time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from minerva_desktop.server.activity import Activity
 from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.pools import real_pool
+from tests.slow_engines import slow_engines
 
 # More than any machine computes in the time that the next answer is given.
 LONG: dict[str, Any] = {"max_tokens": 3_000, "extra_body": {"ignore_eos": True}, "stream": True}
@@ -73,8 +74,11 @@ async def serving(catalog: Catalog, model: str) -> AsyncIterator[Watched]:
 
 
 @pytest.fixture
-async def watched(catalog: Catalog, model_path: Path) -> AsyncIterator[Watched]:
-    async with serving(catalog, model_path.stem) as served:
+async def watched(
+    small_catalog: Catalog, small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Watched]:
+    slow_engines(monkeypatch)
+    async with serving(small_catalog, small_path.stem) as served:
         yield served
 
 

@@ -18,6 +18,7 @@ from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.stylesheet import apply_theme
 from minerva_desktop.ui.theme import LIGHT, ThemeSource
 from tests.app.desk import Desk
+from tests.slow_engines import slow_engines
 from tests.ui.asked_bench import Bench
 
 
@@ -59,8 +60,15 @@ def catalog(small_catalog: Catalog) -> Catalog:
 
 
 @pytest.fixture
+def slow_catalog(small_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """The same, and engines that take their time for each token."""
+    slow_engines(monkeypatch)
+    return small_catalog
+
+
+@pytest.fixture
 def smollm_catalog(minerva_home: Path, model_path: Path) -> Catalog:
-    """A library with the embedded model only, for those that do, or want it slow or large."""
+    """A library with the embedded model only, for those that do, or want it large."""
     minerva_home.mkdir(parents=True, exist_ok=True)
     return Catalog(minerva_home / "models.json", embedded=model_path)
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -28,6 +29,7 @@ from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import Settings, SettingsFile
 from minerva_desktop.ui.server_window import ServerWindow
 from tests.patience import SECONDS
+from tests.slow_engines import slow_engines
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 from tests.ui.test_server_switch import free_port
@@ -166,9 +168,11 @@ def serving(qtbot: QtBot, app: QApplication, home: Path, model: Path) -> Iterato
     catalog = Catalog(home / "models.json", embedded=model)
     desk = None
     try:
-        with closing(OpenWindow(qtbot, app, catalog)) as opened:
-            desk = Desk(opened)
-            yield desk
+        with pytest.MonkeyPatch.context() as patch:
+            slow_engines(patch)
+            with closing(OpenWindow(qtbot, app, catalog)) as opened:
+                desk = Desk(opened)
+                yield desk
     finally:
         if desk is not None:
             desk.let_go()

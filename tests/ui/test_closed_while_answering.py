@@ -23,15 +23,15 @@ def _said(opened: OpenWindow) -> list[str]:
 
 
 def test_the_answer_was_interrupted_then_and_can_go_on(
-    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
     """It said that its person had stopped it."""
     remember(ENDLESS)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.send("One")
         empty = len(opened.transcript)
         opened.until("words", lambda: opened.is_answering and len(opened.transcript) > empty + 20)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.until("chat", lambda: "One" in opened.transcript)
         ending = "This answer was interrupted before it was finished."
         opened.until("ending", lambda: ending in _said(opened))

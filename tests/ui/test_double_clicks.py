@@ -25,12 +25,12 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def opened(qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog) -> Iterator[OpenWindow]:
+def opened(qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog) -> Iterator[OpenWindow]:
     """Its answers run on and on, and what comes between two clicks may take its time."""
     remember(ENDLESS)
     usual, pointer = dressed_app.doubleClickInterval(), QCursor.pos()
     dressed_app.setDoubleClickInterval(60_000)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         yield opened
     dressed_app.setDoubleClickInterval(usual)
     QCursor.setPos(pointer)

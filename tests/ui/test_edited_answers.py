@@ -263,12 +263,12 @@ def test_of_a_temporary_chat_it_is_told(
 
 
 def test_while_another_chat_is_answered_in(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
     """What is edited there waits for the end of its own chat's answer alone."""
     remember(ENDLESS)
     count()
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.let_answers_go_on()
         opened.send("Tell a story")
         opened.until("words", lambda: opened.is_answering and len(opened.transcript) > 40)
@@ -291,12 +291,12 @@ def test_while_another_chat_is_answered_in(
 
 
 def test_redo_waits_for_an_answer_that_is_being_written(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
     """What the person had written was nowhere any more."""
     remember(ENDLESS)
     count()
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         open_chat(opened, "Count", "Deux")
         opened.window.parameters.apply("", ENDLESS)
         change(opened, 1, "1")

@@ -59,9 +59,9 @@ OpenApp = Callable[..., OpenWindow]
 
 
 @pytest.fixture
-def open_app(qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog) -> OpenApp:
+def open_app(qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog) -> OpenApp:
     """Starts the app; one may be open at a time."""
-    return functools.partial(OpenWindow, qtbot, dressed_app, smollm_catalog)
+    return functools.partial(OpenWindow, qtbot, dressed_app, slow_catalog)
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_an_answer_streams_in_and_its_numbers_are_shown(opened: OpenWindow) -> N
     assert "first token" in opened.speed
     assert opened.part(QToolButton, "ejectButton").isEnabled()
     assert "cut off at its limit of 12 tokens" in shown_text(opened)
-    opened.until("context in use", lambda: "8,192 tokens" in opened.context)
+    opened.until("context in use", lambda: "32,768 tokens" in opened.context)
 
 
 @pytest.mark.parametrize("how", ["Esc", "Stop"])
@@ -276,16 +276,16 @@ def test_search_finds_chats_by_their_messages(open_app: OpenApp) -> None:
 
 
 def test_a_dropped_model_is_used_where_it_is(
-    opened: OpenWindow, model_path: Path, tmp_path: Path
+    opened: OpenWindow, small_path: Path, tmp_path: Path
 ) -> None:
-    dropped = Path(shutil.copyfile(model_path, tmp_path / "dropped.gguf"))
+    dropped = Path(shutil.copyfile(small_path, tmp_path / "dropped.gguf"))
     opened.drop(dropped)
     opened.until("loaded model", lambda: opened.part(QToolButton, "ejectButton").isEnabled())
     picker = opened.window.header.picker
     assert picker.current is not None
     assert picker.current.path == str(dropped)
     assert opened.notice == ""
-    assert sorted(opened.model_paths) == sorted([str(model_path), str(dropped)])
+    assert sorted(opened.model_paths) == sorted([str(small_path), str(dropped)])
     assert dropped.exists()
 
 
@@ -319,7 +319,7 @@ def unknown_architecture(path: Path) -> None:
 )
 def test_what_is_no_usable_model_is_refused_in_a_sentence(
     opened: OpenWindow,
-    model_path: Path,
+    small_path: Path,
     tmp_path: Path,
     name: str,
     make: Callable[[Path], object],
@@ -328,9 +328,9 @@ def test_what_is_no_usable_model_is_refused_in_a_sentence(
     make(tmp_path / name)
     opened.drop(tmp_path / name)
     opened.until("sentence", lambda: words in opened.notice)
-    opened.until("old list", lambda: opened.model_paths == [str(model_path)])
+    opened.until("old list", lambda: opened.model_paths == [str(small_path)])
     assert opened.window.header.picker.current is not None
-    assert opened.window.header.picker.current.path == str(model_path)
+    assert opened.window.header.picker.current.path == str(small_path)
 
 
 # -- settings ----------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ SHORT = SamplingParameters(max_tokens=4, seed=1)
 
 
 @pytest.fixture
-def open_app(qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog) -> OpenApp:
+def open_app(qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog) -> OpenApp:
     """Starts the app; one may be open at a time."""
-    return functools.partial(OpenWindow, qtbot, dressed_app, smollm_catalog)
+    return functools.partial(OpenWindow, qtbot, dressed_app, slow_catalog)
 
 
 @pytest.fixture

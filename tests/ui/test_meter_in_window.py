@@ -29,10 +29,10 @@ def _used(opened: OpenWindow) -> int:
 
 
 def test_it_counts_the_answer_of_the_open_chat(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
     remember(SamplingParameters(ignore_eos=True, seed=1))
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.window.composer.set_text("Write one story. " * 60)
         opened.press(Qt.Key.Key_Return)
         opened.until("count", lambda: _used(opened) > LONG)
@@ -57,10 +57,10 @@ def test_it_counts_the_answer_of_the_open_chat(
 
 
 def test_the_panel_goes_along_with_the_meter(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
     remember(SamplingParameters(ignore_eos=True, seed=1))
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.window.composer.set_text("Write one story.")
         opened.press(Qt.Key.Key_Return)
         opened.until("count", lambda: _used(opened) > 30)

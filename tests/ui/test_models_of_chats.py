@@ -20,12 +20,12 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 def test_a_chat_that_is_opened_while_it_answers_has_its_own_model(
     qtbot: QtBot,
     dressed_app: QApplication,
-    smollm_catalog: Catalog,
+    slow_catalog: Catalog,
     small_path: Path,
     tmp_path: Path,
 ) -> None:
-    other = path_text(smollm_catalog.add(shutil.copyfile(small_path, tmp_path / "other.gguf")).path)
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    other = path_text(slow_catalog.add(shutil.copyfile(small_path, tmp_path / "other.gguf")).path)
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         picker = opened.window.header.picker
         assert picker.current is not None
         own = picker.current.path

@@ -34,11 +34,11 @@ def _waits(opened: OpenWindow) -> str:
 
 
 def test_it_is_offered_in_its_chat_alone_and_waits_again_there(
-    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
     """The offer stood over other chats, and put the message before the draft of its own."""
     remember(ENDLESS)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.send("One")
         opened.until("answer", lambda: opened.is_answering)
         editor = opened.part(MessageEdit, "composer")

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 def test_that_an_answer_is_still_written_is_said_until_it_ends(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+    qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog
 ) -> None:
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         opened.let_answers_go_on()
         opened.send("Count")
         opened.until("answer", lambda: opened.is_answering and opened.speed != "")

@@ -23,12 +23,10 @@ pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=Tr
 
 
 @pytest.fixture
-def opened(
-    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
-) -> Iterator[OpenWindow]:
+def opened(qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog) -> Iterator[OpenWindow]:
     """A window whose model never ends by itself."""
     remember(SamplingParameters(ignore_eos=True, seed=1))
-    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         yield opened
 
 

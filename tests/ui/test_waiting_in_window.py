@@ -38,12 +38,10 @@ def _waiting_on_disk() -> list[str]:
 
 
 @pytest.fixture
-def waiting(
-    qtbot: QtBot, dressed_app: QApplication, small_catalog: Catalog
-) -> Iterator[OpenWindow]:
+def waiting(qtbot: QtBot, dressed_app: QApplication, slow_catalog: Catalog) -> Iterator[OpenWindow]:
     """An answer that runs on and on, two messages that wait for it, and half of a third."""
     remember(ENDLESS)
-    with closing(OpenWindow(qtbot, dressed_app, small_catalog)) as opened:
+    with closing(OpenWindow(qtbot, dressed_app, slow_catalog)) as opened:
         begin_waiting(opened)
         yield opened
 
