@@ -135,10 +135,10 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``text`` (tokenised as it is) and ``tokens`` is given.
 
     ``cache_prompt`` False computes all of the prompt anew, and leaves nothing in the cache for
-    others (each step looks at what is there, and a prompt of 512 tokens took 15 % longer beside
-    3,000 that nobody asked to be kept). ``lora``: the scale of each adapter that was loaded, None:
-    as they were loaded. ``snapshot`` names the chat whose state is kept on disk, where the load
-    options have a place for it. ``chat`` goes with ``messages`` only;
+    others but what a snapshot is made of (each step looks at what is there, and a prompt of 512
+    tokens took 15 % longer beside 3,000 that nobody asked to be kept). ``lora``: the scale of each
+    adapter that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is
+    kept on disk, where the load options have a place for it. ``chat`` goes with ``messages`` only;
     ``suffix``, the text that comes behind the answer, with the other two only. ``score_prompt``
     asks for the log-probabilities of the prompt's tokens, with as many likely ones as
     ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.

@@ -1,5 +1,5 @@
-"""When a step of several decodes ends, and how long one is said to take. In a process of its own,
-as llama.cpp is loaded there."""
+"""When a step of several decodes ends, how long one is said to take, and what is left of what was
+ended. In a process of its own, as llama.cpp is loaded there."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from minerva_desktop.engine.core.desk import PreparedGeneration
 from minerva_desktop.engine.core.loop import EngineLoop
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.loading import load_core
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.load_options import LoadOptions, Speculation
 from minerva_desktop.engine.messages import Generate, Load, Loaded, Ping, Pong, StepOutputs
 
 abort = AbortFlag()
 path, options = Path(sys.argv[1]), LoadOptions(n_ctx=1024, n_threads=1, n_threads_batch=1)
-greedy = SamplingParameters(temperature=0.0, max_tokens=2)
+greedy = SamplingParameters(temperature=0.0, max_tokens=4)
 requests = [
     Generate(request_id=number, sampling=greedy, text=f" {word}" * 70)
     for number, word in enumerate(("river", "mountain", "window"))
@@ -58,6 +58,22 @@ for request_id in (7, 8, 9):
     n_kept.append((end.outputs[0].completion.timings.cached_tokens, last and last.prefill_done))
     abort.clear()
 
+guessing = load_core(
+    path,
+    replace(options, speculation=Speculation(draft_model=bytes(path), n_draft=2)),
+    on_progress=lambda done: None,
+    log=LlamaLog(),
+    abort=AbortFlag(),
+)
+n_drafted = []
+for cache_prompt in (False, True):
+    asked = Generate(request_id=0, sampling=greedy, text="Once upon", cache_prompt=cache_prompt)
+    guessing.add(PreparedGeneration(asked, builder.build(asked), None, None, (), 0.0))
+    while guessing.has_work:
+        list(guessing.step())
+    n_drafted.append(sum(map(len, guessing._drafter._held.values())))
+
+
 class Over(Exception):
     pass
 
@@ -88,7 +104,8 @@ for posted in ([Load(bytes(path), options)], requests):
         watch.loop.run()
     except Over:
         pass
-print("\n" + json.dumps({"n_events": n_events, "said": watch.said, "n_kept": n_kept}))
+found = {"n_events": n_events, "said": watch.said, "n_kept": n_kept, "n_drafted": n_drafted}
+print("\n" + json.dumps(found))
 """
 
 
@@ -118,3 +135,9 @@ def test_who_gives_up_and_asks_again_gains_by_each_try_but_the_first(found: dict
     assert first is None
     assert second == [0, 64]
     assert third == [64, 128]
+
+
+def test_what_leaves_nothing_leaves_none_with_a_draft_model(found: dict[str, Any]) -> None:
+    left, kept = found["n_drafted"]
+    assert left == 0
+    assert kept > 0

@@ -69,10 +69,13 @@ class Admission:
 
     def _makes_for(self, other: Sequence, sequence: Sequence) -> bool:
         """Whether ``sequence`` could build on the prompt that ``other`` computes now. Of those that
-        came later there may always be one more: who waited for these might wait for ever."""
+        came later there may always be one more: who waited for these might wait for ever. And one
+        that leaves nothing must go on for a step behind its prompt."""
         is_fit = other.variant == sequence.variant and (
             other.is_steady or not self.is_steady(sequence)
         )
+        if other.leaves_nothing and other.max_tokens is not None and other.max_tokens <= 1:
+            return False
         return other.request_id < sequence.request_id and other.is_prompt and is_fit
 
 

@@ -14,7 +14,7 @@ from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.logits import Candidates
 from minerva_desktop.engine.core.model_parts import check_file
 from minerva_desktop.engine.core.sequence import Sequence
-from minerva_desktop.engine.core.slot import common_prefix
+from minerva_desktop.engine.core.slot import Slot, common_prefix
 from minerva_desktop.engine.core.speculation import room_for_drafts
 from minerva_desktop.engine.load_options import LoadOptions, Speculation
 from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
@@ -95,8 +95,11 @@ class DraftModel:
         """Compute the next guesses with so many."""
         self._context.use_threads(n_threads)
 
-    def forget(self, request_id: int) -> None:
-        """Nothing to do: what a slot holds is of use to whoever comes next."""
+    def forget(self, _request_id: int, emptied: Slot | None) -> None:
+        """What another slot holds is of use to whoever comes next."""
+        if emptied is not None and emptied.index in self._held:
+            del self._held[emptied.index]
+            self._context.forget(emptied.index)
 
     def _that_fit(self, sequences: list[Sequence]) -> list[Sequence]:
         """As many of them, from the first on, as the cache holds; it shares no beginnings. The

@@ -23,7 +23,7 @@ from minerva_desktop.engine.core.logits import LogprobReader
 from minerva_desktop.engine.core.model_info import computed_by, templates_of
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.prompts import PromptBuilder
-from minerva_desktop.engine.core.request import RunningRequest, prefilled, steady_until
+from minerva_desktop.engine.core.request import RunningRequest, prefilled, sequence_of
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
@@ -136,16 +136,7 @@ class EngineCore:
                 f"The memory of {self._name} cannot shift: it is no plain attention cache",
                 param="overflow",
             )
-        sequence = Sequence(
-            request.request_id,
-            prompt.tokens,
-            sampling.max_tokens,
-            request.cache_prompt and not (request.score_prompt or request.makes_way),
-            variant,
-            steady_until(sampling, self._steady_greedy),
-            request.score_prompt,
-            sampling.seed is None and not sampling.is_greedy,
-        )
+        sequence = sequence_of(prepared, variant, self._steady_greedy)
         if request.makes_way and not self._scheduler.has_room_beside(sequence):
             raise LoadCancelled(f"{self._name} has no room beside the chats that it keeps")
         sampler = Sampler(
@@ -387,14 +378,13 @@ class EngineCore:
         slot = sequence.slot
         if slot is not None:  # nobody can build on what stands behind a shift
             self._cache.take_back(sequence, slot.n_held - slot.n_sound)
-        self._scheduler.remove(sequence.request_id)
+        emptied = self._scheduler.remove(sequence.request_id)
         del self._requests[sequence.request_id]
         self._timed.pop(sequence.request_id, None)
         if self._drafter is not None:
-            self._drafter.forget(sequence.request_id)
-        if slot is not None and request.leaves_nothing:
-            self._scheduler.give_up(slot)
-            self._cache.forget([slot])
+            self._drafter.forget(sequence.request_id, emptied)
+        if emptied is not None:
+            self._cache.forget([emptied])
         elif request.snapshot is not None and self._states is not None and slot is not None:
             self._states.note(request.snapshot, slot)
         request.sampler.close()

@@ -17,6 +17,7 @@ from minerva_desktop.engine.core.model_info import ComputedBy
 from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.sequence import Sequence
+from minerva_desktop.engine.core.slot import Variant
 from minerva_desktop.engine.messages import SequenceOutput
 from minerva_desktop.errors import GenerationTimeout
 
@@ -31,6 +32,23 @@ def steady_until(sampling: SamplingParameters, greedy_tokens: int) -> int:
     if sampling.seed is not None:
         return sys.maxsize
     return greedy_tokens if sampling.is_greedy else 0
+
+
+def sequence_of(prepared: PreparedGeneration, variant: Variant, greedy_tokens: int) -> Sequence:
+    """What the scheduler gets of a request. ``greedy_tokens`` as in `steady_until`."""
+    request, sampling = prepared.request, prepared.request.sampling
+    return Sequence(
+        request.request_id,
+        prepared.prompt.tokens,
+        sampling.max_tokens,
+        reuse=request.cache_prompt and not (request.score_prompt or request.makes_way),
+        variant=variant,
+        steady_until=steady_until(sampling, greedy_tokens),
+        scores=request.score_prompt,
+        is_random=sampling.seed is None and not sampling.is_greedy,
+        # What a snapshot is made of stays until it is written.
+        leaves_nothing=request.makes_way or not (request.cache_prompt or request.snapshot),
+    )
 
 
 class RunningRequest:
@@ -57,8 +75,6 @@ class RunningRequest:
         self.top_logprobs = request.sampling.top_logprobs
         self.shifts = request.limits.overflow is Overflow.SHIFT
         self.snapshot = request.snapshot
-        # What a snapshot is made of stays until it is written.
-        self.leaves_nothing = request.makes_way or not (request.cache_prompt or request.snapshot)
         self.spell = spell
         self.scorer = scorer
         self.n_drafted = 0

@@ -161,7 +161,7 @@ class Scheduler:
                         for chunk in self._filler.lone_rows(groups):  # cells may have become free
                             self._give_company(chunk)
                     elif len(self._running) > 1:
-                        self._put_back_youngest()
+                        self._put_back_youngest(evicted)
                         continue
                 return Batch(evicted, groups, self._turn)
             if not filled.n_cells:  # all of this variant were put back
@@ -175,7 +175,7 @@ class Scheduler:
             if slot is not None:
                 evicted.append(slot)
             elif len(self._running) > 1:
-                self._put_back_youngest()
+                self._put_back_youngest(evicted)
             else:  # it is never longer than the cache
                 raise RuntimeError("the KV cache is smaller than one sequence")
 
@@ -215,8 +215,9 @@ class Scheduler:
         sequence, which then waits again. None when there is nothing to give up."""
         slot = self._slots.evict()
         if slot is None and len(self._running) > 1:
-            self._put_back_youngest()
-            slot = self._slots.evict()
+            emptied: list[Slot] = []
+            self._put_back_youngest(emptied)
+            slot = emptied[0] if emptied else self._slots.evict()
         return slot
 
     def advance(self, chunks: list[Chunk]) -> None:
@@ -307,20 +308,21 @@ class Scheduler:
         sequence.n_shifted += count
         return count
 
-    def remove(self, request_id: int) -> None:
-        """Forget a sequence, running or waiting; idempotent. What its slot holds stays there."""
+    def remove(self, request_id: int) -> Slot | None:
+        """Forget a sequence, running or waiting; idempotent. What its slot holds stays there, or
+        the cache has to forget the slot that is returned."""
         self._lookup.forget(request_id)
         for sequence in self._running:
             if sequence.request_id == request_id:
                 if sequence.n_sampled:
                     self._retries.forget(sequence)
                 self._running.remove(sequence)
-                self._leave_slot(sequence)
-                return
+                return self._leave_slot(sequence)
         for sequence in self._waiting:
             if sequence.request_id == request_id:
                 self._waiting.remove(sequence)
-                return
+                break
+        return None
 
     def _growth(self, chunks: list[Chunk]) -> tuple[list[Growth], int]:
         """How much each slot grows by a decode, and how many rows only keep company."""
@@ -332,16 +334,25 @@ class Scheduler:
             grown.append((chunk.slot, chunk.count, is_steady))
         return grown, n_company
 
-    def _put_back_youngest(self) -> None:
+    def _put_back_youngest(self, emptied: list[Slot]) -> None:
+        """``emptied`` gets its slot if that is to be forgotten."""
         sequence = self._running.pop()
         sequence.drafts.clear()
         self._waiting.appendleft(sequence)
-        self._leave_slot(sequence)
+        slot = self._leave_slot(sequence)
+        if slot is not None:
+            emptied.append(slot)
 
-    def _leave_slot(self, sequence: Sequence) -> None:
-        if sequence.slot is not None:
-            self._slots.release(sequence.slot)
-            sequence.slot = None
+    def _leave_slot(self, sequence: Sequence) -> Slot | None:
+        """Make its slot idle, and return it if it was emptied."""
+        slot, sequence.slot = sequence.slot, None
+        if slot is None:
+            return None
+        self._slots.release(slot)
+        if not sequence.leaves_nothing:
+            return None
+        self._slots.empty(slot)
+        return slot
 
     def _next_turn(self) -> None:
         if len(self._running) == 1:

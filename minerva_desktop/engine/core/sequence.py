@@ -22,8 +22,9 @@ class Sequence:
     ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
     no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
     ``scores``: the log-probabilities of its prompt's tokens are wanted, of which ``n_scored`` are
-    known. ``is_random``: nobody can expect the same answer again. ``is_retry``: a piece of its
-    prompt was lost when somebody gave it up (`retries`).
+    known. ``is_random``: nobody can expect the same answer again. ``leaves_nothing``: its slot is
+    emptied when it leaves it. ``is_retry``: a piece of its prompt was lost when somebody gave it up
+    (`retries`).
     """
 
     request_id: int
@@ -34,6 +35,7 @@ class Sequence:
     steady_until: int = 0
     scores: bool = False
     is_random: bool = False
+    leaves_nothing: bool = False
     drafts: list[int] = field(default_factory=list)
     n_prompt: int = field(init=False)
     n_cached: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from minerva_desktop.engine.core.sequence import Sequence
+from minerva_desktop.engine.core.slot import Slot
 
 # Tokens at the end that must have come before in the same order. Longer is surer, so it is tried
 # first; a single token says nothing.
@@ -21,8 +22,8 @@ class Drafter(Protocol):
     def draft(self, sequences: list[Sequence]) -> None:
         """Fill the ``drafts`` of sequences that decode. Raises `InferenceError`."""
 
-    def forget(self, request_id: int) -> None:
-        """A sequence is over; idempotent."""
+    def forget(self, request_id: int, emptied: Slot | None, /) -> None:
+        """A sequence is over, and left nothing in the slot ``emptied``; idempotent."""
 
     def use_threads(self, n_threads: int) -> None:
         """Compute the next guesses with so many."""
@@ -59,7 +60,7 @@ class PromptLookup:
             room = room_for_drafts(sequence, self._n_draft, self._n_ctx)
             sequence.drafts[:] = index.continuation(sequence.tokens, room)
 
-    def forget(self, request_id: int) -> None:
+    def forget(self, request_id: int, _emptied: Slot | None = None) -> None:
         """As in `Drafter`."""
         self._indexes.pop(request_id, None)
 
