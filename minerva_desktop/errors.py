@@ -72,6 +72,11 @@ class MinervaError(Exception):
         super().__init__(self.message)
         self.param = param
 
+    @property
+    def told(self) -> str:
+        """``message`` as people read it, where that is another sentence."""
+        return self.message
+
 
 class ModelNotFound(MinervaError):
     """No model of that name is known, or its file is not there."""
@@ -93,9 +98,31 @@ class LoadCancelled(ModelLoadError):
 
 
 class OutOfMemory(MinervaError):
-    """Weights, KV cache or compute buffers did not fit."""
+    """Weights, KV cache or compute buffers did not fit.
+
+    Where a budget refused them, the ``message`` is the sum that programs know (DESIGN 7), and
+    ``needs`` says behind a colon what people understand: what is needed, and what is free of which
+    memory; else it is empty. ``is_shared``: other models hold some of it."""
 
     code = "insufficient_memory"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str = "",
+        param: str | None = None,
+        needs: str = "",
+        is_shared: bool = False,
+    ) -> None:
+        super().__init__(message, detail=detail, param=param)
+        self.needs = needs
+        self.is_shared = is_shared
+
+    @property
+    def told(self) -> str:
+        kind = self.message.partition(":")[0]
+        return f"{kind}: {self.needs}" if self.needs else self.message
 
 
 class MemoryInUse(OutOfMemory):

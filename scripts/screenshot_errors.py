@@ -6,6 +6,7 @@ from __future__ import annotations
 import screenshot_samples as samples
 from minerva_desktop.app.answer_words import with_way_out
 from minerva_desktop.app.context_cutting import PossibleCut
+from minerva_desktop.app.load_words import begun
 from minerva_desktop.chat.message import MessageState, Role
 from minerva_desktop.errors import (
     ContextLimitExceeded,
@@ -26,7 +27,7 @@ llama_context: n_ctx = 8192
 llama_kv_cache: CPU KV buffer size = 180.00 MiB
 sched_reserve: CPU compute buffer size = 34.01 MiB"""
 REFUSED = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
-OUT_OF_MEMORY = "Memory exceeded: 3.9 GB + 1.2 GB > 4.3 GB"
+NEEDS = "the model needs 6.4 GB of this computer's memory, of which models may take 4.3 GB"
 
 
 def show_error(window: MainWindow) -> None:
@@ -57,7 +58,7 @@ def show_over_length(window: MainWindow) -> None:
     refused = InvalidRequest(REFUSED, param="rope.yarn_beta_fast")
     errors: tuple[MinervaError, ...] = (
         too_long,
-        OutOfMemory(OUT_OF_MEMORY, detail="bytes"),
+        OutOfMemory("Memory exceeded: 0 + 6.4 > 4.3", detail="bytes", needs=NEEDS),
         refused,
     )
     messages = []
@@ -82,11 +83,11 @@ def show_over_length(window: MainWindow) -> None:
 
 def show_too_large(window: MainWindow) -> None:
     """A model was not loaded: what it needs, and what can be done."""
-    detail = "It needs 6.4 GB; of the 4.3 GB for models 4.3 GB are free."
+    detail = "In bytes: 0 + 6,442,450,944 > 4,294,967,296."
     actions = (
         NoticeAction("Load anyway", "load-anyway"),
         NoticeAction("Load options…", "load-options"),
         NoticeAction("Memory settings…", "memory-settings"),
     )
-    text = f"Qwen3 8B was not loaded. {detail} More can be allowed in the settings."
+    text = f"Qwen3 8B was not loaded. {begun(NEEDS)}. More can be allowed in the settings."
     window.notifications.show_notice(Notice(NoticeKind.WARNING, text, detail, actions))

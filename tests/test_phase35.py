@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.message import ChatTurn, Role
@@ -28,6 +29,8 @@ from minerva_desktop.server.config import EndpointConfig
 from minerva_desktop.server.endpoint import Endpoint
 from tests.pools import RealPool, real_pool
 
+# On the loop of the engine that they share.
+on_its_loop = pytest.mark.asyncio(loop_scope="module")
 N_CTX = 512
 OPTIONS = LoadOptions(n_ctx=N_CTX)
 GREEDY = SamplingParameters(temperature=0.0)
@@ -35,8 +38,9 @@ QUESTION = "What is the capital of France? Answer in one word."
 TURNS = [ChatTurn(Role.USER, QUESTION)]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(model_path: Path) -> AsyncIterator[LlamaEngine]:
+    """For the tests that only ask it."""
     engine = LlamaEngine(model_path)
     await engine.load(options=OPTIONS)
     yield engine
@@ -67,6 +71,7 @@ async def test_phase35_llama_engine_lifecycle(model_path: Path) -> None:
     assert not psutil.pid_exists(child)
 
 
+@on_its_loop
 async def test_phase35_gpu_context_detection(engine: LlamaEngine) -> None:
     info = engine.get_context_info()
     devices = info.devices
@@ -84,6 +89,7 @@ async def test_phase35_gpu_context_detection(engine: LlamaEngine) -> None:
     assert context.available_memory() == context.max_memory()
 
 
+@on_its_loop
 async def test_phase35_gpu_memory_management(engine: LlamaEngine) -> None:
     needed = _measured(engine.get_context_info())
     context = GpuContext(GpuDevice.CPU, 2 * needed)
@@ -98,6 +104,7 @@ async def test_phase35_gpu_memory_management(engine: LlamaEngine) -> None:
     assert (context.allocated_memory(), context.available_memory()) == (0, 2 * needed)
 
 
+@on_its_loop
 async def test_phase35_token_stream_collection(engine: LlamaEngine) -> None:
     stream = engine.generate(TURNS, 12, sampling=GREEDY)
     text = await stream.text()
@@ -109,6 +116,7 @@ async def test_phase35_token_stream_collection(engine: LlamaEngine) -> None:
     assert stream.is_finished
 
 
+@on_its_loop
 async def test_phase35_token_stream_iteration(engine: LlamaEngine) -> None:
     stream = engine.generate("One, two, three,", 10, sampling=GREEDY)
     tokens = [token async for token in stream]
@@ -118,6 +126,7 @@ async def test_phase35_token_stream_iteration(engine: LlamaEngine) -> None:
     assert (stream.position, stream.has_next(), stream.next_token()) == (10, False, None)
 
 
+@on_its_loop
 async def test_phase35_token_stream_reset(engine: LlamaEngine) -> None:
     stream = engine.generate("One, two, three,", 8, sampling=GREEDY)
     first = [token async for token in stream]
@@ -206,6 +215,7 @@ async def test_phase35_out_of_memory_error(catalog: Catalog, model_path: Path) -
     await pool.close()
 
 
+@on_its_loop
 async def test_phase35_context_info(engine: LlamaEngine) -> None:
     info = engine.get_context_info()
     assert (info.architecture, info.n_ctx, info.n_ctx_train) == ("llama", N_CTX, 8192)

@@ -129,6 +129,7 @@ async def test_other_rules_count_from_the_next_request_on(
 ) -> None:
     catalog.add(small_path)
     runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    runtime.keeps_spare = False
     rules: dict[str, Any] = {"allowed_origins": (), "allowed_hosts": (), "request_timeout_s": None}
     await runtime.endpoint.use_rules(**rules)  # nothing is served
     url = await runtime.endpoint.start(port=0)
@@ -175,6 +176,7 @@ async def test_a_loaded_model_is_served_after_its_file_is_gone(
     shutil.copy(small_path, mine)
     catalog.add(mine)
     runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    runtime.keeps_spare = False
     url = await runtime.endpoint.start(port=0)
     wanted = {"model": "mine", "prompt": "Hi", "max_tokens": 2}
     async with plain_client() as http:
@@ -198,6 +200,7 @@ async def test_the_queue_can_be_made_shorter_while_a_model_is_loaded(
     catalog: Catalog, small_path: Path
 ) -> None:
     runtime = Runtime(catalog, LoadOptions(n_ctx=256))
+    runtime.keeps_spare = False
     async with runtime.pool.lease(small_path) as engine:
         runtime.set_max_waiting(0)
         with pytest.raises(QueueFull):

@@ -49,6 +49,12 @@ def device(name: str, kind: GpuDevice, *, n_bytes: int = 8 * GB, free: int = 8 *
 
 
 @pytest.fixture
+def catalog(small_catalog: Catalog) -> Catalog:
+    """A library with the small model only."""
+    return small_catalog
+
+
+@pytest.fixture
 def short_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Lets the system's memory look full, or nearly empty."""
 
@@ -60,21 +66,21 @@ def short_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     return look
 
 
-async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, model_path: Path) -> None:
+async def test_apples_memory_is_metals_with_half_of_it(catalog: Catalog, small_path: Path) -> None:
     metal, cpu = device("MTL0", GpuDevice.METAL), device("CPU", GpuDevice.CPU)
 
     async def find() -> DeviceList:
         return DeviceList((metal, cpu))
 
     runtime = Runtime(catalog, SMALL, find_devices=find)
-    await runtime.fit_of(model_path)
+    await runtime.fit_of(small_path)
     ledger = runtime.pool.ledgers.contexts[CPU]
     assert set(runtime.pool.ledgers.contexts) == {CPU}
     assert ledger.device() is GpuDevice.METAL
     assert ledger.max_memory() == (await runtime.system_memory()).total // 2
     runtime.set_memory_budget(10**6)
     with pytest.raises(OutOfMemory, match=r"^GPU memory exceeded"):
-        async with runtime.pool.lease(model_path):
+        async with runtime.pool.lease(small_path):
             raise AssertionError("there is no room")
     await runtime.close()
 
@@ -108,10 +114,10 @@ async def test_a_processor_of_intel_beside_metal_gives_models_half_its_memory(
 
 
 async def test_a_model_whose_file_goes_while_it_loads_can_be_used(
-    catalog: Catalog, model_path: Path, tmp_path: Path
+    catalog: Catalog, small_path: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.gguf"
-    shutil.copy(model_path, mine)
+    shutil.copy(small_path, mine)
 
     events: list[PoolEvent] = []
 
@@ -132,31 +138,31 @@ async def test_a_model_whose_file_goes_while_it_loads_can_be_used(
 
 async def test_where_memory_is_short_the_spare_process_goes_and_then_an_idle_model(
     catalog: Catalog,
-    model_path: Path,
+    small_path: Path,
     short_memory: Callable[[bool], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     events: list[PoolEvent] = []
     runtime = Runtime(catalog, SMALL, on_event=events.append)
     short_memory(False)
-    async with runtime.pool.lease(model_path):
+    async with runtime.pool.lease(small_path):
         assert len(psutil.Process().children()) >= 1
     while len(psutil.Process().children()) < 2:  # the spare one comes after the load
         await runtime.measure_memory()
     short_memory(True)
     await runtime.measure_memory()
-    assert runtime.pool.loaded() == [model_path]
+    assert runtime.pool.loaded() == [small_path]
     assert len(psutil.Process().children()) == 1
     while runtime.pool.loaded():  # a child may have some freed memory to give back first
         await runtime.measure_memory()
-    await runtime.pool.unload(model_path)  # waits for its end
+    await runtime.pool.unload(small_path)  # waits for its end
     (gone,) = [event for event in events if isinstance(event, ModelGone)]
     assert gone.cause is GoneCause.PRESSURE
     assert gone.error is not None
-    assert gone.error.message.startswith(f"{model_path.stem} was unloaded: other programs left")
+    assert gone.error.message.startswith(f"{small_path.stem} was unloaded: other programs left")
     assert gone.error.message in caplog.text  # so that `serve` tells it, too
     short_memory(False)  # beyond what is free nothing is loaded unasked
-    async with runtime.pool.lease(model_path):
+    async with runtime.pool.lease(small_path):
         pass
     await runtime.measure_memory()
     await runtime.close()
@@ -241,7 +247,7 @@ async def test_a_model_that_is_used_all_the_time_does_not_keep_an_idle_one_loade
 
 
 async def test_a_short_gpu_costs_no_model_that_is_not_on_it(
-    catalog: Catalog, model_path: Path, short_memory: Callable[[bool], None]
+    catalog: Catalog, small_path: Path, short_memory: Callable[[bool], None]
 ) -> None:
     short_memory(False)
 
@@ -250,28 +256,30 @@ async def test_a_short_gpu_costs_no_model_that_is_not_on_it(
 
     probe = MemoryProbe(NvmlProbe(ScriptedNvml(Gpu(used=24 * GB - 1))))
     runtime = Runtime(catalog, SMALL, find_devices=find, probe=probe)
+    runtime.keeps_spare = False
     runtime.set_load_options(LoadOptions(n_ctx=512, n_gpu_layers=0))
-    async with runtime.pool.lease(model_path):
+    async with runtime.pool.lease(small_path):
         pass
     await runtime.measure_memory()
     snapshot = await runtime.measure_memory()
     assert snapshot.parts[1].device == "CUDA0"
     assert snapshot.parts[1].free == 1
-    assert runtime.pool.loaded() == [model_path]
+    assert runtime.pool.loaded() == [small_path]
     await runtime.close()
 
 
 async def test_options_of_single_models_are_those_of_their_loads(
-    catalog: Catalog, model_path: Path
+    catalog: Catalog, small_path: Path
 ) -> None:
     runtime = Runtime(catalog, SMALL)
-    runtime.set_load_options(SMALL, {model_path: LoadOptions(n_ctx=256)})
-    async with runtime.pool.lease(model_path) as engine:
+    runtime.keeps_spare = False
+    runtime.set_load_options(SMALL, {small_path: LoadOptions(n_ctx=256)})
+    async with runtime.pool.lease(small_path) as engine:
         assert engine.get_context_info().n_ctx == 256
-    plan = await runtime.fit_of(model_path, LoadOptions(n_ctx=1024))
+    plan = await runtime.fit_of(small_path, LoadOptions(n_ctx=1024))
     assert plan.choice.options.n_ctx == 1024
     runtime.set_load_options(SMALL)
-    async with runtime.pool.lease(model_path) as engine:
+    async with runtime.pool.lease(small_path) as engine:
         assert engine.get_context_info().n_ctx == 512
     await runtime.close()
 
@@ -285,6 +293,7 @@ async def test_a_model_that_is_loaded_beside_a_busy_one_knows_what_it_would_get_
     beside = tmp_path / "beside.gguf"
     shutil.copy(small_path, beside)
     runtime = Runtime(catalog, LoadOptions(), find_devices=find)
+    runtime.keeps_spare = False
     runtime.pool.own_options = {small_path: LoadOptions(n_ctx=8192)}
     less = LoadOptions(n_ctx=2048, kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
     async with runtime.pool.lease(small_path):

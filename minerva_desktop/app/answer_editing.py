@@ -72,6 +72,7 @@ class AnswerEditing:
             state=MessageState.COMPLETE,
             completion=None,
             error=None,
+            failure=None,
             edited_at=now,
         )
         chat.add_version(edited, message_id)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.errors import (
     ContextLimitExceeded,
     InvalidRequest,
+    LoadCancelled,
     MinervaError,
+    ModelLoadError,
+    ModelNotFound,
     OutOfMemory,
 )
 
-# Errors after which other load options of the model help: another context, or KV cache.
-LOAD_OPTIONS_HELP = (ContextLimitExceeded, OutOfMemory)
+# Of errors after which other load options of the model help: another context, or KV cache.
+LOAD_OPTIONS_HELP = frozenset({ContextLimitExceeded.code, OutOfMemory.code})
+# Of those after which another model may answer.
+OTHER_MODELS_HELP = frozenset({ModelNotFound.code, ModelLoadError.code, LoadCancelled.code})
 # What a person sets for a model, by the fields of `LoadOptions`, which no request has: a load that
 # they are wrong for names one of them.
 OWN_OPTIONS = frozenset(
@@ -49,7 +56,12 @@ def crowded(error: MinervaError, n_ctx_alone: int | None) -> MinervaError:
     return CrowdedContext(error, n_ctx_alone) if is_enough else error
 
 
-def is_of_options(error: MinervaError) -> bool:
+def failure_of(error: MinervaError) -> Failure:
+    """What is kept of an error that an answer failed with."""
+    return Failure(error.code, error.param, is_of_budget=bool(refused_needs(error)))
+
+
+def is_of_options(error: MinervaError | Failure) -> bool:
     """Whether a model could not be loaded for the load options that it has."""
     return (error.param or "").partition(".")[0] in OWN_OPTIONS
 
@@ -75,10 +87,10 @@ def with_way_out(error: MinervaError) -> str:
             "larger context in its load options (Ctrl+Shift+L)."
         )
     if isinstance(error, OutOfMemory):
+        unload = " unload another model," if error.is_shared or not error.needs else ""
         return (
-            f"{error.message.rstrip('.')}. Give the model a smaller context in its load options "
-            "(Ctrl+Shift+L), unload another model, or allow models more memory in the settings "
-            "(Ctrl+,)."
+            f"{error.told.rstrip('.')}. Give the model a smaller context in its load options "
+            f"(Ctrl+Shift+L),{unload} or allow models more memory in the settings (Ctrl+,)."
         )
     if isinstance(error, InvalidRequest) and is_of_options(error):
         return (

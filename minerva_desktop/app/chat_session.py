@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from minerva_desktop.app.answer_editing import AnswerEditing
-from minerva_desktop.app.answer_words import model_name, with_way_out
+from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.generation import AnswerEngine, AnswerRequest
 from minerva_desktop.app.message_queue import MessageQueue
 from minerva_desktop.app.queue_editing import QueueEditing
@@ -334,7 +334,7 @@ class ChatSession:
         if self._answer.is_stopping or isinstance(error, LoadCancelled):
             self._end(MessageState.STOPPED, completion=None, error=None)
         else:
-            self._end(MessageState.FAILED, completion=None, error=with_way_out(error))
+            self._end(MessageState.FAILED, completion=None, error=error)
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -381,7 +381,9 @@ class ChatSession:
     ) -> Message:
         return self.conversation.reply(role, text, state, self._clock(), parts)
 
-    def _end(self, state: MessageState, completion: Completion | None, error: str | None) -> None:
+    def _end(
+        self, state: MessageState, completion: Completion | None, error: MinervaError | None
+    ) -> None:
         if self._answer is None:
             return
         answer, self._answer = self._answer, None

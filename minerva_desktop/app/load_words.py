@@ -41,7 +41,6 @@ def told_once(facts: Sequence[str], sentences: Sequence[str]) -> str:
 
 
 def refused_needs(error: MinervaError) -> str:
-    """What a budget that refuses a load says of it, in sentences; empty for other errors, such as
+    """What a budget that refuses a load says of it, in a sentence; empty for other errors, such as
     those of llama.cpp itself, which allowing more does not help."""
-    needs, is_of_budget, _ = error.detail.partition(" In bytes")
-    return needs if is_of_budget and isinstance(error, OutOfMemory) else ""
+    return f"{begun(error.needs)}." if isinstance(error, OutOfMemory) and error.needs else ""

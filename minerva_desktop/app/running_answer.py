@@ -12,12 +12,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from minerva_desktop.app.answer_words import failure_of, with_way_out
 from minerva_desktop.app.session_keeper import SessionKeeper
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import Conversation
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.parts import Part, ReasoningPart
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.errors import MinervaError
 
 FLUSH_SECONDS = 0.5
 STILL_WRITING = "An answer is still being written; stop it first"
@@ -88,14 +90,20 @@ class RunningAnswer:
         self._flush_soon()
 
     def ended(
-        self, state: MessageState, completion: Completion | None, error: str | None
+        self, state: MessageState, completion: Completion | None, error: MinervaError | None
     ) -> Message:
         """The message that it has become; its numbers are those of all of it."""
         self._is_unflushed = False
         total = completion
         if self._earlier is not None:
             total = self._earlier.followed_by(completion) if completion else self._earlier
-        return msgspec.structs.replace(self.so_far, state=state, completion=total, error=error)
+        return msgspec.structs.replace(
+            self.so_far,
+            state=state,
+            completion=total,
+            error=None if error is None else with_way_out(error),
+            failure=None if error is None else failure_of(error),
+        )
 
     async def stop_flushing(self) -> None:
         """Return once nothing of it is being written any more."""
@@ -157,4 +165,5 @@ def going_on(cut: Message, model: str, sampling: SamplingParameters) -> Message:
         sampling=sampling,
         completion=None,
         error=None,
+        failure=None,
     )

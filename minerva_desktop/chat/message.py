@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from minerva_desktop.chat.completion import Completion
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.parts import Part
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.chat.tools import ToolCall
@@ -42,7 +43,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``text`` is what is said, ``parts`` what comes with it: of a question its files and images, of
     an answer its thoughts and the tools that it calls. ``created_at`` is Unix time in seconds.
     ``model`` is the answering model's file name, ``sampling`` what it was asked with and
-    ``completion`` its numbers; ``error`` is the sentence shown when the answer failed.
+    ``completion`` its numbers; ``error`` is the sentence shown when the answer failed, and
+    ``failure`` what kind of error that was, where it is known.
     ``edited_at``: when a person changed what an answer says, Unix time in seconds. What a model
     said behind that since then has the ``completion``.
     """
@@ -58,6 +60,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sampling: SamplingParameters | None = None
     completion: Completion | None = None
     error: str | None = None
+    failure: Failure | None = None
     edited_at: float | None = None
 
 

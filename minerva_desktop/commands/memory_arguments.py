@@ -83,18 +83,7 @@ def refusal(
     else:
         lines.append("Fewer layers on the GPU (--n-gpu-layers) take less of its memory.")
     lines.append("--force loads it all the same.")
-    return OutOfMemory(f"{path.name}: {_lack(error, ledgers, missing)}", detail="\n".join(lines))
-
-
-def _lack(error: OutOfMemory, ledgers: DeviceLedgers, missing: Needs) -> str:
-    """``error``'s sentence, without the sum where no other model holds any of the memory."""
-    device = next(iter(missing))
-    context = ledgers.contexts[device]
-    if context.allocated_memory():
-        return error.message
-    kind, budget = "Memory" if device == CPU else "GPU memory", context.max_memory()
-    needed = format_bytes(budget + missing[device])
-    return f"{kind} exceeded: it takes {needed}, and models may take {format_bytes(budget)}"
+    return OutOfMemory(f"{path.name}: {error.told}", detail="\n".join(lines))
 
 
 def _gigabytes(text: str) -> float:

@@ -54,11 +54,15 @@ class GpuContext:
     it is logged, and the ledger stays at 0: a miscount must not cost a chat.
     """
 
-    def __init__(self, device: GpuDevice, budget: int, *, is_strict: bool = False) -> None:
+    def __init__(
+        self, device: GpuDevice, budget: int, *, name: str = "", is_strict: bool = False
+    ) -> None:
+        """``name`` of a GPU, as llama.cpp calls it, where there may be others."""
         if budget < 0:
             raise ValueError(f"a budget of {budget} bytes")
         self.is_strict = is_strict
         self._device = device
+        self._name = name
         self._budget = budget
         self._allocated = 0
         self._lock = threading.Lock()
@@ -123,9 +127,21 @@ class GpuContext:
         return OutOfMemory(
             f"{memory} exceeded: {format_bytes(allocated)} + {format_bytes(n_bytes)} "
             f"> {format_bytes(budget)}",
-            detail=(
-                f"It needs {format_bytes(n_bytes)}; of the {format_bytes(budget)} for models "
-                f"{format_bytes(max(0, budget - allocated))} are free. "
-                f"In bytes: {allocated:,} + {n_bytes:,} > {budget:,}."
-            ),
+            detail=f"In bytes: {allocated:,} + {n_bytes:,} > {budget:,}.",
+            needs=f"the model needs {format_bytes(n_bytes)} of {self._place()}, {self._free()}",
+            is_shared=allocated > 0,
         )
+
+    def _place(self) -> str:
+        if self._device in (GpuDevice.CPU, GpuDevice.METAL):
+            return "this computer's memory"
+        return f"the memory of {self._name or 'the GPU'}"
+
+    def _free(self) -> str:
+        """What of that is free for models, in words without a zero."""
+        budget = format_bytes(self._budget) if self._budget else "none"
+        if not (self._allocated and self._budget):
+            return f"of which models may take {budget}"
+        free = self._budget - self._allocated
+        left = format_bytes(free) if free > 0 else "nothing"
+        return f"and other models leave {left} of the {budget} that models may take"

@@ -32,7 +32,8 @@ class DeviceLedgers:
         as the CPU's. It must not have one yet."""
         if name in self._contexts:
             raise ValueError(f"there is a ledger of {name} already")
-        context = GpuContext(device, budget, is_strict=self._contexts[CPU].is_strict)
+        is_strict = self._contexts[CPU].is_strict
+        context = GpuContext(device, budget, name=name, is_strict=is_strict)
         self._contexts[name] = context
         return context
 

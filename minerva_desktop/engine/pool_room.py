@@ -113,8 +113,13 @@ class RoomMaker(Generic[EngineT]):
             if not pinned:
                 raise
             names = ", ".join(path.stem for path in pinned)
-            message = f"{error.message}, while {names} must stay loaded"
-            raise OutOfMemory(message, detail=error.detail) from error
+            why = f", while {names} must stay loaded"
+            raise OutOfMemory(
+                error.message + why,
+                detail=error.detail,
+                needs=error.needs + why,
+                is_shared=error.is_shared,
+            ) from error
 
     async def _may_wait(self, entry: Entry[EngineT]) -> bool:
         """Let a load wait, if somebody still wants it to, and there would be room for it then."""

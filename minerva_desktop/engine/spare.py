@@ -10,8 +10,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from minerva_desktop.engine.messages import Ping
+from minerva_desktop.engine.child_answer import answer_of
+from minerva_desktop.engine.messages import Ping, Pong
 from minerva_desktop.engine.process import ChildProcess, child_command
+
+# A sign of life takes a millisecond, and another child half a second. One that stands still would
+# else be found by its load, after 8 s.
+ANSWER_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -31,20 +36,22 @@ class SpareChild:
         return None if self._child is None else self._child.pid
 
     async def take(self) -> ChildProcess:
-        """The child that waits, or a new one. Raises `OSError` when the system cannot start one."""
+        """The child that waits, or a new one, also where that one does not answer. Raises `OSError`
+        when the system cannot start one."""
         async with self._starting:
             child, self._child = self._child, None
-        if child is not None and child.is_running:
-            return child
         if child is not None:
+            if await _is_well(child):
+                return child
+            child.kill()
             await child.close()
         return await ChildProcess.start(self._command)
 
     async def prepare(self) -> None:
         """Start one, if none waits; without it a load only takes a little longer.
 
-        It is asked for a sign of life: one that stands still later on, when it is to load a model,
-        is then not taken for one that is still starting.
+        It is asked for a sign of life: one that stands still later on, when it is wanted, is then
+        not taken for one that is still starting.
         """
         async with self._starting:
             if self._child is None:
@@ -74,3 +81,10 @@ class SpareChild:
         if child is not None:
             await child.close()
         return child is not None
+
+
+async def _is_well(child: ChildProcess) -> bool:
+    """Whether it is there and, if it ever did, still speaks."""
+    if not (child.is_running and child.has_spoken):
+        return child.is_running
+    return await answer_of(child, Ping(), Pong, ANSWER_SECONDS) is not None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 from typing import TypeVar
 
+from minerva_desktop.engine.child_answer import answer_of
 from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
-from minerva_desktop.engine.messages import Event, Ping, Pong, Request
+from minerva_desktop.engine.messages import Ping, Pong, Request
 from minerva_desktop.engine.process import ChildProcess, describe_exit
 from minerva_desktop.engine.spare import SpareChild
 from minerva_desktop.errors import AppReplaced
@@ -40,26 +39,16 @@ async def ask(
     and `NoAnswerError` when it died or did not answer within ``seconds``; then it was killed.
     """
     child = await children.take()
-    answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
-    child.listen(_hearing(answer, kind))
-    child.send(request)
-    end = asyncio.ensure_future(child.wait())
-    try:
-        await asyncio.wait((answer, end), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        child.kill()
-        await end
-        raise
-    if not answer.done():
-        hung = not end.done()
-        child.kill()
-        code = await end
-        if code == OTHER_VERSION:
-            raise app_replaced(child.last_words())
-        how = f"did not answer for {seconds:.0f} s" if hung else f"died ({describe_exit(code)})"
-        raise NoAnswerError(how, child.last_words(), hung=hung)
-    end.cancel()
-    return answer.result(), child
+    answer = await answer_of(child, request, kind, seconds)
+    if answer is not None:
+        return answer, child
+    hung = child.is_running
+    child.kill()
+    code = await child.wait()
+    if code == OTHER_VERSION:
+        raise app_replaced(child.last_words())
+    how = f"did not answer for {seconds:.0f} s" if hung else f"died ({describe_exit(code)})"
+    raise NoAnswerError(how, child.last_words(), hung=hung)
 
 
 async def check_version(children: SpareChild, model_name: str) -> None:
@@ -73,11 +62,3 @@ async def check_version(children: SpareChild, model_name: str) -> None:
         _log.warning("The next engine process is not as it should be: %s", error)
     else:
         await children.put_back(child)
-
-
-def _hearing(answer: asyncio.Future[AnswerT], kind: type[AnswerT]) -> Callable[[Event], None]:
-    def hear(event: Event) -> None:
-        if isinstance(event, kind) and not answer.done():
-            answer.set_result(event)
-
-    return hear

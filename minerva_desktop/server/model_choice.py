@@ -152,7 +152,7 @@ def _not_loaded(
     """``error`` of a load. What is wrong with the load options is no fault of the client's."""
     if isinstance(error, OutOfMemory):
         return OutOfMemory(
-            f"{model.model_id} cannot be loaded. {error.message}. Let models take more memory, "
+            f"{model.model_id} cannot be loaded. {error.told}. Let models take more memory, "
             "load it with a shorter context, or use a smaller model",
             detail=error.detail,
         )

@@ -19,6 +19,7 @@ import msgspec
 
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.old_thoughts import OPENING, taken_apart
 from minerva_desktop.chat.parts import Part
@@ -41,21 +42,21 @@ FIRST_CHARACTERS = 16  # of a text, in which the mark of an old thought is looke
 
 # What `message_of` makes a message of.
 COLUMNS = """
-    id, parent_id, role, created_at, text, state, model, completion, error, parts, edited_at,
-    sampling_id
+    id, parent_id, role, created_at, text, state, model, completion, error, failure, parts,
+    edited_at, sampling_id
 """
 SELECT_SAMPLING = "SELECT parameters FROM samplings WHERE id = ?"
 INSERT_SAMPLING = "INSERT OR IGNORE INTO samplings (parameters) VALUES (?)"
 INSERT_MESSAGE = """
     INSERT INTO messages (id, conversation_id, parent_id, role, created_at,
-        text, state, model, completion, error, parts, edited_at, sampling_id, row, seq)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-        (SELECT id FROM samplings WHERE parameters = ?13), ?14,
+        text, state, model, completion, error, failure, parts, edited_at, sampling_id, row, seq)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        (SELECT id FROM samplings WHERE parameters = ?14), ?15,
         (SELECT coalesce(max(seq), 0) + 1 FROM messages WHERE conversation_id = ?2))
 """
 UPDATE_MESSAGE = """
-    UPDATE messages SET text = ?, state = ?, model = ?, completion = ?, error = ?, parts = ?,
-        edited_at = ?, sampling_id = (SELECT id FROM samplings WHERE parameters = ?)
+    UPDATE messages SET text = ?, state = ?, model = ?, completion = ?, error = ?, failure = ?,
+        parts = ?, edited_at = ?, sampling_id = (SELECT id FROM samplings WHERE parameters = ?)
     WHERE id = ?
 """
 # A reply that was deleted stays with what it replied to.
@@ -100,6 +101,7 @@ def content_of(message: Message) -> Row:
         clean_or_none(message.model),
         None if message.completion is None else json_of(message.completion),
         clean_or_none(message.error),
+        None if message.failure is None else json_of(message.failure),
         parts_of(message.parts),
         message.edited_at,
         None if message.sampling is None else sampling_json(message.sampling),
@@ -195,7 +197,8 @@ class Samplings(dict[int | None, SamplingParameters | None]):
 def message_of(row: Row, samplings: Samplings) -> Message:
     """The message that the `COLUMNS` of a row hold. What makes no sense in it, after a damage of
     the file, costs itself alone."""
-    id_, parent_id, role, created, text, state, model, completion, error, parts, edited, asked = row
+    id_, parent_id, role, created, text, state, model, completion, error, *rest = row
+    failure, parts, edited, asked = rest
     message = Message(
         id=id_,
         parent_id=parent_id,
@@ -208,6 +211,7 @@ def message_of(row: Row, samplings: Samplings) -> Message:
         sampling=samplings[asked],
         completion=parsed(completion, Completion) if completion else None,
         error=error,
+        failure=parsed(failure, Failure) if failure else None,
         edited_at=edited,
     )
     return _with_its_thought(message) if OPENING in text[:FIRST_CHARACTERS] else message

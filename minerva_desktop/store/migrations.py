@@ -243,10 +243,18 @@ def m005_edited_answers(connection: apsw.Connection) -> None:
     connection.execute("ALTER TABLE messages ADD COLUMN edited_at REAL")
 
 
+def m006_kinds_of_failures(connection: apsw.Connection) -> None:
+    """What kind of error an answer failed with, beside the sentence on it."""
+    connection.execute(
+        "ALTER TABLE messages ADD COLUMN failure TEXT"  # JSON of chat.failure.Failure
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_initial,
     m002_parts_and_order,
     m003_draft_files,
     m004_waiting_messages,
     m005_edited_answers,
+    m006_kinds_of_failures,
 )

@@ -324,7 +324,7 @@ class Application(QObject):
     # -- errors ----------------------------------------------------------------------------
 
     def _show_error(self, error: MinervaError) -> None:
-        self._notify(NoticeKind.ERROR, error.message, error.detail)
+        self._notify(NoticeKind.ERROR, error.told, error.detail)
 
     def _notify(self, kind: NoticeKind, text: str, detail: str = "") -> None:
         self.window.notifications.show_notice(Notice(kind, text, detail))

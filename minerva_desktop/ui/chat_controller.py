@@ -76,9 +76,7 @@ class ChatController(QObject):
         self._speed = LiveSpeed(window.status.set_speed)
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
-        self._failed = FailedAnswers(
-            window, worker, models, tasks, self._open_session, services.settings
-        )
+        self._failed = FailedAnswers(window, worker, models, tasks, self, services.settings)
         RemovedMessages(window, tasks, self._open_session, lambda: self._library)
         self._sender = MessageSender(window, models, room, tasks, self._open_session)
         self._actions = MessageActions(

@@ -96,6 +96,8 @@ class EngineWorker(QThread):
     memory_measured = Signal(object)
     # tuple of LoadedModel
     models_listed = Signal(object)
+    # loads have other options or other memory from now on
+    settings_used = Signal()
 
     def __init__(self, make_runtime: RuntimeFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -153,6 +155,7 @@ class EngineWorker(QThread):
         self._call(runtime.set_memory_budget, memory_bytes(settings), gpu_bytes(settings))
         options = load_options(settings, snapshots)
         self._call(runtime.set_load_options, options, own_options(settings, options))
+        self.settings_used.emit()
 
     async def load(self, path: Path, *, forced: bool = False) -> None:
         """Load a model, as soon as answers that run leave it the memory; ``forced``: now, and
@@ -190,8 +193,8 @@ class EngineWorker(QThread):
         self._call(self._list_models)
 
     async def fit_of(self, path: Path, overrides: ModelOverrides | None = None) -> ModelFit:
-        """How a model would fit, and what would go for it; with ``overrides`` instead of those that
-        were kept. Raises what `Runtime.fit_of` raises."""
+        """How a model would fit if it were loaded now, and what would go for it; with ``overrides``
+        instead of those that were kept. Raises what `Runtime.fit_of` raises."""
         return await self._await(self._fit_of(path, overrides))
 
     async def is_loaded(self, path: Path) -> bool:
@@ -371,8 +374,8 @@ class EngineWorker(QThread):
 
     async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
         runtime = self._required()
-        if overrides is None:
-            return model_fit(await runtime.fit_of(path))
+        if overrides is None:  # given all the same: of a load that runs it is not known how it ends
+            return model_fit(await runtime.fit_of(path, runtime.pool.options_of(path)))
         options = overridden(runtime.pool.options, overrides)
         options.check()
         return model_fit(await runtime.fit_of(path, options))

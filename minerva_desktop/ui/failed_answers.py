@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
-from minerva_desktop.app.answer_words import LOAD_OPTIONS_HELP, is_of_options, model_name
+from minerva_desktop.app.answer_words import (
+    LOAD_OPTIONS_HELP,
+    OTHER_MODELS_HELP,
+    failure_of,
+    is_of_options,
+    model_name,
+)
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
+from minerva_desktop.chat.failure import Failure
+from minerva_desktop.chat.message import Message
 from minerva_desktop.errors import (
     InvalidRequest,
     LoadCancelled,
@@ -18,7 +26,7 @@ from minerva_desktop.errors import (
     ModelNotFound,
     OutOfMemory,
 )
-from minerva_desktop.paths import path_text
+from minerva_desktop.paths import path_of, path_text
 from minerva_desktop.settings import SettingsFile
 from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.engine_worker import EngineWorker
@@ -28,12 +36,16 @@ from minerva_desktop.ui.model_notices import RETRY_LOAD, TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
+if TYPE_CHECKING:
+    from minerva_desktop.ui.chat_controller import ChatController
+
 ENGINE_NOTICE = "engine"
 
 
 class FailedAnswers(QObject):
-    """*Details*, *Load options…* and *Load anyway* of the answers in the transcript; and models
-    that died while they wrote none of the open chat's."""
+    """*Details*, *Load options…* and *Load anyway* of the answers in the transcript, all but the
+    first of them also after a restart; and models that died while they wrote none of the open
+    chat's."""
 
     def __init__(
         self,
@@ -41,40 +53,81 @@ class FailedAnswers(QObject):
         worker: EngineWorker,
         models: ModelController,
         tasks: UiTasks,
-        session: Callable[[], ChatSession | None],
+        chats: ChatController,
         settings: SettingsFile,
     ) -> None:
-        """``session`` is the open chat's."""
         super().__init__(window)
         self._view = view = window.chat_view
         self._notifications = window.notifications
         self._worker = worker
         self._models = models
         self._tasks = tasks
-        self._session = session
+        self._chats = chats
         self._settings = settings
+        self._picker = window.header.picker
         self._errors: dict[str, MinervaError] = {}  # by message
+        self._kept: list[Message] = []  # in the open chat, with the kinds of their failures
+        self._again: dict[str, AnswerHelp] = {}  # what was offered for these, by message
         view.events.details_requested.connect(self._on_details)
         view.events.load_anyway_requested.connect(self._on_load_anyway)
         view.events.options_requested.connect(self._on_options)
-        view.events.others_requested.connect(window.header.picker.open_list)
+        view.events.others_requested.connect(self._picker.open_list)
         models.engine_died.connect(self._on_engine_died)
+        models.refreshed.connect(self._offer_again)
+        chats.session_shown.connect(self._on_shown)
+        chats.branch_changed.connect(self._on_shown)
+
+    def _session(self) -> ChatSession | None:
+        """The open chat's."""
+        return self._chats.session
 
     def add(self, answer_id: str, error: MinervaError) -> None:
         """It failed."""
         self._errors[answer_id] = error
-        session = self._session()
+        session, model = self._session(), None
         if session is not None and answer_id in session.conversation:
-            self._withdraw(error, session.conversation[answer_id].model)
+            model = session.conversation[answer_id].model
+            self._withdraw(error, model)
+        offered = self._ways_on(failure_of(error), self._paths().get(model or ""))
+        self._view.offer_help(answer_id, offered._replace(details=bool(error.detail)))
+
+    def _ways_on(self, failure: Failure, path: str | None) -> AnswerHelp:
+        """``path``: a `path_text` of the model that failed, if the library has that."""
         options = (
-            isinstance(error, LOAD_OPTIONS_HELP)
-            or is_of_options(error)
-            or self._is_refused_by_own_template(error)
+            failure.code in LOAD_OPTIONS_HELP
+            or is_of_options(failure)
+            or self._is_refused_by_own_template(failure, path)
         )
-        anyway = bool(refused_needs(error))
-        others = isinstance(error, (ModelNotFound, ModelLoadError))
-        offered = AnswerHelp(bool(error.detail), options, anyway, others=others)
-        self._view.offer_help(answer_id, offered)
+        others = failure.code in OTHER_MODELS_HELP
+        return AnswerHelp(options=options, anyway=failure.is_of_budget, others=others)
+
+    @Slot(object)
+    def _on_shown(self, session: ChatSession) -> None:
+        """Answers that failed before the chat was opened offer again what helps, too."""
+        if session is self._session():
+            branch = session.conversation.active_branch()
+            self._kept = [each for each in branch if each.failure is not None]
+            self._offer_again()
+
+    @Slot()
+    def _offer_again(self) -> None:
+        """But for what needs a model that is gone; the library may be read after the chat."""
+        paths = self._paths() if self._kept else {}
+        for message in self._kept:
+            if message.id in self._errors or message.failure is None:
+                continue
+            path = paths.get(message.model or "")
+            offered = self._ways_on(message.failure, path)
+            if path is None:
+                offered = AnswerHelp(others=offered.others)
+            if self._again.get(message.id) != offered:
+                self._again[message.id] = offered
+                self._view.offer_help(message.id, offered)
+
+    def _paths(self) -> dict[str, str]:
+        """Those of the library, by what chats call their models."""
+        items = self._picker.items
+        return {model_name(path_of(item.path)): item.path for item in items}
 
     def _withdraw(self, error: MinervaError, model: str | None) -> None:
         """The answer says why ``model`` could not be loaded, and has it loaded and answer."""
@@ -86,19 +139,18 @@ class FailedAnswers(QObject):
         elif isinstance(error, (ModelNotFound, ModelLoadError)) or is_of_options(error):
             self._notifications.dismiss(f"{RETRY_LOAD} {path_text(path)}")
 
-    def _is_refused_by_own_template(self, error: MinervaError) -> bool:
+    def _is_refused_by_own_template(self, failure: Failure, path: str | None) -> bool:
         """Whether the template that a person put in the place of the model's takes no such
         messages."""
-        path = self._models.current_path
-        own = None if path is None else self._settings.current.models.get(path_text(path))
-        is_refused = isinstance(error, InvalidRequest) and error.param == "messages"
+        own = None if path is None else self._settings.current.models.get(path)
+        is_refused = failure.code == InvalidRequest.code and failure.param == "messages"
         return is_refused and own is not None and own.chat_template is not None
 
     @Slot(str)
     def _on_details(self, message_id: str) -> None:
         error = self._errors.get(message_id)
         if error is not None:
-            self._notifications.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail))
+            self._notifications.show_notice(Notice(NoticeKind.ERROR, error.told, error.detail))
 
     @Slot(str)
     def _on_options(self, message_id: str) -> None:

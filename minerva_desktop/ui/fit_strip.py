@@ -38,6 +38,12 @@ class FitStrip(QFrame):
     def _on_taken(self) -> None:
         self.taken.emit(self._offered)
 
+    def doubt(self) -> None:
+        """What it says is about other options than those that are set now: it says so by its
+        colours, until there are other words, for these would come and go with each key."""
+        self._paint("", is_doubtful=True)
+        self._offer.setEnabled(False)
+
     def show_words(self, words: str, tone: str, offered: int | None) -> None:
         """``tone``: success, warning or danger; empty: it is neither. ``offered``: see `taken`."""
         self._words.setText(words)
@@ -45,7 +51,13 @@ class FitStrip(QFrame):
         self._offer.setText(f"Use {self._offered:,}")
         self._offer.setAccessibleName(f"Use a context of {self._offered:,} tokens")
         self._offer.setVisible(offered is not None)
+        self._offer.setEnabled(True)
         self._words.setAccessibleName(words)
+        self._paint(tone)
+
+    def _paint(self, tone: str, *, is_doubtful: bool = False) -> None:
         self.setProperty("tone", tone)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        self._words.setProperty("state", "doubtful" if is_doubtful else "")
+        for widget in (self, self._words):
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, MemoryReading
 from minerva_desktop.app.model_actions import ModelFit, ModelPhase, ModelState
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError
 from minerva_desktop.paths import path_of
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -22,6 +22,8 @@ from minerva_desktop.ui.memory_shares import ColourSlots
 from minerva_desktop.ui.model_list import FitTone, PickerFit
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
+
+REFUSED = "Won’t load"
 
 
 class MemoryController(QObject):
@@ -59,6 +61,7 @@ class MemoryController(QObject):
         worker.memory_measured.connect(self._on_memory)
         worker.models_listed.connect(self._on_models)
         worker.model_changed.connect(self._on_model_changed)
+        worker.settings_used.connect(self._on_settings)
 
     @Slot(object)
     def _on_memory(self, reading: MemoryReading) -> None:
@@ -113,6 +116,13 @@ class MemoryController(QObject):
             self._rate_models()
 
     @Slot()
+    def _on_settings(self) -> None:
+        """No badge stays that is about a load with other options."""
+        self._window.header.picker.forget_fits()
+        if self._window.header.picker.is_open:
+            self._rate_models()
+
+    @Slot()
     def _rate_models(self) -> None:
         self._round += 1
         self._tasks.start(self._rate(self._round, self._window.header.picker.ratable))
@@ -122,6 +132,9 @@ class MemoryController(QObject):
         for path in paths:
             try:
                 fit = self._picker_fit(await self._worker.fit_of(path_of(path)))
+            except InvalidRequest as error:
+                way_out = "Change that in its load options"
+                fit = PickerFit(REFUSED, "danger", f"{error.message.rstrip('.')}. {way_out}")
             except MinervaError:
                 fit = None  # what is wrong with it is said when it is loaded
             if number != self._round or not self._window.header.picker.is_open:

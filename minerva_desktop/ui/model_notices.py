@@ -36,7 +36,7 @@ class ModelNotices:
 
     def error(self, error: MinervaError, *actions: NoticeAction, key: str = "") -> None:
         """What went wrong, and what can be done."""
-        self._bar.show_notice(Notice(NoticeKind.ERROR, error.message, error.detail, actions, key))
+        self._bar.show_notice(Notice(NoticeKind.ERROR, error.told, error.detail, actions, key))
 
     def not_loaded(
         self, error: MinervaError, path: Path, *actions: NoticeAction, key: str = ""
@@ -106,7 +106,7 @@ class ModelNotices:
                 " or are changed"
             )
         needs = refused_needs(error)
-        why = f"{needs} More can be allowed in the settings." if needs else f"{error.message}."
+        why = f"{needs} More can be allowed in the settings." if needs else f"{error.told}."
         text = f"{self._shown_name(path)} was not loaded{how}. {why}"
         self._bar.show_notice(
             Notice(NoticeKind.WARNING, text, error.detail, actions, key=TOO_LARGE)

@@ -36,7 +36,7 @@ from minerva_desktop.ui.template_page import TemplatePage
 from minerva_desktop.ui.theme import GRID
 
 WIDTH = 560  # px
-TITLE_BAR = 40  # px; the desktop's
+SPARED = 40  # px of the screen above and below; the desktop's title bar may come after all else
 ASK_MS = 250  # from the last key to the question how it fits
 WORD_MS = 300  # that Save waits for the answer without a word
 _AUTO = ""
@@ -44,6 +44,7 @@ KV_TYPES = ((_AUTO, AUTOMATIC), ("f16", "f16"), ("q8_0", "q8_0"), ("q4_0", "q4_0
 LOAD_PAGE, ROPE_PAGE, TEMPLATE_PAGE = "load", "rope", "template"
 PAGES = ((LOAD_PAGE, "Memory and speed"), (ROPE_PAGE, "Positions (RoPE)"))
 CHAT_PAGES = (*PAGES, (TEMPLATE_PAGE, "Chat template"))
+NO_FACTOR = "Type a stretch factor: 4 makes the context four times as long"
 FLASH_CHOICES = ((_AUTO, AUTOMATIC), ("on", "On"), ("off", "Off"))
 
 
@@ -54,6 +55,7 @@ class _Answer(Enum):
     AWAITED = auto()
     USABLE = auto()
     REFUSED = auto()  # they do not go together
+    INCOMPLETE = auto()  # nor do these, until a stretch factor is typed
 
 
 class ModelOptionsDialog(QDialog):
@@ -95,6 +97,7 @@ class ModelOptionsDialog(QDialog):
         self._waits_for_answer = False  # and before it was known whether all goes together
         self._answer = _Answer.UNASKED
         self._refused_page = LOAD_PAGE
+        self._refusal = ""
         pages = PAGES if template is None else CHAT_PAGES
         self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
         self._fit = FitStrip()
@@ -154,9 +157,14 @@ class ModelOptionsDialog(QDialog):
             field, page = wrong
             self._show_page(page)
             all_right((field,))
+            self._rope.reveal(field)
             return
         if self._answer is _Answer.REFUSED:
             self._show_page(self._refused_page)
+        elif self._answer is _Answer.INCOMPLETE:
+            self._show_page(ROPE_PAGE)
+            self._say(self._refusal, "danger")
+            self._rope.ask_for_factor()
         elif self._answer is not _Answer.USABLE:
             self._wait_for_answer()
         else:
@@ -215,9 +223,14 @@ class ModelOptionsDialog(QDialog):
 
     def refuse(self, words: str, param: str | None) -> None:
         """Show why they do not go together; they cannot be saved until something is changed. The
-        field of `LoadOptions` that ``param`` names is the one to change."""
+        field of `LoadOptions` that ``param`` names is the one to change. That nobody has typed the
+        factor yet is no mistake before Save."""
         self._refused_page = ROPE_PAGE if (param or "").startswith("rope.") else LOAD_PAGE
-        self._answered(_Answer.REFUSED, words, "danger")
+        self._refusal = words
+        if param == "rope.scaling" and self._rope.lacks_factor:
+            self._answered(_Answer.INCOMPLETE, NO_FACTOR, "")
+        else:
+            self._answered(_Answer.REFUSED, words, "danger")
 
     def _answered(self, answer: _Answer, words: str, tone: str, offered: int | None = None) -> None:
         if self._answer is _Answer.UNASKED:
@@ -243,15 +256,16 @@ class ModelOptionsDialog(QDialog):
         self._grow()
 
     def _grow(self) -> None:
-        """As high as the page is, within the screen; never lower again."""
+        """As high as the page is, within the screen, where the page then scrolls; never lower
+        again."""
         self._box.activate()
         room = self.screen().availableGeometry()
-        wished = min(self._box.totalHeightForWidth(self.width()), room.height() - TITLE_BAR)
+        wished = min(self._box.totalHeightForWidth(self.width()), room.height() - 2 * SPARED)
         needed = max(wished, self._box.totalMinimumSize().height())
         if needed <= self.height():
             return
         self.resize(self.width(), needed)
-        beyond = self.geometry().bottom() - room.bottom()
+        beyond = self.geometry().bottom() + SPARED - room.bottom()
         if self.isVisible() and beyond > 0:
             self.move(self.x(), max(self.y() - beyond, room.top()))
 
@@ -345,6 +359,7 @@ class ModelOptionsDialog(QDialog):
     @Slot()
     def _on_change(self) -> None:
         self._answer = _Answer.UNASKED
+        self._fit.doubt()
         self._waits_for_answer = False  # Save was pressed for what stood there before
         self._word.stop()
         self._wait.start()

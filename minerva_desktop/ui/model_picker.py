@@ -9,14 +9,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QFontMetrics,
-    QKeyEvent,
-    QPainter,
-    QPaintEvent,
-)
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -293,6 +286,11 @@ class ModelPicker(QPushButton):
         self._popup.model.set_fit(path, fit)
         if path == self._current:
             self._describe()
+
+    def forget_fits(self) -> None:
+        """Show of no model how it fits."""
+        self._fits.clear()
+        self.set_models(self._items)
 
     def set_current(self, path: str) -> None:
         """Show this model as the one in use; empty for none. Emits nothing."""

@@ -6,7 +6,7 @@ Used by `model_options_dialog`. Main thread.
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from minerva_desktop.load_limits import (
@@ -91,6 +91,20 @@ class RopePage(QWidget):
         """Those that can be used now."""
         return tuple(field for field in self._all_fields() if field.isEnabled())
 
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether a kind of scaling is chosen, and no factor is typed yet."""
+        return self._scaling.value() in (LINEAR, YARN) and not self._scale.text().strip()
+
+    def ask_for_factor(self) -> None:
+        """Let the person type it."""
+        self._scale.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.reveal(self._scale)
+
+    def reveal(self, field: NumberField) -> None:
+        """Scroll to it; nothing for one of another page."""
+        self._scrolled.ensureWidgetVisible(field)
+
     def put_into(self, overrides: ModelOverrides) -> ModelOverrides:
         """``overrides`` with what the page shows. Raises `ValueError` for a number that is out of
         its range."""
@@ -150,4 +164,5 @@ class RopePage(QWidget):
         rows.addLayout(form)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(ScrolledPage(rows))
+        self._scrolled = ScrolledPage(rows)
+        box.addWidget(self._scrolled)

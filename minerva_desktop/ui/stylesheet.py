@@ -199,6 +199,7 @@ QFrame#noticeCard QPlainTextEdit { background: $code; font-size: ${small}px; }
 QFrame#noticeCard QPushButton { padding: 2px 12px; }
 QFrame#noticeCard QPushButton[look="link"] { padding: 1px 4px; }
 QFrame#optionsFit { border: 1px solid $border; border-radius: 8px; background: $bubble; }
+QLabel#optionsFitLabel[state="doubtful"] { color: $muted; }
 QFrame#optionsFit[tone="success"] { border-color: $success; }
 QFrame#optionsFit[tone="warning"] { background: $warning_surface; border-color: $warning_edge; }
 QFrame#optionsFit[tone="danger"] { background: $danger_surface; border-color: $danger_edge; }

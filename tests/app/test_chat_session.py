@@ -8,8 +8,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
 from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled, OutOfMemory
 from tests.app.desk import CANCELLED, DONE, MODEL, Desk
 
@@ -242,12 +244,32 @@ async def test_what_is_destroyed_leaves_no_state_of_the_engine(
 async def test_an_answer_for_which_there_is_no_memory_says_what_to_do(desk: Desk) -> None:
     session = desk.new_session()
     await session.send("Hi", MODEL)
-    error = OutOfMemory("Memory exceeded: 3.9 GB + 1.2 GB > 4.3 GB", detail="It needs 1.2 GB.")
-    desk.library.on_answer_failed(session.answer_id or "", error)
+    with pytest.raises(OutOfMemory) as refused:
+        cpu_ledgers(6_300_000_000).allocate({CPU: 15_700_000_000})
+    desk.library.on_answer_failed(session.answer_id or "", refused.value)
     await session.close()
-    failed = session.conversation.active_branch()[-1].error or ""
-    assert failed.startswith(f"{error.message}. Give the model a smaller context")
-    assert "unload another model" in failed
+    again = await desk.store.load(session.conversation.id)
+    failed = again.active_branch()[-1]
+    assert failed.error == (
+        "Memory exceeded: the model needs 15.7 GB of this computer's memory, of which models may"
+        " take 6.3 GB. Give the model a smaller context in its load options (Ctrl+Shift+L), or"
+        " allow models more memory in the settings (Ctrl+,)."
+    )
+    assert failed.failure == Failure("insufficient_memory", is_of_budget=True)
+
+
+async def test_an_answer_that_goes_on_has_not_failed_any_more(desk: Desk) -> None:
+    session = desk.new_session()
+    await session.send("Hi", MODEL)
+    answer_id = session.answer_id or ""
+    desk.library.on_answer_failed(answer_id, InvalidRequest("Too small", param="n_ctx"))
+    assert session.conversation[answer_id].failure == Failure("invalid_request_error", "n_ctx")
+    await session.retry(answer_id, MODEL)
+    await desk.says(session, "Hello")
+    await session.close()
+    again = await desk.store.load(session.conversation.id)
+    (answer,) = again.active_branch()[1:]
+    assert (answer.id, answer.error, answer.failure) == (answer_id, None, None)
 
 
 async def test_a_new_title_and_new_parameters_are_kept(desk: Desk) -> None:

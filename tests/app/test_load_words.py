@@ -47,7 +47,7 @@ def test_nothing_is_told_twice(sentences: tuple[str, ...], told: str) -> None:
 
 
 def test_only_a_budgets_refusal_says_what_is_needed() -> None:
-    of_budget = OutOfMemory("Memory exceeded", detail="It needs 2 GB; 1 GB is free. In bytes: 0")
-    assert refused_needs(of_budget) == "It needs 2 GB; 1 GB is free."
+    of_budget = OutOfMemory("Memory exceeded: 1 + 2 > 2", needs="it needs 2 GB of all")
+    assert refused_needs(of_budget) == "It needs 2 GB of all."
     assert refused_needs(OutOfMemory("no memory", detail="llama_init: failed")) == ""
     assert refused_needs(InferenceError("No", detail="It. In bytes: 0")) == ""

@@ -178,8 +178,8 @@ def test_what_does_not_fit_is_only_loaded_by_force(run: Run, model_path: Path) -
     code, said, problem = run(*asked, *tight)
     assert (code, said) == (1, "")
     lines = problem.splitlines()
-    assert lines[0].startswith(f"minerva: {model_path.name}: Memory exceeded: it takes 3")
-    assert lines[0].endswith(" MB, and models may take 250.0 MB")
+    assert lines[0].startswith(f"minerva: {model_path.name}: Memory exceeded: the model needs 3")
+    assert lines[0].endswith(" MB of this computer's memory, of which models may take 250.0 MB")
     assert lines[-3].startswith("A context of up to ")
     assert lines[-2].startswith("With --memory-gb 0.3")
     assert lines[-1] == "--force loads it all the same."

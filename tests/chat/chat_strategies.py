@@ -16,6 +16,7 @@ from minerva_desktop.chat.conversation import (
     TitleSource,
     new_id,
 )
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.message import Message, MessageState, Role
 from minerva_desktop.chat.parts import (
     FilePart,
@@ -139,6 +140,7 @@ def chats(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> ChatWithIma
             sampling=draw(st.none() | samplings()),
             completion=draw(st.none() | completions),
             error=draw(st.none() | texts),
+            failure=draw(st.none() | st.builds(Failure, code=texts, param=st.none() | texts)),
             edited_at=draw(st.none() | _TIMES),
         )
         ids.append(message.id)

@@ -37,8 +37,12 @@ def _refused(ledgers: DeviceLedgers, needs: Needs, *, others: int = 0) -> list[s
 def test_it_says_how_much_would_do() -> None:
     ledgers = cpu_ledgers(4 * GB)
     ledgers.allocate({CPU: 3 * GB})
-    assert _refused(ledgers, {CPU: 2_001_000_000}) == [
-        "large.gguf: Memory exceeded: 3.0 GB + 2.0 GB > 4.0 GB",
+    first, *rest = _refused(ledgers, {CPU: 2_001_000_000})
+    assert first == (
+        "large.gguf: Memory exceeded: the model needs 2.0 GB of this computer's memory, and other"
+        " models leave 1.0 GB of the 4.0 GB that models may take"
+    )
+    assert rest == [
         "It takes much.",
         "With --memory-gb 5.01 models may take as much as it needs.",
         "--force loads it all the same.",
@@ -56,7 +60,8 @@ def test_what_a_gpu_lacks_more_system_memory_does_not_give() -> None:
     ledgers.add("CUDA0", GpuDevice.CUDA, 2 * GB)
     told = _refused(ledgers, {CPU: GB, "CUDA0": 3 * GB})
     assert told[0] == (
-        "large.gguf: GPU memory exceeded: it takes 3.0 GB, and models may take 2.0 GB"
+        "large.gguf: GPU memory exceeded: the model needs 3.0 GB of the memory of CUDA0, of which"
+        " models may take 2.0 GB"
     )
     assert told[2:] == [
         "Fewer layers on the GPU (--n-gpu-layers) take less of its memory.",

@@ -29,26 +29,52 @@ def test_allocate_and_deallocate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "memory"),
+    ("device", "memory", "place"),
     [
-        (GpuDevice.METAL, "GPU memory"),
-        (GpuDevice.CUDA, "GPU memory"),
-        (GpuDevice.VULKAN, "GPU memory"),
-        (GpuDevice.CPU, "Memory"),
+        (GpuDevice.METAL, "GPU memory", "this computer's memory"),
+        (GpuDevice.CUDA, "GPU memory", "the memory of the GPU"),
+        (GpuDevice.VULKAN, "GPU memory", "the memory of the GPU"),
+        (GpuDevice.CPU, "Memory", "this computer's memory"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_numbers(device: GpuDevice, memory: str) -> None:
+def test_what_does_not_fit_is_refused_with_the_numbers(
+    device: GpuDevice, memory: str, place: str
+) -> None:
     ledger = GpuContext(device, 4 * GB)
     ledger.allocate(3 * GB)
     with pytest.raises(OutOfMemory) as caught:
         ledger.allocate(1_200_000_000)
     assert caught.value.message == f"{memory} exceeded: 3.0 GB + 1.2 GB > 4.0 GB"
-    assert caught.value.detail == (
-        "It needs 1.2 GB; of the 4.0 GB for models 1.0 GB are free. "
-        "In bytes: 3,000,000,000 + 1,200,000,000 > 4,000,000,000."
+    assert caught.value.detail == "In bytes: 3,000,000,000 + 1,200,000,000 > 4,000,000,000."
+    assert caught.value.told == (
+        f"{memory} exceeded: the model needs 1.2 GB of {place}, and other models leave 1.0 GB of"
+        " the 4.0 GB that models may take"
     )
     assert caught.value.http_status == 500
     assert ledger.allocated_memory() == 3 * GB
+
+
+@pytest.mark.parametrize(
+    ("budget", "taken", "left"),
+    [
+        (6 * GB, 0, "of which models may take 6.0 GB"),
+        (0, 0, "of which models may take none"),
+        (0, GB, "of which models may take none"),
+        (6 * GB, 6 * GB, "and other models leave nothing of the 6.0 GB that models may take"),
+        (6 * GB, 7 * GB, "and other models leave nothing of the 6.0 GB that models may take"),
+    ],
+)
+def test_what_does_not_fit_is_told_without_a_zero(budget: int, taken: int, left: str) -> None:
+    """“0 bytes + 15.7 GB > 6.3 GB” said nothing to anybody."""
+    ledgers = cpu_ledgers(GB)
+    ledgers.add("CUDA1", GpuDevice.CUDA, budget)
+    ledgers.allocate({"CUDA1": taken}, forced=True)
+    with pytest.raises(OutOfMemory) as caught:
+        ledgers.allocate({"CUDA1": 15_700_000_000})
+    assert caught.value.told == (
+        f"GPU memory exceeded: the model needs 15.7 GB of the memory of CUDA1, {left}"
+    )
+    assert caught.value.is_shared == (taken > 0)
 
 
 def test_giving_back_too_much_is_logged_and_harmless(caplog: pytest.LogCaptureFixture) -> None:

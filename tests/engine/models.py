@@ -164,8 +164,13 @@ def write_with_templates(
 def write_with_end(path: Path, source: Path, token: int) -> None:
     """Copy the GGUF model at ``source`` with ``token``, one of text, for what ends a turn: RWKV's
     is two newlines."""
+    write_with_keys(path, source, {Keys.Tokenizer.EOS_ID: token})
+
+
+def write_with_keys(path: Path, source: Path, keys: Mapping[str, int | bool]) -> None:
+    """Copy the GGUF model at ``source`` with other ``keys``."""
     writer = ModelWriter(path, read_header(source).architecture)
-    writer.add_packed(_other_keys(source) | {Keys.Tokenizer.EOS_ID: typed(token)})
+    writer.add_packed(_other_keys(source) | {name: typed(value) for name, value in keys.items()})
     _copy_tensors(source, writer)
     writer.write_all()
 

@@ -82,22 +82,30 @@ async def test_a_file_that_kills_llama_cpp_kills_that_child_only(
 
 
 async def test_what_llama_cpp_refuses_is_said(
-    generated: Callable[..., Path], spare: SpareChild, caplog: pytest.LogCaptureFixture
+    small_path: Path, tmp_path: Path, spare: SpareChild, caplog: pytest.LogCaptureFixture
 ) -> None:
     """To the log only: a load that comes next is told so itself."""
     caplog.set_level(logging.INFO)
-    odd = generated("llama", head=80)
-    q8 = LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
-    assert await dry_run(spare, odd, q8, [512], PATIENCE) == ()
-    assert "could not load a context of 512 tokens" in caplog.text
+    content, bad = small_path.read_bytes(), tmp_path / "bad.gguf"
+    at = content.index(b"smollm", content.index(b"tokenizer.ggml.pre"))
+    bad.write_bytes(content[:at] + b"nobody" + content[at + 6 :])
+    assert await dry_run(spare, bad, LoadOptions(), [512], PATIENCE) == ()
+    assert "unknown pre-tokenizer type: 'nobody'" in caplog.text
     assert {each.levelname for each in caplog.records} == {"INFO"}
     assert spare.pid is None
 
 
 async def test_options_that_the_model_cannot_honour_are_refused_by_it(
-    small_path: Path, spare: SpareChild, caplog: pytest.LogCaptureFixture
+    generated: Callable[..., Path],
+    small_path: Path,
+    spare: SpareChild,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Before others go for a load in vain; the load options in the window tell it, too."""
+    odd = generated("llama", head=80)
+    q8 = LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
+    with pytest.raises(InvalidRequest, match="a multiple of 32 numbers; those of this model have"):
+        await dry_run(spare, odd, q8, [512], PATIENCE)
     fast = LoadOptions(rope=RopeOptions(yarn_beta_fast=9.0))
     with pytest.raises(InvalidRequest, match="YaRN's fast beta would have no effect"):
         await dry_run(spare, small_path, fast, [512], PATIENCE)

@@ -73,8 +73,8 @@ async def test_load_tells_progress_and_what_was_loaded(model_path: Path) -> None
     assert not psutil.pid_exists(pid)
 
 
-async def test_of_two_loads_at_once_one_is_refused(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_of_two_loads_at_once_one_is_refused(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
     first, second = await asyncio.gather(engine.load(256), engine.load(256), return_exceptions=True)
     assert first == engine.get_context_info()
     assert isinstance(second, ModelLoadError)
@@ -210,12 +210,13 @@ async def test_a_lone_surrogate_in_the_prompt_does_no_harm(engine: LlamaEngine) 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
 async def test_a_dead_child_ends_its_answers_with_the_reason(
-    model_path: Path, number: signal.Signals
+    small_path: Path, number: signal.Signals
 ) -> None:
     deaths: list[EngineDied] = []
-    engine = LlamaEngine(model_path, on_death=deaths.append)
-    await engine.load(1024)
-    stream = engine.generate("Count: 1 2 3", 900, sampling=GREEDY)
+    engine = LlamaEngine(small_path, on_death=deaths.append)
+    await engine.load(32_768)
+    endless = SamplingParameters(temperature=0.0, ignore_eos=True)
+    stream = engine.generate("Count: 1 2 3", sampling=endless)
     await _first_token(stream)
     assert engine.pid is not None
     os.kill(engine.pid, number)
@@ -227,8 +228,8 @@ async def test_a_dead_child_ends_its_answers_with_the_reason(
     await engine.unload()
 
 
-async def test_a_child_that_dies_while_loading_is_told_with_the_reason(model_path: Path) -> None:
-    engine = LlamaEngine(model_path)
+async def test_a_child_that_dies_while_loading_is_told_with_the_reason(small_path: Path) -> None:
+    engine = LlamaEngine(small_path)
 
     def abort(_: float) -> None:
         assert engine.pid is not None
@@ -374,10 +375,10 @@ async def test_a_child_that_talks_nonsense_is_a_dead_child(small_path: Path) -> 
 
 
 async def test_a_file_name_that_is_no_utf_8_comes_back_fit_to_be_sent(
-    model_path: Path, tmp_path: Path
+    small_path: Path, tmp_path: Path
 ) -> None:
     odd = tmp_path / os.fsdecode(b"odd \xff.gguf")
-    odd.symlink_to(model_path)
+    odd.symlink_to(small_path)
     engine = LlamaEngine(odd)
     await engine.load(512)
     stream = engine.generate(HELLO, 2, sampling=GREEDY)

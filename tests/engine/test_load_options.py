@@ -155,12 +155,13 @@ async def test_weights_that_cannot_be_locked_are_told(small_path: Path) -> None:
     assert warning.startswith("weights that are not locked in memory: the system lets")
 
 
+@pytest.mark.parametrize("flash_attention", [FlashAttention.OFF, FlashAttention.AUTO])
 async def test_a_cache_whose_blocks_do_not_divide_the_heads_is_refused(
-    generated: Callable[..., Path],
+    generated: Callable[..., Path], flash_attention: FlashAttention
 ) -> None:
     model = generated("llama", n_layers=1, width=80, n_heads=2, kv_heads=2, feed=160, head=40)
     engine = LlamaEngine(model)
-    options = LoadOptions(n_ctx=256, kv_type_k=KvType.Q8_0, flash_attention=FlashAttention.OFF)
+    options = LoadOptions(n_ctx=256, kv_type_k=KvType.Q8_0, flash_attention=flash_attention)
     with pytest.raises(InvalidRequest, match="multiple of 32 numbers; those of this model have 40"):
         await engine.load(options=options)
 
@@ -180,6 +181,28 @@ async def test_flash_attention_that_the_model_cannot_have_is_told(
         ("no flash attention: llama.cpp has none for models of this architecture",),
         (),
     ]
+
+
+@pytest.mark.parametrize(
+    ("flash_attention", "kinds"),
+    [(FlashAttention.ON, ("q8_0", "q4_0")), (FlashAttention.AUTO, ("f16", "q8_0"))],
+)
+async def test_a_quantised_cache_that_needs_flash_attention_is_refused_where_there_is_none(
+    generated: Callable[..., Path], flash_attention: FlashAttention, kinds: tuple[str, str]
+) -> None:
+    """In llama.cpp's own words, which named no way out."""
+    grok = generated("grok", n_layers=1, width=64, n_heads=2, kv_heads=2, feed=64, head=32)
+    keys, values = map(KvType, kinds)
+    options = LoadOptions(
+        n_ctx=256, flash_attention=flash_attention, kv_type_k=keys, kv_type_v=values
+    )
+    with pytest.raises(InvalidRequest) as refused:
+        await LlamaEngine(grok).load(options=options)
+    assert refused.value.param == "kv_type_v"
+    assert refused.value.message == (
+        "A quantised KV cache needs flash attention, which llama.cpp does not have for this model:"
+        " keep the cache (its values at least) in f16"
+    )
 
 
 async def test_a_quantised_cache_of_a_model_that_keeps_none_is_told(recurrent_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.pools import RealPool, real_pool
 MB = 10**6
 OPTIONS = LoadOptions(n_ctx=512, n_parallel=2)
 GREEDY = SamplingParameters(temperature=0.0)
-ROUNDS = 200
+ROUNDS = 60
 SETTLED = 20  # rounds after which nothing may grow any more
 
 
@@ -66,17 +66,17 @@ async def test_three_models_at_once_where_two_fit(
 
 
 @pytest.mark.slow
-async def test_many_rounds_leave_nothing_behind(catalog: Catalog, model_path: Path) -> None:
-    runtime = Runtime(catalog, OPTIONS)
+async def test_many_rounds_leave_nothing_behind(small_catalog: Catalog, small_path: Path) -> None:
+    runtime = Runtime(small_catalog, OPTIONS)
     process = psutil.Process()
     memory: list[int] = []
     files: list[int] = []
     for _ in range(ROUNDS):
-        async with runtime.pool.lease(model_path) as engine:
+        async with runtime.pool.lease(small_path) as engine:
             assert await engine.generate("The sea is", 1, sampling=GREEDY).text()
-        await runtime.pool.unload(model_path)
+        await runtime.pool.unload(small_path)
         memory.append(process.memory_info().rss)
         files.append(process.num_fds())
     assert max(files[SETTLED:]) <= max(files[:SETTLED])
-    assert max(memory[-SETTLED:]) - max(memory[:SETTLED]) < 4 * MB
+    assert max(memory[-SETTLED:]) - max(memory[:SETTLED]) < MB
     await runtime.close()

@@ -153,7 +153,7 @@ async def test_nobody_waits_for_a_model_that_is_pinned(requests: Requests) -> No
     await requests.send("b", B)
     failure = await requests.failure("b")
     assert isinstance(failure, OutOfMemory)
-    assert failure.message.endswith("60 bytes + 70 bytes > 100 bytes, while a must stay loaded")
+    assert failure.told.endswith("of the 100 bytes that models may take, while a must stay loaded")
     pool.pin(A, pinned=False)
     await requests.send("b again", B)
     assert requests.waits_for("b again") == ["a"]

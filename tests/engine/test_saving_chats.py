@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.engine.core.chat_states import SAVE_AFTER_SECONDS
-from tests.engine.kept_chats import COUNT, Chats, answer
+from tests.engine.kept_chats import COUNT, SAVE_AFTER_SECONDS, Chats, answer
 
 
 async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
@@ -30,7 +29,7 @@ async def test_an_engine_that_ends_at_once_still_saves_its_last_chat(
 async def test_nothing_is_written_while_an_answer_runs(chats: Chats, small_path: Path) -> None:
     # Few long answers, and room for all: the chat keeps its slot and its cells.
     engine = await chats.start(small_path, n_ctx=16_384)
-    endless = SamplingParameters(ignore_eos=True, max_tokens=1500)
+    endless = SamplingParameters(ignore_eos=True, max_tokens=400)
     running = engine.generate("Once upon a time", sampling=endless)
     await answer(engine, COUNT)
     saved_if_idle = time.monotonic() + 1.5 * SAVE_AFTER_SECONDS

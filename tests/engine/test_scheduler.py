@@ -97,6 +97,30 @@ def test_a_long_prompt_does_not_keep_an_answer_waiting(is_random: bool, pieces: 
     assert [(first[0], second[2]) for first, second in steps] == [(1, each) for each in pieces]
 
 
+def test_what_was_given_up_in_the_middle_of_a_piece_is_read_in_small_ones_that_are_kept() -> None:
+    """Whoever waits for less time than a piece takes would else never have an answer."""
+    scheduler = new_scheduler(n_batch=512, n_running=2, n_cells=8192, n_kept=3)
+    asked = new_sequence(1, 700).tokens
+
+    def ask(request_id: int, tokens: list[int], n_steps: int = 1) -> list[tuple[int, int, int]]:
+        scheduler.add(Sequence(request_id, list(tokens), 8))
+        steps = [shape_of(take_step(scheduler)) for _ in range(n_steps)]
+        scheduler.remove(request_id)
+        return [shape for shapes in steps for shape in shapes]
+
+    first = Sequence(1, list(asked), 8)
+    scheduler.add(first)
+    admit_all(scheduler)
+    ((lost,),) = scheduler.schedule().groups
+    scheduler.undone([lost])
+    scheduler.remove(1)
+    assert lost.count == 512
+    assert ask(2, asked, 2) == [(2, 0, 64), (2, 64, 64)]  # given up between two pieces
+    assert ask(3, new_sequence(3, 700).tokens) == [(3, 0, 512)]
+    assert ask(4, [*asked, 9], 11)[::8] == [(4, 128, 64), (4, 640, 61)]
+    assert ask(5, [*asked[:500], *range(700)]) == [(5, 500, 512)]  # that had its answer
+
+
 def test_several_long_prompts_keep_an_answer_waiting_no_longer_than_one() -> None:
     """And each step is one's, the shortest's and the oldest's in turn."""
     scheduler = new_scheduler(n_batch=512, n_running=4, n_cells=16384)

@@ -13,6 +13,7 @@ from tests.engine.native_script import said_by
 SCRIPT = r"""
 import json, sys, time
 from pathlib import Path
+from msgspec.structs import replace
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.desk import PreparedGeneration
@@ -22,6 +23,7 @@ from minerva_desktop.engine.core.loading import load_core
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.engine.messages import Generate, Load, Loaded, Ping, Pong, StepOutputs
 
+abort = AbortFlag()
 path, options = Path(sys.argv[1]), LoadOptions(n_ctx=1024, n_threads=1, n_threads_batch=1)
 greedy = SamplingParameters(temperature=0.0, max_tokens=2)
 requests = [
@@ -30,7 +32,7 @@ requests = [
 ]
 
 core = load_core(
-    path, options, on_progress=lambda done: None, log=LlamaLog(), abort=AbortFlag()
+    path, options, on_progress=lambda done: None, log=LlamaLog(), abort=abort
 )
 builder = core.prompt_builder()
 for request in requests:
@@ -38,6 +40,23 @@ for request in requests:
 core.interrupt(0)  # an abort that came after the inbox was read, and before the step
 n_events = [len(list(core.step())) for _ in range(2)]
 
+
+for request in requests:
+    core.abort(request.request_id)
+long = Generate(request_id=9, sampling=greedy, text=" sea" * 400)
+decode = core._cache._context.decode
+n_kept = []
+for request_id in (7, 8, 9):
+    again = replace(long, request_id=request_id)
+    def decode_amid_an_abort():
+        core.interrupt(request_id)
+        return decode()
+    core._cache._context.decode = decode_amid_an_abort
+    core.add(PreparedGeneration(again, builder.build(again), None, None, (), 0.0))
+    *_, last = [output for event in core.step() for output in event.outputs] or [None]
+    (end,) = core.abort(request_id)
+    n_kept.append((end.outputs[0].completion.timings.cached_tokens, last and last.prefill_done))
+    abort.clear()
 
 class Over(Exception):
     pass
@@ -69,7 +88,7 @@ for posted in ([Load(bytes(path), options)], requests):
         watch.loop.run()
     except Over:
         pass
-print("\n" + json.dumps({"n_events": n_events, "said": watch.said}))
+print("\n" + json.dumps({"n_events": n_events, "said": watch.said, "n_kept": n_kept}))
 """
 
 
@@ -91,3 +110,11 @@ def test_a_decode_and_not_its_step_is_what_may_take_too_long(found: dict[str, An
     """A slow machine with a large model would else be taken for one that hangs."""
     assert len(found["said"]) > 4
     assert all(seconds <= since_last for seconds, since_last in found["said"])
+
+
+def test_who_gives_up_and_asks_again_gains_by_each_try_but_the_first(found: dict[str, Any]) -> None:
+    """A client that waited for less time than one piece of its prompt takes never had an answer."""
+    (_, first), second, third = found["n_kept"]
+    assert first is None
+    assert second == [0, 64]
+    assert third == [64, 128]

@@ -159,7 +159,8 @@ async def test_the_guessed_templates_end_mark_ends_an_answer_that_spells_it(
         stream = engine.generate(asked, sampling=sampling)
         completion = await stream.wait_completion()
         told.append((str(stream), completion.finish_reason, completion.stop_string))
-    plain = engine.generate("<|im_start|>user\nHi<|im_end|>\n" * 3, 16, sampling=GREEDY)
+    again = "<|im_start|>user\nHi<|im_end|>\n" * 4
+    plain = engine.generate(again.removesuffix("<|im_end|>\n"), 8, sampling=GREEDY)
     await plain.wait_completion()
     await engine.unload()
     (text, *end), cut, (whole, *_) = told

@@ -18,6 +18,7 @@ from minerva_desktop.errors import (
     EngineDied,
     InferenceError,
     InvalidRequest,
+    MinervaError,
     OutOfMemory,
     QueueFull,
 )
@@ -256,7 +257,13 @@ async def test_the_page_tells_each_code_with_its_status() -> None:
     rows = set(re.findall(r'<td class="bad">(\d+) [^<]*</td><td><code>(\w+)</code>', text))
     assert {("500", "insufficient_memory"), ("503", "insufficient_memory")} <= rows
     assert {("400", "context_length_exceeded"), ("503", "queue_full")} <= rows
-    http = {OutOfMemory, QueueFull, InvalidRequest, InferenceError, EngineDied}
+    http: tuple[type[MinervaError], ...] = (
+        OutOfMemory,
+        QueueFull,
+        InvalidRequest,
+        InferenceError,
+        EngineDied,
+    )
     assert rows >= {(str(each.http_status), each.code) for each in http}
 
 

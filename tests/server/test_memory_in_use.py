@@ -61,11 +61,12 @@ async def test_the_time_that_a_load_took_is_told_where_the_answer_was_not_done()
 
 async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> None:
     async with serving() as served:
-        served.pool.load_error = OutOfMemory("Memory exceeded: 0 bytes + 3.0 GB > 2.0 GB")
+        needs = "the model needs 3.0 GB of this computer's memory, of which models may take 2.0 GB"
+        served.pool.load_error = OutOfMemory("Memory exceeded: 0 + 3 > 2", needs=needs)
         answer = await served.http.post(CHAT, json=chat_body())
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "insufficient_memory")
     assert answer.json()["error"]["message"] == (
-        f"{MODEL.model_id} cannot be loaded. Memory exceeded: 0 bytes + 3.0 GB > 2.0 GB. Let "
+        f"{MODEL.model_id} cannot be loaded. Memory exceeded: {needs}. Let "
         "models take more memory, load it with a shorter context, or use a smaller model"
     )
 

@@ -4,9 +4,11 @@ answer."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from minerva_desktop.engine.load_options import LoadOptions
 from minerva_desktop.library.catalog import Catalog
@@ -15,7 +17,9 @@ from minerva_desktop.server.endpoint import Endpoint
 from tests.pools import real_pool
 from tests.server.fake_models import plain_client, serving
 
-N_CTX = 512
+# On the loop of the endpoint that they share.
+on_its_loop = pytest.mark.asyncio(loop_scope="module")
+N_CTX = 256
 MESSAGES = [{"role": "user", "content": "Hi"}]
 # Each path that writes an answer, with each name that it has for the limit.
 LIMITS: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -30,10 +34,14 @@ LIMITS: tuple[tuple[str, dict[str, Any], str], ...] = (
 NUMBERS = (2**31 - 1, 2**63 - 1, 2**63, 10**30)
 
 
-@pytest.fixture
-async def url(small_catalog: Catalog) -> AsyncIterator[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url(small_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Of an endpoint whose model is loaded."""
     pool = real_pool(LoadOptions(n_ctx=N_CTX))
-    endpoint = Endpoint(pool, small_catalog, EndpointConfig(port=0))
+    catalog = Catalog(tmp_path_factory.mktemp("library") / "models.json", embedded=small_path)
+    endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
+    async with pool.lease(small_path):
+        pass
     yield await endpoint.start()
     await endpoint.stop()
     await pool.close()
@@ -57,6 +65,7 @@ async def test_two_names_for_it_are_compared_as_they_were_sent() -> None:
     assert answer.json()["error"]["param"] == "n_predict"
 
 
+@on_its_loop
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_the_answer_ends_where_the_context_does(url: str, number: int) -> None:
     async with plain_client() as http:
@@ -71,6 +80,7 @@ async def test_the_answer_ends_where_the_context_does(url: str, number: int) -> 
     assert last["stop_reason"] == "model_context_window_exceeded"
 
 
+@on_its_loop
 async def test_an_answer_that_no_context_ends_needs_a_limit_that_does(url: str) -> None:
     body = {"prompt": "Hi", "max_tokens": 2**31 - 1, "overflow": "shift"}
     async with plain_client() as http:

@@ -6,12 +6,14 @@ import asyncio
 import itertools
 import math
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import openai
 import pytest
+import pytest_asyncio
 from openai.types import Completion
 
 from minerva_desktop.engine.load_options import LoadOptions
@@ -24,6 +26,8 @@ from tests.infill_model import INFILL
 from tests.pools import RealPool, real_pool
 from tests.server.fake_models import plain_client
 
+# On the loop of the endpoint that they share.
+on_its_loop = pytest.mark.asyncio(loop_scope="module")
 N_CTX = 512
 PROMPTS = ["The capital of France is", "Once upon a time", "The sea is"]
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 8}
@@ -41,8 +45,8 @@ class Served(NamedTuple):
         return answer.json()
 
 
-@pytest.fixture
-async def served(catalog: Catalog) -> AsyncIterator[Served]:
+@asynccontextmanager
+async def _serving(catalog: Catalog) -> AsyncIterator[Served]:
     pool = real_pool(LoadOptions(n_ctx=N_CTX))
     endpoint = Endpoint(pool, catalog, EndpointConfig(port=0))
     url = await endpoint.start()
@@ -55,6 +59,26 @@ async def served(catalog: Catalog) -> AsyncIterator[Served]:
     await pool.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(
+    model_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Served]:
+    """With the embedded model loaded, for those that ask it only."""
+    catalog = Catalog(tmp_path_factory.mktemp("library") / "models.json", embedded=model_path)
+    async with _serving(catalog) as served:
+        async with served.pool.lease(model_path):
+            pass
+        yield served
+
+
+@pytest.fixture
+async def fresh(catalog: Catalog) -> AsyncIterator[Served]:
+    """With nothing loaded, for those that have a model of their own."""
+    async with _serving(catalog) as served:
+        yield served
+
+
+@on_its_loop
 async def test_completions(served: Served, model_path: Path) -> None:
     create, model = served.client.completions.create, model_path.stem
     alone = [
@@ -80,6 +104,7 @@ async def test_completions(served: Served, model_path: Path) -> None:
     assert default.usage.completion_tokens == 16
 
 
+@on_its_loop
 async def test_choices_logprobs_and_stops(served: Served, model_path: Path) -> None:
     create, model = served.client.completions.create, model_path.stem
     asked: dict[str, Any] = {"model": model, "prompt": "The sea is", "max_tokens": 8}
@@ -112,6 +137,7 @@ async def test_choices_logprobs_and_stops(served: Served, model_path: Path) -> N
     assert stopped.choices[0].logprobs.tokens == found.tokens[:2]
 
 
+@on_its_loop
 async def test_tokens_that_end_inside_a_character_are_echoed_whole(
     served: Served, model_path: Path
 ) -> None:
@@ -132,6 +158,7 @@ async def test_tokens_that_end_inside_a_character_are_echoed_whole(
         assert found is None or (found.text_offset or [])[-2:] == [len("Read "), len("Read ")]
 
 
+@on_its_loop
 async def test_prompts_are_scored_as_evaluation_harnesses_ask(
     served: Served, model_path: Path
 ) -> None:
@@ -179,13 +206,13 @@ def _last(answer: Completion) -> float:
     return logprobs.token_logprobs[-1]
 
 
-async def test_a_suffix(served: Served, catalog: Catalog, infill_path: Path) -> None:
+async def test_a_suffix(fresh: Served, catalog: Catalog, infill_path: Path) -> None:
     infill = catalog.add(infill_path).model_id
     before, behind = "def f(x):\n    y =", "\n    return y"
-    create = served.client.completions.create
+    create = fresh.client.completions.create
     filled = await create(model=infill, prompt=before, suffix=behind, **GREEDY)
     tokens = [
-        (await served.ask("/tokenize", content=text, model=infill))["tokens"]
+        (await fresh.ask("/tokenize", content=text, model=infill))["tokens"]
         for text in (before, behind)
     ]
     marks = [*INFILL.values()]
@@ -193,7 +220,7 @@ async def test_a_suffix(served: Served, catalog: Catalog, infill_path: Path) -> 
         model=infill, prompt=[marks[0], *tokens[0], marks[1], *tokens[1], marks[2]], **GREEDY
     )
     assert filled.choices[0].text == by_hand.choices[0].text
-    listed = await served.client.models.retrieve(infill)
+    listed = await fresh.client.models.retrieve(infill)
     assert listed.model_dump()["meta"]["capabilities"] == ["chat", "infill"]
     with pytest.raises(openai.BadRequestError, match="fills in the middle") as caught:
         await create(model=catalog.default().model_id, prompt=before, suffix=behind)
@@ -212,6 +239,7 @@ REFUSED: tuple[tuple[dict[str, object], str], ...] = (
 )
 
 
+@on_its_loop
 async def test_the_engine_refuses_by_our_names(served: Served, model_path: Path) -> None:
     for fields, param in REFUSED:
         for stream in (False, True):
@@ -222,7 +250,7 @@ async def test_the_engine_refuses_by_our_names(served: Served, model_path: Path)
 
 
 async def test_embeddings_that_are_no_numbers(
-    served: Served, catalog: Catalog, embedding_model: Path, tmp_path: Path
+    fresh: Served, catalog: Catalog, embedding_model: Path, tmp_path: Path
 ) -> None:
     """JSON has no word for them, and clients cannot do anything with what stands for them."""
 
@@ -235,18 +263,18 @@ async def test_embeddings_that_are_no_numbers(
     model = catalog.add(path).model_id
     for encoding in ("float", "base64"):
         body = {"model": model, "input": ["a", "b"], "encoding_format": encoding}
-        answer = await served.http.post(f"{served.url}/v1/embeddings", json=body)
+        answer = await fresh.http.post(f"{fresh.url}/v1/embeddings", json=body)
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (500, "inference_failed")
         assert "no numbers (NaN) for text 1 of 2: its file is damaged" in error["message"]
 
 
-async def test_embeddings(served: Served, catalog: Catalog, embedding_model: Path) -> None:
+async def test_embeddings(fresh: Served, catalog: Catalog, embedding_model: Path) -> None:
     model = catalog.add(embedding_model).model_id
     texts = ["A cat sleeps on the sofa.", "The tax return is due in April.", "é" * 20]
-    create = served.client.embeddings.create
+    create = fresh.client.embeddings.create
     answer = await create(model=model, input=texts)
-    engine = served.pool.loaded_engine(embedding_model)
+    engine = fresh.pool.loaded_engine(embedding_model)
     assert engine is not None
     wanted = await engine.embed(texts)
     assert [list(each) for each in wanted.vectors] == [each.embedding for each in answer.data]
@@ -254,22 +282,22 @@ async def test_embeddings(served: Served, catalog: Catalog, embedding_model: Pat
     assert answer.usage.prompt_tokens == sum(wanted.n_tokens)
     floats = await create(model=model, input=texts, encoding_format="float")
     assert [each.embedding for each in floats.data] == [each.embedding for each in answer.data]
-    tokens = (await served.ask("/tokenize", content=texts[0], add_special=True))["tokens"]
+    tokens = (await fresh.ask("/tokenize", content=texts[0], add_special=True))["tokens"]
     by_tokens = await create(model=model, input=tokens)
     assert by_tokens.data[0].embedding == pytest.approx(answer.data[0].embedding, abs=1e-5)
     few = (await create(model=model, input=texts[0], dimensions=100)).data[0].embedding
     assert math.fsum(value * value for value in few) == pytest.approx(1.0, abs=1e-6)
     scale = few[0] / answer.data[0].embedding[0]
     assert few == pytest.approx([scale * each for each in answer.data[0].embedding[:100]], abs=1e-6)
-    listed = await served.client.models.retrieve(model)
+    listed = await fresh.client.models.retrieve(model)
     assert listed.model_dump()["meta"]["capabilities"] == ["embeddings"]
-    assert await _refused(served, model=model, input=texts, dimensions=385) == "dimensions"
-    assert await _refused(served, model=model, input=["a", "word " * 600]) == "input"
-    assert await _refused(served, model=model, input=[[1], [10**6]]) == "input"
+    assert await _refused(fresh, model=model, input=texts, dimensions=385) == "dimensions"
+    assert await _refused(fresh, model=model, input=["a", "word " * 600]) == "input"
+    assert await _refused(fresh, model=model, input=[[1], [10**6]]) == "input"
     chat = catalog.default().model_id
-    assert await _refused(served, model=chat, input="a") == "model"
+    assert await _refused(fresh, model=chat, input="a") == "model"
     with pytest.raises(openai.BadRequestError, match="only makes embeddings"):
-        await served.client.completions.create(model=model, prompt="a")
+        await fresh.client.completions.create(model=model, prompt="a")
 
 
 async def _refused(served: Served, **fields: Any) -> str | None:
@@ -279,13 +307,13 @@ async def _refused(served: Served, **fields: Any) -> str | None:
 
 
 async def test_tokens_templates_and_what_is_said_of_a_loaded_model(
-    served: Served, model_path: Path
+    fresh: Served, model_path: Path
 ) -> None:
     text = "Hello 🦉<|im_end|>"
-    loading = asyncio.create_task(served.ask("/tokenize", content=text, with_pieces=True))
-    while not served.pool.pids():
+    loading = asyncio.create_task(fresh.ask("/tokenize", content=text, with_pieces=True))
+    while not fresh.pool.pids():
         await asyncio.sleep(0)
-    listed = (await served.client.models.list()).data
+    listed = (await fresh.client.models.list()).data
     assert listed[0].model_dump()["meta"]["loaded"] is False
     assert not loading.done()
     pieces = (await loading)["tokens"]
@@ -297,16 +325,16 @@ async def test_tokens_templates_and_what_is_said_of_a_loaded_model(
     assert raw.decode() == text
     assert any(isinstance(each["piece"], list) for each in pieces)
     tokens = [each["id"] for each in pieces]
-    assert await served.ask("/detokenize", tokens=tokens) == {"content": text}
-    spelled = await served.ask("/tokenize", content=text, parse_special=False)
+    assert await fresh.ask("/detokenize", tokens=tokens) == {"content": text}
+    spelled = await fresh.ask("/tokenize", content=text, parse_special=False)
     assert 2 not in spelled["tokens"]
 
     messages = [{"role": "user", "content": "Name a river."}]
-    prompt = (await served.ask("/apply-template", messages=messages))["prompt"]
+    prompt = (await fresh.ask("/apply-template", messages=messages))["prompt"]
     assert prompt.endswith("Name a river.<|im_end|>\n<|im_start|>assistant\n")
     ends = [
-        await served.ask("/apply-template", messages=messages, add_generation_prompt=False),
-        await served.ask(
+        await fresh.ask("/apply-template", messages=messages, add_generation_prompt=False),
+        await fresh.ask(
             "/apply-template", messages=[*messages, {"role": "assistant", "content": "The"}]
         ),
     ]
@@ -314,15 +342,15 @@ async def test_tokens_templates_and_what_is_said_of_a_loaded_model(
         prompt.removesuffix("<|im_start|>assistant\n"),
         f"{prompt}The",
     ]
-    chat = await served.ask(
+    chat = await fresh.ask(
         "/v1/chat/completions", model=model_path.stem, messages=messages, **GREEDY
     )
-    plain = await served.ask("/v1/completions", model=model_path.stem, prompt=prompt, **GREEDY)
+    plain = await fresh.ask("/v1/completions", model=model_path.stem, prompt=prompt, **GREEDY)
     assert plain["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
 
-    meta = (await served.client.models.retrieve(model_path.stem)).model_dump()["meta"]
+    meta = (await fresh.client.models.retrieve(model_path.stem)).model_dump()["meta"]
     assert (meta["n_ctx"], meta["n_ctx_train"], meta["capabilities"]) == (N_CTX, 8192, ["chat"])
-    props = (await served.http.get(f"{served.url}/props")).json()
+    props = (await fresh.http.get(f"{fresh.url}/props")).json()
     assert "<|im_start|>" in props["chat_template"]
     assert props["default_generation_settings"]["n_ctx"] == N_CTX
     assert str(model_path.parent) not in str(props)

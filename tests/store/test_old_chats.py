@@ -128,6 +128,17 @@ async def test_chats_of_the_fourth_schema_come_along(tmp_path: Path) -> None:
     assert [message.edited_at for message in tea] == [None, None]
 
 
+async def test_chats_of_the_fifth_schema_come_along(tmp_path: Path) -> None:
+    write_old(tmp_path / "chats.db", 5)
+
+    store = await ChatStore.open(tmp_path / "chats.db")
+    tea = await store.load("c-tea")
+    await store.close()
+
+    assert [message.edited_at for message in tea] == [None, 1700000260.0]
+    assert [message.failure for message in tea] == [None, None]
+
+
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
 async def test_the_schema_is_the_same_whether_a_file_is_new_or_old(
     tmp_path: Path, version: int

@@ -55,7 +55,7 @@ def test_a_refusal_names_the_model_that_a_client_asked_for(
         opened.until("refusal", load.done)
         assert isinstance(load.exception(), OutOfMemory)
         opened.until("notice", lambda: bool(opened.notice))
-        assert opened.notice.startswith("other was not loaded. It needs ")
+        assert opened.notice.startswith("other was not loaded. The model needs ")
         monkeypatch.undo()
         buttons = opened.window.notifications.findChildren(QPushButton)
         next(button for button in buttons if button.text() == "Load anyway").click()
@@ -125,7 +125,7 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
         opened.until("notice", lambda: "with its new options" in opened.notice)
         assert opened.notice.startswith(
             "small was not loaded with its new options. It is loaded as it was, but answers nothing"
-            " until they fit or are changed. It needs "
+            " until they fit or are changed. The model needs "
         )
         assert opened.part(QToolButton, "ejectButton").isEnabled()
         opened.send("Hello")

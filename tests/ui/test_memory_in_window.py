@@ -126,8 +126,8 @@ def test_a_model_that_is_too_large_leads_to_the_memory_settings(
         opened.window.header.picker.selected.emit(str(model_path))
         opened.until("refusal", lambda: "was not loaded" in opened.notice)
         assert re.search(
-            r"It needs [\d.]+ MB; of the [\d.]+ MB for models [\d.]+ MB are free\. "
-            r"More can be allowed in the settings\.$",
+            r"The model needs [\d.]+ MB of this computer's memory, of which models may take"
+            r" [\d.]+ MB\. More can be allowed in the settings\.$",
             opened.notice,
         )
         bar = opened.window.notifications

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.settings import ModelOverrides, Settings
-from minerva_desktop.ui.fit_strip import FINDING_OUT
+from minerva_desktop.ui.fit_strip import FINDING_OUT, FitStrip
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from tests.ui.parts import part
 
@@ -93,6 +93,22 @@ def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     )
     dialog.show_problem(WHY)
     assert "which is off" in part(dialog, QLabel, "optionsFitLabel").text()
+
+
+def test_what_is_said_of_other_options_is_dimmed_at_once(qtbot: QtBot) -> None:
+    """It stayed red for nearly a second after what was wrong had been put right."""
+    dialog = open_dialog(qtbot, OWN)
+    words, strip = part(dialog, QLabel, "optionsFitLabel"), part(dialog, FitStrip, "optionsFit")
+    seen = []
+    for _ in range(2):
+        dialog.ask()
+        dialog.refuse(WHY, "flash_attention")
+        seen.append((strip.property("tone"), words.palette().windowText().color().name()))
+        QTest.keyClicks(part(dialog, QLineEdit, "modelNCtx"), "0")
+        seen.append((strip.property("tone"), words.palette().windowText().color().name()))
+    assert seen == seen[:2] * 2
+    assert [tone for tone, _ in seen[:2]] == ["danger", ""]
+    assert words.text() == WHY
 
 
 def test_save_waits_for_what_is_said_of_the_last_change(qtbot: QtBot) -> None:

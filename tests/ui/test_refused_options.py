@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QListView, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from minerva_desktop.app.model_actions import ModelFit
 from minerva_desktop.chat.message import MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.errors import ModelLoadError
+from minerva_desktop.errors import InvalidRequest, ModelLoadError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.paths import app_paths, path_text
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
@@ -54,6 +54,12 @@ def click(owner: QWidget, text: str) -> None:
     buttons = owner.findChildren(QPushButton)
     (button,) = [each for each in buttons if each.text() == text and each.isVisible()]
     QTest.mouseClick(button, LEFT)
+
+
+def badge(opened: OpenWindow) -> str:
+    """What the picker says of a load of its only model."""
+    fit = opened.window.header.picker.items[0].fit
+    return "" if fit is None else f"{fit.label}. {fit.detail}"
 
 
 def save(opened: OpenWindow, scaling: str) -> None:
@@ -141,6 +147,26 @@ def test_options_that_only_the_load_refuses_are_told_until_they_are_mended(
     save(opened, YARN)
     opened.until("no notice", lambda: not opened.notice)
     opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
+
+
+def test_the_picker_tells_it_until_they_are_changed(opened: OpenWindow, small_path: Path) -> None:
+    """There was no badge; a green one while the load ran that was about to fail, and still the one
+    from before they were saved."""
+    picker = opened.window.header.picker
+    told = set[str]()
+    model = opened.part(QListView, "pickerList").model()
+    model.dataChanged.connect(lambda: told.add(badge(opened)))
+    load = opened.load_for_a_client(small_path)
+    picker.open_list()
+    opened.until("end", lambda: load.done() and bool(told))
+    assert isinstance(load.exception(), InvalidRequest)
+    assert told == {f"Won’t load. {WHY}. Change that in its load options"}
+    picker.close_list()
+    picker.options_requested.emit(path_text(small_path))
+    save(opened, YARN)
+    opened.until("forgotten badge", lambda: not badge(opened))
+    picker.open_list()
+    opened.until("badge", lambda: badge(opened).startswith("Fits. "))
 
 
 async def _unknown(_worker: EngineWorker, path: Path, _overrides: ModelOverrides) -> ModelFit:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
@@ -17,7 +18,9 @@ from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.fit import Fit
 from minerva_desktop.paths import path_text
 from minerva_desktop.settings import ModelOverrides, Settings, SettingsFile
-from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
+from minerva_desktop.ui.fit_strip import FitStrip
+from minerva_desktop.ui.forms import ScrolledPage
+from minerva_desktop.ui.model_options_dialog import NO_FACTOR, SPARED, ModelOptionsDialog
 from tests.ui.open_window import OpenWindow
 from tests.ui.parts import part
 
@@ -35,7 +38,7 @@ YARN = ModelOverrides(
     yarn_beta_slow=0.25,
     preset="Teacher",
 )
-
+WHY_UNSTRETCHED = "RoPE scaling would have no effect: without a stretch factor nothing is stretched"
 FITS = ModelFit(
     path=Path("/m/a.gguf"), fit=Fit.FITS, n_ctx=8192, n_bytes=10**9, reasons=(), unloads=()
 )
@@ -140,6 +143,51 @@ def test_the_context_that_is_offered_is_one_that_the_model_makes_sense_of(
     assert offered is None or button.text() == f"Use {offered:,}"
 
 
+def test_a_factor_that_nobody_has_typed_yet_is_no_mistake_before_save(qtbot: QtBot) -> None:
+    """The words turned red with the choice of YaRN, before anybody could have typed it."""
+    dialog = open_dialog(qtbot, ModelOverrides())
+    words, strip = part(dialog, QLabel, "optionsFitLabel"), part(dialog, FitStrip, "optionsFit")
+    press(dialog, "ropeScalingYarn")
+    dialog.ask()
+    dialog.refuse(WHY_UNSTRETCHED, "rope.scaling")
+    assert (words.text(), strip.property("tone")) == (NO_FACTOR, "")
+    press(dialog, "optionsPageLoad")
+    with qtbot.assertNotEmitted(dialog.accepted):
+        dialog.accept()
+    assert (words.text(), strip.property("tone")) == (WHY_UNSTRETCHED, "danger")
+    assert field(dialog, "ropeScale").hasFocus()
+    QTest.keyClicks(field(dialog, "ropeScale"), "4")
+    assert strip.property("tone") == ""  # at once
+    dialog.ask()
+    dialog.refuse(WHY_UNSTRETCHED, "rope.scaling")  # it has one: the model's is another trouble
+    assert (words.text(), strip.property("tone")) == (WHY_UNSTRETCHED, "danger")
+
+
+@pytest.mark.parametrize(("height", "scrolls"), [(800, False), (600, True)])
+def test_the_page_fits_a_low_screen(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, height: int, scrolls: bool
+) -> None:
+    """With a title bar, which a desktop may only put above it once all else is done."""
+    screen = SimpleNamespace(availableGeometry=lambda: QRect(0, 0, 1280, height))
+    monkeypatch.setattr(ModelOptionsDialog, "screen", lambda _: screen)
+    dialog = ModelOptionsDialog("Tiny", YARN, Settings(), n_ctx_train=8192, n_cores=16)
+    qtbot.addWidget(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
+    dialog.move(300, 200)
+    press(dialog, "optionsPageRope")
+    assert dialog.y() >= 0
+    assert dialog.geometry().bottom() < height - SPARED
+    (page,) = [each for each in dialog.findChildren(ScrolledPage) if each.isVisible()]
+    assert (page.verticalScrollBar().maximum() > 0) == scrolls
+    (buttons,) = dialog.findChildren(QDialogButtonBox)
+    assert dialog.rect().contains(buttons.geometry())
+    field(dialog, "yarnBetaSlow").setText("-1")
+    dialog.accept()
+    place = field(dialog, "yarnBetaSlow").mapTo(page, QPoint(0, 0))
+    assert page.rect().contains(place)
+
+
 def test_each_field_says_what_it_is(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides())
     fields = [each for each in dialog.findChildren(QLineEdit) if each.isVisible()]
@@ -170,9 +218,12 @@ def test_what_the_model_cannot_honour_is_said_there_and_what_it_can_is_loaded(
     opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
     (dialog,) = opened.window.findChildren(ModelOptionsDialog)
     press(dialog, "optionsPageRope")
+    told = part(dialog, QLabel, "optionsFitLabel")
+    press(dialog, "ropeScalingYarn")
+    opened.until("hint", lambda: told.text() == NO_FACTOR)
+    press(dialog, "ropeScaling")
     QTest.keyClicks(field(dialog, "ropeScale"), "2")
     QTest.keyClicks(field(dialog, "yarnBetaFast"), "9")
-    told = part(dialog, QLabel, "optionsFitLabel")
     why = "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”"
     press(dialog, "optionsPageLoad")
     (buttons,) = dialog.findChildren(QDialogButtonBox)

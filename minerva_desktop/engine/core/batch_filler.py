@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import msgspec
 
+from minerva_desktop.engine.core.retries import RETRY_ROWS
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Slot
 from minerva_desktop.engine.core.slots import SlotTable
@@ -258,6 +259,8 @@ class BatchFiller:
         count = min(count, self._n_batch if apart else budget)
         if sequence.is_scoring:
             count = min(count, self._n_outputs)
+        if sequence.is_retry:
+            count = min(count, RETRY_ROWS)
         if sequence.pause_at > sequence.n_computed:
             count = min(count, sequence.pause_at - sequence.n_computed)
         # A step of its own for it would keep all who decode waiting once more.

@@ -26,10 +26,6 @@ from minerva_desktop.engine.core.grammar_parser import Item, Rule, grammar_error
 MAX_READINGS = 16_384
 STEPS = 24  # characters; few tokens of a vocabulary have more
 MAX_WORK = 20_000_000  # additions; one or two seconds
-# Kinds of two characters in a row at one place. A token may be the first byte of any character:
-# behind each that begins so llama.cpp goes on to all that may follow it. Where those are 700 by 700
-# it holds other answers up for 2 s, where they are 990 by 990 for 8 (measured).
-MAX_PAIRS = 500_000
 
 # Kind of character → ways to read a text that begins with it. Never changed: what differs is new.
 Ways: TypeAlias = dict[int, int]
@@ -66,12 +62,10 @@ class Readings:
     def check(self) -> int:
         """The additions by now; raises InvalidRequest when some text could be read in too many
         ways."""
-        for step in range(STEPS):
+        for _ in range(STEPS):
             for index in self._order:
                 self._first[index] = self._first_of(self._rules[index])
             self._settle_returns()
-            if step > 0:  # before, anything counts as what comes second
-                self._check_pairs()
             if not self._step():
                 break
         return self._work
@@ -138,16 +132,6 @@ class Readings:
     def _return_to(self, rule: int, follow: Row, again: Row) -> bool:
         is_larger = self._raise_to(self._returns[rule], follow)
         return (bool(again) and self._raise_to(self._returns[rule], again)) or is_larger
-
-    def _check_pairs(self) -> None:
-        for rule, *rows in zip(self._rules, self._first, self._returns, strict=True):
-            for row in rows:
-                if sum(map(len, row.values())) > MAX_PAIRS:
-                    raise grammar_error(
-                        f"the grammar is too complex: at “{rule.name}” there are more than "
-                        f"{MAX_PAIRS:,} ways in which two characters may follow each other",
-                        rule.line,
-                    )
 
     def _step(self) -> bool:
         """Look one character further; False when that changes nothing any more."""

@@ -12,7 +12,12 @@ from functools import lru_cache
 
 import msgspec
 
-from minerva_desktop.engine.core.character_class import SURROGATES, Ranges, matched_ranges
+from minerva_desktop.engine.core.character_class import (
+    SURROGATES,
+    Ranges,
+    matched_ranges,
+    merged_ranges,
+)
 from minerva_desktop.engine.core.grammar_parser import MAX_REPETITION
 from minerva_desktop.engine.core.json_schema_text import character_class, literal
 
@@ -64,7 +69,7 @@ class LengthError(PatternError):
 
 class _Piece(msgspec.Struct, frozen=True):
     """An expression of ``least`` to ``most`` characters (None: no bound), ``low`` to ``high`` times
-    as ``quantifier`` says."""
+    as ``quantifier`` says. ``ranges``: what it is one character of, if it is."""
 
     body: str
     least: int
@@ -72,6 +77,7 @@ class _Piece(msgspec.Struct, frozen=True):
     quantifier: str = ""
     low: int = 1
     high: int | None = 1
+    ranges: Ranges = ()
 
     @property
     def text(self) -> str:
@@ -155,6 +161,7 @@ class Pattern:
         while self._peek() == "|":
             self._at += 1
             parts.append(self._sequence())
+        parts = _with_one_class(parts)
         longest = [_longest(part) for part in parts]
         known = [length for length in longest if length is not None]
         return _Piece(
@@ -178,14 +185,12 @@ class Pattern:
             raise self._unsupported()
         self._at += 1
         if character == ".":
-            found = _expression(_EVERYTHING)
-        elif character == "[":
-            found = _expression(self._class())
-        elif character == "\\":
-            found = _expression(self._escape())
-        else:
-            found = _expression(((ord(character), ord(character)),))
-        return _Piece(found, 1, 1)
+            return _character(_EVERYTHING)
+        if character == "[":
+            return _character(self._class())
+        if character == "\\":
+            return _character(self._escape())
+        return _character(((ord(character), ord(character)),))
 
     def _group(self) -> _Piece:
         if self._text.startswith("(?", self._at) and not self._text.startswith("(?:", self._at):
@@ -349,6 +354,20 @@ def _counted(pieces: list[_Piece], least: int, most: int | None) -> list[_Piece]
     quantifier = f"{{{low},{'' if high is None else high}}}"
     counted = msgspec.structs.replace(piece, quantifier=quantifier, low=low, high=high)
     return [*pieces[: loose[0]], *([counted] if high != 0 else []), *pieces[loose[0] + 1 :]]
+
+
+def _character(ranges: Ranges) -> _Piece:
+    return _Piece(_expression(ranges), 1, 1, ranges=ranges)
+
+
+def _with_one_class(parts: list[list[_Piece]]) -> list[list[_Piece]]:
+    """Alternatives, all of one character each put together (see `json_schema_text.one_of`)."""
+    single = [p for p in parts if len(p) == 1 and p[0].ranges and not p[0].quantifier]
+    if len(single) < 2:
+        return parts
+    others = [part for part in parts if part not in single]
+    ranges = merged_ranges(pair for part in single for pair in part[0].ranges)
+    return [*others, [_character(tuple(ranges))]]
 
 
 @lru_cache(maxsize=256)  # patterns are made of few characters, over and over

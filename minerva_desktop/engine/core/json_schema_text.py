@@ -54,20 +54,33 @@ def character_class(ranges: Ranges) -> str:
 
 
 def one_of(options: list[tuple[str, str]]) -> str:
-    """One of distinct texts, each with the expression that follows it; shared prefixes once."""
+    """One of distinct texts, each with the expression that follows it; shared prefixes once.
+    Characters that the same follows are a class: for each alternative llama.cpp works out anew what
+    comes behind it."""
     alternatives = []
+    alike: dict[str, list[str]] = {}  # by what follows
     for first, group in groupby(sorted(options), key=lambda option: option[0][:1]):
         members = list(group)
         if not first:
             alternatives.append(members[0][1] or '""')
             continue
         prefix = _shared_prefix(members[0][0], members[-1][0])
-        if len(members) == 1:
-            alternatives.append(f"{literal(prefix)} {members[0][1]}")
-        else:
+        if len(members) > 1:
             rest = one_of([(text[len(prefix) :], then) for text, then in members])
             alternatives.append(f"{literal(prefix)} {rest}")
+        elif len(prefix) == 1:
+            alike.setdefault(members[0][1], []).append(prefix)
+        else:
+            alternatives.append(f"{literal(prefix)} {members[0][1]}")
+    for then, characters in alike.items():
+        alternatives.append(f"{_any_of(characters)} {then}")
     return f"({' | '.join(alternatives)})"
+
+
+def _any_of(characters: list[str]) -> str:
+    if len(characters) == 1:
+        return literal(characters[0])
+    return class_text(tuple(merged_ranges((ord(each), ord(each)) for each in characters)))
 
 
 def _shared_prefix(low: str, high: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.llama_log import LlamaLog, decode_error, load_error
+from minerva_desktop.engine.core.llama_log import LlamaLog, context_error, decode_error, load_error
 from minerva_desktop.engine.core.load_log import copied_share, window_cells
 from minerva_desktop.engine.core.model_parts import check_file, part_trouble, parts_there
 from minerva_desktop.engine.core.own_memory import give_back_copied, give_back_freed
@@ -231,14 +231,15 @@ class LlamaContext:
     def __init__(self, model: LlamaModel, params: Any, *, abort: AbortFlag, log: LlamaLog) -> None:
         """``params`` come from `context_params` or `embedding_params`.
 
-        Raises `OutOfMemory` or `ModelLoadError` when the buffers cannot be had.
+        Raises `OutOfMemory` or `ModelLoadError` when the buffers cannot be had, and
+        `InvalidRequest` for a KV cache that the model cannot have.
         """
         params.no_perf = True
         params.kv_unified = True
         abort.give_to(params)
         self.handle = llama.llama_init_from_model(model.handle, params)
         if not self.handle:
-            raise load_error(f"a context of {params.n_ctx:,} tokens", log.errors)
+            raise context_error(params.n_ctx, log.errors)
         self._log = log
         self._abort_flag = abort
         self._memory = llama.llama_get_memory(self.handle)

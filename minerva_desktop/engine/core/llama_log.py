@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.errors import InferenceError, ModelLoadError, OutOfMemory
+from minerva_desktop.errors import InferenceError, InvalidRequest, ModelLoadError, OutOfMemory
 from minerva_desktop.units import format_bytes
 
 _LOG_DEBUG = 1  # GGML_LOG_LEVEL_DEBUG
@@ -20,6 +20,10 @@ _ALLOCATION_FAILED = -2  # of llama_decode
 _REFUSED_BUFFER = re.compile(r"failed to allocate (\S+) buffer of size (\d+)")
 _FILE_REFUSED = "failed to load model from "
 _NO_GGUF = re.compile(r"^gguf_init\w*: (.+)$", re.MULTILINE)
+# What llama.cpp says of a KV cache that it cannot make: for models that it has no flash attention
+# for (Grok), and for such whose heads its blocks do not divide.
+_NO_FLASH_ATTENTION = "quantized V cache requires flash_attn"
+_HEADS = re.compile(r"([KV]) cache type (\w+) with block size (\d+) does not divide \w+=(\d+)")
 _MEMORY_WORDS = (
     "out of memory", "failed to allocate", "unable to allocate", "cudamalloc failed",
     "cannot allocate memory",  # the system, of a file that is to be mapped
@@ -99,6 +103,30 @@ def load_error(what: str, errors: Sequence[str]) -> ModelLoadError | OutOfMemory
     return ModelLoadError(
         f"llama.cpp could not load {what}" + (f": {reason}" if reason else ""), detail=detail
     )
+
+
+def context_error(
+    n_ctx: int, errors: Sequence[str]
+) -> ModelLoadError | OutOfMemory | InvalidRequest:
+    """Why llama.cpp made no context of ``n_ctx`` tokens, in words; `InvalidRequest` where it cannot
+    honour the load options. ``errors`` are the lines that it logged."""
+    detail = "\n".join(errors)
+    if _NO_FLASH_ATTENTION in detail:
+        return InvalidRequest(
+            "A quantised KV cache needs flash attention, which llama.cpp does not have for this"
+            " model: keep the cache (its values at least) in f16",
+            detail=detail,
+            param="kv_type_v",
+        )
+    if (heads := _HEADS.search(detail)) is not None:
+        part, kind, block, size = heads.groups()
+        return InvalidRequest(
+            f"A KV cache in {kind} needs attention heads of a multiple of {block} numbers; those of"
+            f" this model have {size}. Keep the cache in f16",
+            detail=detail,
+            param=f"kv_type_{part.lower()}",
+        )
+    return load_error(f"a context of {n_ctx:,} tokens", errors)
 
 
 def tells_of_memory(detail: str) -> bool:

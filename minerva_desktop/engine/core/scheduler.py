@@ -18,6 +18,7 @@ from collections import deque
 from minerva_desktop.engine.core.admission import Admission
 from minerva_desktop.engine.core.batch import Batch
 from minerva_desktop.engine.core.batch_filler import ANY_FORMAT, BatchFiller, SteadyRows
+from minerva_desktop.engine.core.retries import Retries
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Growth, Slot, Variant
 from minerva_desktop.engine.core.slots import Placement, SlotTable
@@ -60,6 +61,7 @@ class Scheduler:
             slots, max_running=max_running, keeps_company=self._filler.keeps_company
         )
         self._lookup = PromptLookup(n_draft=1, n_ctx=slots.n_cells)
+        self._retries = Retries()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._turn: Variant = ()
@@ -123,6 +125,7 @@ class Scheduler:
             steady=self.is_steady(sequence),
         )
         sequence.slot = placement.slot
+        sequence.is_retry = self._retries.has(sequence)
         if not sequence.was_admitted:
             sequence.was_admitted = True
             sequence.n_cached = placement.n_reused
@@ -228,6 +231,7 @@ class Scheduler:
         self.advance(chunks)
         for chunk in chunks:
             self.reject(chunk.sequence, chunk.count)
+            self._retries.note(chunk)
 
     def passed(self, n_tokens: int) -> None:
         """Note that so many were decoded, and forgotten at once."""
@@ -308,6 +312,8 @@ class Scheduler:
         self._lookup.forget(request_id)
         for sequence in self._running:
             if sequence.request_id == request_id:
+                if sequence.n_sampled:
+                    self._retries.forget(sequence)
                 self._running.remove(sequence)
                 self._leave_slot(sequence)
                 return

@@ -22,7 +22,8 @@ class Sequence:
     ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
     no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
     ``scores``: the log-probabilities of its prompt's tokens are wanted, of which ``n_scored`` are
-    known. ``is_random``: nobody can expect the same answer again.
+    known. ``is_random``: nobody can expect the same answer again. ``is_retry``: a piece of its
+    prompt was lost when somebody gave it up (`retries`).
     """
 
     request_id: int
@@ -41,6 +42,7 @@ class Sequence:
     was_admitted: bool = False
     pause_at: int = 0
     n_scored: int = 0
+    is_retry: bool = False
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)

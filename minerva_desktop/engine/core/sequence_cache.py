@@ -48,10 +48,12 @@ class SequenceCache:
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
     def interrupt(self, request_id: int) -> None:
-        """End the running decode if it is mostly for this request. Any thread."""
+        """End the running decode if it is mostly for this request, but for a small piece that
+        would be lost for the second time (`retries`). Any thread."""
         chunks = self._decoding
-        own = sum(c.count for c in chunks if c.sequence.request_id == request_id)
-        if own > sum(c.count for c in chunks) / 2:
+        own = [c for c in chunks if c.sequence.request_id == request_id]
+        is_kept = any(c.sequence.is_retry and c.sequence.is_prompt for c in own)
+        if not is_kept and sum(c.count for c in own) > sum(c.count for c in chunks) / 2:
             self._abort_flag.set()
 
     def forget(self, slots: list[Slot]) -> None:

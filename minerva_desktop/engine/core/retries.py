@@ -1,0 +1,43 @@
+"""Prompts that were given up while a piece of them was computed. Pure Python: no ctypes, no clock,
+no I/O. For `Scheduler`.
+
+Nothing is left of a decode that is ended. Whoever waits for less time than one piece of a prompt
+takes would wait in vain, however often the same is asked again. So who asks again has the prompt
+read in small pieces, of which each is computed to its end, though the request is given up
+meanwhile (`SequenceCache.interrupt`), and kept: each try goes on from where the last one was.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
+
+RETRY_ROWS = 64
+MOST_NOTED = 8  # prompts
+
+
+class Retries:
+    """What was given up, until an answer to it has begun."""
+
+    def __init__(self) -> None:
+        self._lost: deque[list[int]] = deque(maxlen=MOST_NOTED)  # up to where a piece got lost
+
+    def note(self, chunk: Chunk) -> None:
+        """``chunk`` got lost. One that nobody could build on is none to ask for again."""
+        sequence = chunk.sequence
+        if sequence.is_prompt and sequence.reuse and not self.has(sequence):
+            self._lost.append(sequence.tokens[: chunk.start + chunk.count])
+
+    def has(self, sequence: Sequence) -> bool:
+        """Whether what was lost is to be computed again."""
+        return sequence.reuse and any(_begins(sequence, lost) for lost in self._lost)
+
+    def forget(self, sequence: Sequence) -> None:
+        """An answer to what ``sequence`` asks has begun."""
+        for lost in [lost for lost in self._lost if _begins(sequence, lost)]:
+            self._lost.remove(lost)
+
+
+def _begins(sequence: Sequence, lost: list[int]) -> bool:
+    return sequence.tokens[: len(lost)] == lost
