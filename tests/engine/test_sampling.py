@@ -386,20 +386,3 @@ async def test_what_cannot_be_is_refused_by_name(small: LlamaEngine) -> None:
             await _text(small, **changes)
         assert refused.value.param == param, changes
     assert await _text(small)
-
-
-async def test_dry_is_the_same_each_time_and_its_breakers_count(small: LlamaEngine) -> None:
-    """The sampler is made once for all requests with its parameters, and copied."""
-    prompt = "one two three four, one two three four, one two three"
-    found = [(await small.tokenize(word)).tokens for word in (" four", " five")]
-    (four,), (five,) = found
-    # It says the one, unless that would repeat what came before.
-    strong: dict[str, Any] = {"dry_multiplier": 5.0, "dry_base": 2.0, "dry_allowed_length": 1}
-    strong |= {"temperature": 0.0, "max_tokens": 1, "logit_bias": {four: 200.0, five: 150.0}}
-    usual = SamplingParameters().dry_sequence_breakers
-    breakers = ((), ("two", "three", "four"), usual)
-    for _ in range(2):
-        said = [
-            await _text(small, prompt, **strong, dry_sequence_breakers=each) for each in breakers
-        ]
-        assert said == [" five", " four", " five"]
