@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +55,7 @@ _REASONS = MappingProxyType(
         errno.ENOSPC: "the disk is full",
     }
 )
+_REQUIRED = re.compile(r"required (\d+)")  # tokens of context
 
 
 class MinervaError(Exception):
@@ -139,6 +141,13 @@ class ContextLimitExceeded(MinervaError):
     def of(cls, n_ctx: int, required: int, param: str = "messages") -> ContextLimitExceeded:
         """``n_ctx`` and ``required`` in tokens; ``param`` is what the prompt was given as."""
         return cls(f"Context limit exceeded: max {n_ctx}, required {required}", param=param)
+
+    @property
+    def required(self) -> int | None:
+        """Tokens that the context would have to hold; None where the message does not say. Read
+        out of that, for between processes an error is its words."""
+        found = _REQUIRED.search(self.message)
+        return None if found is None else int(found[1])
 
 
 class GenerationTimeout(MinervaError):

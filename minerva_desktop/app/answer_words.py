@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from minerva_desktop.app.load_words import refused_needs
@@ -36,7 +35,6 @@ OWN_OPTIONS = frozenset(
         "chat_template",
     }
 )
-_REQUIRED = re.compile(r"required (\d+)")
 
 
 class CrowdedContext(ContextLimitExceeded):
@@ -51,10 +49,11 @@ class CrowdedContext(ContextLimitExceeded):
 def crowded(error: MinervaError, n_ctx_alone: int | None) -> MinervaError:
     """``error`` of an answer, which knows of the context that its model would get alone
     (`ModelPool.n_ctx_alone`) where that would have been enough."""
-    required = _REQUIRED.search(error.message)
-    if n_ctx_alone is None or required is None or not isinstance(error, ContextLimitExceeded):
+    if n_ctx_alone is None or not isinstance(error, ContextLimitExceeded):
         return error
-    return CrowdedContext(error, n_ctx_alone) if int(required[1]) <= n_ctx_alone else error
+    required = error.required
+    is_enough = required is not None and required <= n_ctx_alone
+    return CrowdedContext(error, n_ctx_alone) if is_enough else error
 
 
 def failure_of(error: MinervaError) -> Failure:

@@ -3,14 +3,11 @@ thread."""
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from minerva_desktop.app.context_cutting import larger_context
 from minerva_desktop.errors import ContextLimitExceeded
 
-_REQUIRED = re.compile(r"required (\d+)")
 _NEW_CHAT = "end this chat with Ctrl+D and begin a new one"
 
 
@@ -24,8 +21,7 @@ class TerminalContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def refused(self, error: ContextLimitExceeded, *, is_begun: bool) -> ContextLimitExceeded:
         """``error`` of a message, with what helps. ``is_begun``: others are before it."""
-        required = _REQUIRED.search(error.message)
-        n_tokens = self.n_ctx if required is None else int(required[1])
+        n_tokens = error.required or self.n_ctx
         what = "prompt" if self.is_one_answer else "message"
         ways = [f"shorten the {what}"]
         if is_begun:

@@ -228,14 +228,14 @@ def _adapters(text: str) -> tuple[LoraAdapter, ...]:
     """One or, as llama-server has it, several with commas between them. A file whose own name has
     commas is one."""
     name, _, _ = text.rpartition(":")
-    if "," in text and not any(_is_there(each) for each in (text, name)):
+    if "," in text and not any(_is_file(each) for each in (text, name)):
         return tuple(_adapter(each) for each in text.split(","))
     return (_adapter(text),)
 
 
 def _adapter(text: str) -> LoraAdapter:
     name, colon, scale = text.rpartition(":")
-    if not (name if colon else text).strip() and not (colon and _is_there(text)):
+    if not (name if colon else text).strip() and not (colon and _is_file(text)):
         raise argparse.ArgumentTypeError("it is empty; name the file of a LoRA adapter")
     if not (colon and name):
         return _lora(text, 1.0)
@@ -243,14 +243,14 @@ def _adapter(text: str) -> LoraAdapter:
         return _lora(name, float(scale))
     except ValueError:
         pass  # a colon of the file's name, unless there is a file before it
-    if _is_there(name) and not _is_there(text):
+    if _is_file(name) and not _is_file(text):
         raise argparse.ArgumentTypeError(f"“{scale}” is no number for SCALE, as in {name}:0.5")
     return _lora(text, 1.0)
 
 
-def _is_there(name: str) -> bool:
+def _is_file(name: str) -> bool:
     try:
-        return bool(name) and expanded(name).exists()
+        return bool(name) and expanded(name).is_file()
     except OSError:  # the name is too long
         return False
 

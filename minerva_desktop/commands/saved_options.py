@@ -23,7 +23,8 @@ from minerva_desktop.settings import Settings
 _BESIDE = MappingProxyType(
     {
         "flash_attention": ("kv_type_v",),
-        "kv_type_k": ("flash_attention",),
+        "kv_type_k": (),
+        "kv_type_v": (),
         "n_ctx": (),
         "n_gpu_layers": (),
         "n_threads": (),

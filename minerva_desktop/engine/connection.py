@@ -184,16 +184,18 @@ class EngineConnection:
         return stream
 
     async def ask(self, question: Question | Embed | Trim, kind: type[_Wanted]) -> _Wanted:
-        """Wait for the answer. Raises `QueueFull`, or what the child answers instead; cancelling
-        the awaiting task ends the work there too."""
+        """Wait for the answer. Raises `QueueFull`, `InvalidRequest` for a limit that is no time, or
+        what the child answers instead; cancelling the awaiting task ends the work there too."""
         self._check_room()
+        limits = RequestLimits()
+        if isinstance(question, Embed):
+            limits = RequestLimits(queue_seconds=question.queue_seconds)
+            limits.check()
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._answers[question.request_id] = future
         try:
             self._send(question)
-            if isinstance(question, Embed):
-                limits = RequestLimits(queue_seconds=question.queue_seconds)
-                self._deadlines.watch(question.request_id, limits)
+            self._deadlines.watch(question.request_id, limits)
             answer = await future
         except asyncio.CancelledError:
             self._send(Abort(question.request_id))

@@ -264,9 +264,9 @@ class LlamaEngine:
     ) -> Embeddings:
         """A vector for each text, or list of token ids; ``normalize`` gives each a length of 1.
 
-        To cancel, cancel the awaiting task. Raises `InvalidRequest` when the model makes none, or
-        for an empty text, `ContextLimitExceeded` for a text that is too long, and
-        `GenerationTimeout` where it waits for its turn for more than ``queue_seconds``.
+        To cancel, cancel the awaiting task. Raises `InvalidRequest` when the model makes none, for
+        an empty text or a time that is none, `ContextLimitExceeded` for a text that is too long,
+        and `GenerationTimeout` where it waits for its turn for more than ``queue_seconds``.
         """
         request_id = next(self._ids)
         given = tuple(text if isinstance(text, str) else tuple(text) for text in inputs)

@@ -1,7 +1,8 @@
 """The engine child as its parent sees it: a process, two pipes and the last words on stderr.
 
-Used on the asyncio loop that started it. An `asyncio` protocol rather than streams: a token then
-takes no turn of the loop to get here instead of three, on cores that the model wants for itself.
+Used on the asyncio loop that started it. An `asyncio` protocol rather than streams: a token is
+here in the turn of the loop that reads it, not three later, on cores that the model wants for
+itself.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def _unheard(_event: Event) -> None:
 
 
 class _Frames(asyncio.Protocol):
-    """Reads a pipe of a process. asyncio's own reader of it hands on what it gets in another turn
-    of the loop, which costs each token a system call; it is told of the end only."""
+    """Reads a pipe of a process. asyncio's own reader of it would hand on what it gets in another
+    turn of the loop, which costs each token a system call; here it is told of the end only."""
 
     def __init__(
         self, on_data: Callable[[bytes], None], asyncios_own: asyncio.BaseProtocol

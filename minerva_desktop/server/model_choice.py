@@ -183,8 +183,9 @@ def _timed_out(
 def _context_too_small(
     context: ServerContext, model: ModelFile, error: ContextLimitExceeded
 ) -> ContextLimitExceeded:
-    n_ctx = context.pool.n_ctx_alone(model.path)
-    if n_ctx is None:
+    """``error``, which knows of the context that ``model`` would get alone where that is enough."""
+    n_ctx, required = context.pool.n_ctx_alone(model.path), error.required
+    if n_ctx is None or required is None or required > n_ctx:
         return error
     return ContextLimitExceeded(
         f"{error.message}. {model.model_id} was loaded while others held memory; alone it gets a "

@@ -34,6 +34,7 @@ from minerva_desktop.ui.context_controller import ContextController
 from minerva_desktop.ui.copy_notices import CopyNotices
 from minerva_desktop.ui.dropped_files import DroppedFiles
 from minerva_desktop.ui.engine_worker import EngineWorker, RuntimeFactory
+from minerva_desktop.ui.failed_answers import FailedAnswers
 from minerva_desktop.ui.first_exposure import first_exposure
 from minerva_desktop.ui.first_start import FirstStart
 from minerva_desktop.ui.garbage import MainThreadGarbage
@@ -143,6 +144,11 @@ class Application(QObject):
         )
         window.sidebar.chat_actions.export.connect(self._chat_files.export)
         window.sidebar.chat_actions.import_chats.connect(self._chat_files.ask_for_files)
+        failed = FailedAnswers(
+            window, worker, models, tasks, lambda: chats.session, self._services.settings
+        )
+        chats.session_shown.connect(failed.on_shown)
+        chats.branch_changed.connect(failed.on_shown)
         Pictures(window, tasks, lambda: chats.library)
         CopyNotices(window.notifications, window.chat_view.events)
         backups = BackupsController(window, tasks, lambda: chats.library, chats.begin_anew)
@@ -167,7 +173,7 @@ class Application(QObject):
         )
         self._snippets = SnippetController(window, self._icons, self._services.presets, tasks)
         self._snippets.imported.connect(self._presets.refresh)
-        return opened, context, backups
+        return failed, opened, context, backups
 
     def _make_settings(self) -> SettingsController:
         about = AboutController(self.window, self._icons, self._updates, self._tasks)

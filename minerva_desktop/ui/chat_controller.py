@@ -23,7 +23,7 @@ from minerva_desktop.ui.answer_status import AnswerStatus
 from minerva_desktop.ui.backups_controller import SHOW_BACKUPS
 from minerva_desktop.ui.chat_places import ChatPlaces
 from minerva_desktop.ui.engine_worker import EngineWorker
-from minerva_desktop.ui.failed_answers import ENGINE_NOTICE, FailedAnswers
+from minerva_desktop.ui.failed_answers import ENGINE_NOTICE
 from minerva_desktop.ui.live_speed import LiveSpeed
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.message_actions import MessageActions, place_in
@@ -76,7 +76,6 @@ class ChatController(QObject):
         self._speed = LiveSpeed(window.status.set_speed)
         self._status = AnswerStatus(window.chat_view, worker, models.shown_name)
         self._counter = PromptCounter(window, worker, models, tasks)
-        self._failed = FailedAnswers(window, worker, models, tasks, self, services.settings)
         RemovedMessages(window, tasks, self._open_session, lambda: self._library)
         self._sender = MessageSender(window, models, room, tasks, self._open_session)
         self._actions = MessageActions(
@@ -395,4 +394,3 @@ class ChatController(QObject):
         self._status.end(answer_id)
         if self._library is not None:
             self._library.on_answer_failed(answer_id, error)
-        self._failed.add(answer_id, error)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
@@ -17,7 +17,6 @@ from minerva_desktop.app.answer_words import (
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.chat.failure import Failure
-from minerva_desktop.chat.message import Message
 from minerva_desktop.errors import (
     InvalidRequest,
     LoadCancelled,
@@ -36,9 +35,6 @@ from minerva_desktop.ui.model_notices import RETRY_LOAD, TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
 
-if TYPE_CHECKING:
-    from minerva_desktop.ui.chat_controller import ChatController
-
 ENGINE_NOTICE = "engine"
 
 
@@ -53,36 +49,31 @@ class FailedAnswers(QObject):
         worker: EngineWorker,
         models: ModelController,
         tasks: UiTasks,
-        chats: ChatController,
+        session: Callable[[], ChatSession | None],
         settings: SettingsFile,
     ) -> None:
+        """``session`` is the open chat's."""
         super().__init__(window)
         self._view = view = window.chat_view
         self._notifications = window.notifications
         self._worker = worker
         self._models = models
         self._tasks = tasks
-        self._chats = chats
+        self._session = session
         self._settings = settings
         self._picker = window.header.picker
         self._errors: dict[str, MinervaError] = {}  # by message
-        self._kept: list[Message] = []  # in the open chat, with the kinds of their failures
-        self._again: dict[str, AnswerHelp] = {}  # what was offered for these, by message
+        self._again: dict[str, AnswerHelp] = {}  # what was offered for older ones, by message
         view.events.details_requested.connect(self._on_details)
         view.events.load_anyway_requested.connect(self._on_load_anyway)
         view.events.options_requested.connect(self._on_options)
         view.events.others_requested.connect(self._picker.open_list)
         models.engine_died.connect(self._on_engine_died)
         models.refreshed.connect(self._offer_again)
-        chats.session_shown.connect(self._on_shown)
-        chats.branch_changed.connect(self._on_shown)
+        worker.answer_failed.connect(self._on_failed)
 
-    def _session(self) -> ChatSession | None:
-        """The open chat's."""
-        return self._chats.session
-
-    def add(self, answer_id: str, error: MinervaError) -> None:
-        """It failed."""
+    @Slot(str, object)
+    def _on_failed(self, answer_id: str, error: MinervaError) -> None:
         self._errors[answer_id] = error
         session, model = self._session(), None
         if session is not None and answer_id in session.conversation:
@@ -102,22 +93,26 @@ class FailedAnswers(QObject):
         return AnswerHelp(options=options, anyway=failure.is_of_budget, others=others)
 
     @Slot(object)
-    def _on_shown(self, session: ChatSession) -> None:
-        """Answers that failed before the chat was opened offer again what helps, too."""
+    def on_shown(self, session: ChatSession) -> None:
+        """A chat, or another branch of it: answers that failed before it was opened offer again
+        what helps, too."""
         if session is self._session():
-            branch = session.conversation.active_branch()
-            self._kept = [each for each in branch if each.failure is not None]
             self._offer_again()
 
     @Slot()
     def _offer_again(self) -> None:
         """But for what needs a model that is gone; the library may be read after the chat."""
-        paths = self._paths() if self._kept else {}
-        for message in self._kept:
-            if message.id in self._errors or message.failure is None:
-                continue
+        session = self._session()
+        branch = [] if session is None else session.conversation.active_branch()
+        kept = [
+            (each, each.failure)
+            for each in branch
+            if each.failure is not None and each.id not in self._errors
+        ]
+        paths = self._paths() if kept else {}
+        for message, failure in kept:
             path = paths.get(message.model or "")
-            offered = self._ways_on(message.failure, path)
+            offered = self._ways_on(failure, path)
             if path is None:
                 offered = AnswerHelp(others=offered.others)
             if self._again.get(message.id) != offered:

@@ -232,10 +232,12 @@ def test_several_adapters_may_come_in_a_list(
     """As llama-server takes them; a file whose own name has a comma is one of them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a,b.gguf").touch()
+    (tmp_path / "poems").mkdir()
     for arguments, adapters in (
         (("--lora", "x:0.5,y", "--lora-scaled", "z:2"), [("x", 0.5), ("y", 1.0), ("z", 2.0)]),
         (("--lora", "a,b.gguf"), [("a,b.gguf", 1.0)]),
         (("--lora", "a,b.gguf:0.5"), [("a,b.gguf", 0.5)]),
+        (("--lora", "poems:a.gguf"), [("poems:a.gguf", 1.0)]),  # no folder is an adapter
         (("--lora", f"x,{'y' * 5000}"), [("x", 1.0), ("y" * 5000, 1.0)]),
     ):
         found = as_given(argument_parser().parse_args(arguments)).lora

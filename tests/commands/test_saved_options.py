@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,32 @@ def test_the_settings_are_blamed_for_what_they_alone_have(
     assert left.value.code == 2
     assert capsys.readouterr().err == (
         f"minerva: small.gguf, as the settings have it: {NEEDS_FLASH}\n"
+    )
+
+
+@pytest.mark.parametrize("given", [(), ("--flash-attn", "on")], ids=["saved", "beside"])
+@pytest.mark.parametrize(
+    ("architecture", "head", "words"),
+    [
+        ("grok", 32, "A quantised KV cache needs flash attention, which llama.cpp does not have"),
+        ("llama", 40, "A KV cache in q8_0 needs attention heads of a multiple of 32 numbers"),
+    ],
+)
+def test_the_settings_are_blamed_for_a_cache_that_the_model_cannot_have(
+    given: tuple[str, ...],
+    architecture: str,
+    head: int,
+    words: str,
+    generated: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Flash attention, which is given, has no part in it."""
+    size = {"width": 2 * head, "n_heads": 2, "kv_heads": 2, "feed": 64, "head": head}
+    model = generated(architecture, n_layers=1, **size)
+    _save(model, ModelOverrides(kv_type="q8_0"))
+    assert main(["chat", str(model), *ASKED, *given]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"minerva: {model.name}, as the settings have it: {words}"
     )
 
 

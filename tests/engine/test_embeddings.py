@@ -101,6 +101,12 @@ async def test_who_waits_too_long_leaves_the_queue(engine: LlamaEngine) -> None:
     assert len((await many).vectors) == 6
 
 
+async def test_a_limit_of_the_wait_that_is_no_time_is_refused(engine: LlamaEngine) -> None:
+    for wrong in (0.0, -1.0, math.nan):
+        with pytest.raises(InvalidRequest, match="queue_seconds must be more than 0"):
+            await engine.embed([CAT], queue_seconds=wrong)
+
+
 async def test_who_was_begun_waits_no_longer(engine: LlamaEngine) -> None:
     """However long it takes from then on: here about a second."""
     found = await engine.embed(["Long story. " * 150] * 12, queue_seconds=0.5)

@@ -385,16 +385,3 @@ async def test_what_cannot_be_is_refused_by_name(small: LlamaEngine) -> None:
             await _text(small, **changes)
         assert refused.value.param == param, changes
     assert await _text(small)
-
-
-async def test_dry_is_the_same_each_time_and_its_breakers_count(small: LlamaEngine) -> None:
-    """The sampler is made once for all requests with its parameters, and copied."""
-    prompt = "one two three four, one two three four, one two three"
-    (four,), (five,) = [(await small.tokenize(word)).tokens for word in (" four", " five")]
-    # It says the one, unless that would repeat what came before.
-    strong: dict[str, Any] = {"dry_multiplier": 5.0, "dry_base": 2.0, "dry_allowed_length": 1}
-    strong |= {"temperature": 0.0, "max_tokens": 6, "logit_bias": {four: 200.0, five: 150.0}}
-    words = ("two", "three", "four")
-    texts = [await _text(small, prompt, **strong, dry_sequence_breakers=b) for b in ((), words) * 2]
-    assert texts[:2] == texts[2:]
-    assert (texts[0][:5], texts[1][:5]) == (" five", " four")

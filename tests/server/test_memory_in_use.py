@@ -74,12 +74,16 @@ async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> 
 async def test_a_context_that_is_small_for_the_sake_of_others_is_told_with_the_way_out() -> None:
     refusal = ContextLimitExceeded.of(4096, 6001)
     async with serving(fails(refusal)) as served:
-        plain = await served.http.post(CHAT, json=chat_body())
+        plain = []
+        for n_ctx in (None, 6000):  # which would not be enough, either
+            served.pool.context_alone = n_ctx
+            plain.append(await served.http.post(CHAT, json=chat_body()))
         served.pool.context_alone = 16_384
         answers = [
             await served.http.post(CHAT, json=chat_body(stream=stream)) for stream in (False, True)
         ]
-    assert plain.json()["error"]["message"] == refusal.message + TOO_LONG
+    said = [each.json()["error"]["message"] for each in plain]
+    assert said == [refusal.message + TOO_LONG] * 2
     for answer in answers:
         error = answer.json()["error"]
         assert (answer.status_code, error["param"]) == (400, "messages")

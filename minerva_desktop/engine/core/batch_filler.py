@@ -7,11 +7,11 @@ second time that it was left out: a question of 20 tokens need not wait for the 
 these go on all the same (`BatchFiller._prompt_chunks`).
 
 On a CPU what a prompt is cut into depends on nothing but the prompt, unless its answer is a random
-one, and each chunk is computed by itself: llama.cpp's attention rounds 64 rows and more otherwise
-than fewer, so that an answer would depend on whose prompts happened to be in the same batch. (16
-questions to SmolLM2, greedy, alone and eight at once: 9 answers differed with mixed batches, 1 with
-these.) For the same reason many sequences that decode are shared out to several decodes, where one
-of them must be steady.
+one or it was given up before (`retries`), and each chunk is computed by itself: llama.cpp's
+attention rounds 64 rows and more otherwise than fewer, so that an answer would depend on whose
+prompts happened to be in the same batch. (16 questions to SmolLM2, greedy, alone and eight at once:
+9 answers differed with mixed batches, 1 with these.) For the same reason many sequences that decode
+are shared out to several decodes, where one of them must be steady.
 
 In a decode of fewer rows each is computed as among any others, so that there steady prompts may
 share one, with what decodes too, and it does not matter where they are cut: their logits are equal
