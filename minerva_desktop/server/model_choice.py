@@ -151,9 +151,10 @@ def _not_loaded(
 ) -> OutOfMemory | ModelLoadError:
     """``error`` of a load. What is wrong with the load options is no fault of the client's."""
     if isinstance(error, OutOfMemory):
+        needs = f" ({error.needs})" if error.needs else ""
         return OutOfMemory(
-            f"{model.model_id} cannot be loaded. {error.told}. Let models take more memory, "
-            "load it with a shorter context, or use a smaller model",
+            f"{model.model_id} cannot be loaded. {error.message}{needs}. Let models take more "
+            "memory, load it with a shorter context, or use a smaller model",
             detail=error.detail,
         )
     return ModelLoadError(

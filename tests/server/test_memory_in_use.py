@@ -66,7 +66,7 @@ async def test_what_does_not_fit_is_refused_with_the_numbers_and_a_way_out() -> 
         answer = await served.http.post(CHAT, json=chat_body())
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "insufficient_memory")
     assert answer.json()["error"]["message"] == (
-        f"{MODEL.model_id} cannot be loaded. Memory exceeded: {needs}. Let "
+        f"{MODEL.model_id} cannot be loaded. Memory exceeded: 0 + 3 > 2 ({needs}). Let "
         "models take more memory, load it with a shorter context, or use a smaller model"
     )
 

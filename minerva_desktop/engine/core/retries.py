@@ -2,9 +2,10 @@
 no I/O. For `Scheduler`.
 
 Nothing is left of a decode that is ended. Whoever waits for less time than one piece of a prompt
-takes would wait in vain, however often the same is asked again. So who asks again has the prompt
-read in small pieces, of which each is computed to its end, though the request is given up
-meanwhile (`SequenceCache.interrupt`), and kept: each try goes on from where the last one was.
+takes would wait in vain, however often the same is asked again. So what was given up twice is read
+in small pieces, of which each is computed to its end, though the request is given up meanwhile
+(`SequenceCache.interrupt`), and kept: each try goes on from where the last one was. Not what was
+given up once: a person who stops an answer and asks anew has time, and small pieces take longer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections import deque
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 
 RETRY_ROWS = 64
-MOST_NOTED = 8  # prompts
+MOST_NOTED = 16  # pieces
+N_LOSSES = 2  # after which a prompt is read so
 
 
 class Retries:
@@ -26,12 +28,13 @@ class Retries:
     def note(self, chunk: Chunk) -> None:
         """``chunk`` got lost. One that nobody could build on is none to ask for again."""
         sequence = chunk.sequence
-        if sequence.is_prompt and sequence.reuse and not self.has(sequence):
+        if sequence.is_prompt and sequence.reuse:
             self._lost.append(sequence.tokens[: chunk.start + chunk.count])
 
     def has(self, sequence: Sequence) -> bool:
-        """Whether what was lost is to be computed again."""
-        return sequence.reuse and any(_begins(sequence, lost) for lost in self._lost)
+        """Whether what was lost again and again is to be computed once more."""
+        n_lost = sum(_begins(sequence, lost) for lost in self._lost)
+        return sequence.reuse and n_lost >= N_LOSSES
 
     def forget(self, sequence: Sequence) -> None:
         """An answer to what ``sequence`` asks has begun."""
