@@ -108,6 +108,14 @@ found = {"n_events": n_events, "said": watch.said, "n_kept": n_kept, "n_drafted"
 print("\n" + json.dumps(found))
 """
 
+WHOLE = (
+    SCRIPT[: SCRIPT.index("core.interrupt(0)")]
+    + r"""
+abort.set()
+print("\n" + json.dumps(len([output for event in core.step() for output in event.outputs])))
+"""
+)
+
 
 @pytest.fixture(scope="module")
 def found(quantised_path: Path) -> dict[str, Any]:
@@ -141,3 +149,9 @@ def test_what_leaves_nothing_leaves_none_with_a_draft_model(found: dict[str, Any
     left, kept = found["n_drafted"]
     assert left == 0
     assert kept > 0
+
+
+def test_the_decode_of_a_state_that_cannot_go_back_is_not_ended(recurrent_path: Path) -> None:
+    """llama.cpp had then told that others' states lay elsewhere, and not moved them: their answers
+    went on from wrong ones."""
+    assert said_by(WHOLE, recurrent_path) > 0

@@ -236,7 +236,10 @@ class LlamaContext:
         """
         params.no_perf = True
         params.kv_unified = True
-        abort.give_to(params)
+        # A decode that is ended has told which states lie elsewhere now, and not moved them: then
+        # others would go on from wrong ones.
+        if not model.is_recurrent:
+            abort.give_to(params)
         self.handle = llama.llama_init_from_model(model.handle, params)
         if not self.handle:
             raise context_error(params.n_ctx, log.errors)
