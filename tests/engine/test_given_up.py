@@ -19,13 +19,13 @@ def test_what_was_given_up_in_the_middle_of_a_piece_is_read_in_small_ones_that_a
         scheduler.remove(request_id)
         return [shape for shapes in steps for shape in shapes]
 
-    first = Sequence(1, list(asked), 8)
-    scheduler.add(first)
-    admit_all(scheduler)
-    ((lost,),) = scheduler.schedule().groups
-    scheduler.undone([lost])
-    scheduler.remove(1)
-    assert lost.count == 512
+    for _ in range(2):  # after one, whoever asks anew has time
+        scheduler.add(Sequence(1, list(asked), 8))
+        admit_all(scheduler)
+        ((lost,),) = scheduler.schedule().groups
+        scheduler.undone([lost])
+        scheduler.remove(1)
+        assert lost.count == 512
     assert ask(2, asked, 2) == [(2, 0, 64), (2, 64, 64)]  # given up between two pieces
     assert ask(3, new_sequence(3, 700).tokens) == [(3, 0, 512)]
     assert ask(4, [*asked, 9], 11)[::8] == [(4, 128, 64), (4, 640, 61)]

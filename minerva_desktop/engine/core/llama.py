@@ -236,9 +236,7 @@ class LlamaContext:
         """
         params.no_perf = True
         params.kv_unified = True
-        # A decode that is ended has told which states lie elsewhere now, and not moved them: then
-        # others would go on from wrong ones.
-        if not model.is_recurrent:
+        if not model.is_recurrent:  # ended, it has told of states elsewhere and not moved them there
             abort.give_to(params)
         self.handle = llama.llama_init_from_model(model.handle, params)
         if not self.handle:
