@@ -236,7 +236,7 @@ class LlamaContext:
         """
         params.no_perf = True
         params.kv_unified = True
-        if not model.is_recurrent:  # ended, it has told of states elsewhere and not moved them there
+        if not model.is_recurrent:  # ended, a decode has told of moved states and not moved them
             abort.give_to(params)
         self.handle = llama.llama_init_from_model(model.handle, params)
         if not self.handle:
