@@ -103,6 +103,7 @@ async def test_options_that_the_model_cannot_honour_are_refused_by_it(
 ) -> None:
     """Before others go for a load in vain; the load options in the window tell it, too."""
     odd = generated("llama", head=80)
+    caplog.clear()  # of what its writer told
     q8 = LoadOptions(kv_type_k=KvType.Q8_0, kv_type_v=KvType.Q8_0)
     with pytest.raises(InvalidRequest, match="a multiple of 32 numbers; those of this model have"):
         await dry_run(spare, odd, q8, [512], PATIENCE)

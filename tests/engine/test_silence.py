@@ -83,6 +83,12 @@ def _stop(engine: LlamaEngine) -> None:
     os.kill(engine.pid, signal.SIGSTOP)
 
 
+def _stop_wholly(pid: int) -> None:
+    """Return once it stands: it may go on for a moment, and say how it is."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
 async def test_a_child_that_stands_still_while_loading(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
     with pytest.raises(EngineDied, match=SILENT):
@@ -99,7 +105,7 @@ async def test_one_that_stood_still_before_it_was_wanted_is_not_taken(small_path
     child.listen(lambda _sign: is_up.set())
     await is_up.wait()
     await spare.put_back(child)
-    os.kill(child.pid, signal.SIGSTOP)
+    _stop_wholly(child.pid)
     engine = LlamaEngine(small_path, spare=spare)
     await engine.load(512)
     assert engine.pid != child.pid
