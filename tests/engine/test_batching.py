@@ -143,7 +143,7 @@ async def test_a_cancelled_answer_does_not_wait_for_the_prompts_of_its_step(
     smollm: LlamaEngine,
 ) -> None:
     words = ("river", "mountain", "window")
-    first, *others = (smollm.generate(f" {word}" * 60, 2, sampling=GREEDY) for word in words)
+    first, *others = (smollm.generate(f" {word}" * 100, 2, sampling=GREEDY) for word in words)
     async for tokens in first.batches():
         if tokens:
             break

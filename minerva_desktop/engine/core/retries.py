@@ -15,7 +15,7 @@ from collections import deque
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 
 RETRY_ROWS = 64
-MOST_NOTED = 16  # pieces
+MOST_NOTED = 64  # pieces, two for each prompt
 N_LOSSES = 2  # after which a prompt is read so
 
 
@@ -43,4 +43,6 @@ class Retries:
 
 
 def _begins(sequence: Sequence, lost: list[int]) -> bool:
-    return sequence.tokens[: len(lost)] == lost
+    tokens, n_lost = sequence.tokens, len(lost)
+    # Others usually end otherwise: few are compared whole.
+    return len(tokens) >= n_lost and tokens[n_lost - 1] == lost[-1] and tokens[:n_lost] == lost
