@@ -172,7 +172,7 @@ def model_options(window: MainWindow) -> ModelOptionsDialog:
             fit=Fit.WONT_FIT,
             n_ctx=131_072,
             n_bytes=6_300_000_000,
-            reasons=("it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models",),
+            reasons=("it takes 6.3 GB of this computer's memory, and there are 4.2 GB for models",),
             warnings=(WARNING,),
             unloads=(),
         )

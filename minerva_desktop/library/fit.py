@@ -17,7 +17,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from minerva_desktop.library.estimate_options import CELL_STEP, EstimateOptions, padded_cells
+from minerva_desktop.library.estimate_options import CELL_STEP, CPU, EstimateOptions, padded_cells
 from minerva_desktop.library.layer_memory import can_quantise_cache
 from minerva_desktop.library.memory_estimate import DeviceMemory, Estimator, MemoryEstimate
 from minerva_desktop.units import format_bytes
@@ -191,4 +191,5 @@ def _reasons(model: Estimator, wished: EstimateOptions, options: EstimateOptions
 
 def _too_large(device: DeviceMemory, room: Mapping[str, int]) -> str:
     needed, there = format_bytes(device.total_bytes), format_bytes(room[device.device])
-    return f"it takes {needed} of the {device.device}'s memory, and there are {there} for models"
+    place = "this computer's memory" if device.device == CPU else f"the memory of {device.device}"
+    return f"it takes {needed} of {place}, and there are {there} for models"

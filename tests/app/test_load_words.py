@@ -10,7 +10,7 @@ from minerva_desktop.errors import InferenceError, OutOfMemory
 WHY = "as wished it would take 9.0 GB"
 SHORTER = f"context of 4,096 tokens instead of 8,192: {WHY}"
 LAYERS = f"66 of 81 layers on the GPU, the others on the CPU: {WHY}"
-TOO_LARGE = "it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models"
+TOO_LARGE = "it takes 6.3 GB of this computer's memory, and there are 4.2 GB for models"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ TOO_LARGE = "it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for model
             (TOO_LARGE, f"KV cache in q8_0: {WHY}"),
             (
                 f"context of 4,096 tokens, 66 of 81 layers on the GPU, KV cache in q8_0: {WHY}. "
-                "It takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models"
+                "It takes 6.3 GB of this computer's memory, and there are 4.2 GB for models"
             ),
         ),
         (

@@ -113,11 +113,11 @@ def test_a_fit_is_told_in_sentences() -> None:
 
 
 def test_what_does_not_fit_says_what_lacks_and_no_size_twice() -> None:
-    lacks = "it takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models"
+    lacks = "it takes 6.3 GB of this computer's memory, and there are 4.2 GB for models"
     choice = LoadChoice(
         LoadOptions(n_ctx=1024), {"CPU": 6_300_000_000}, "wont_fit", (lacks, WISHED)
     )
     assert model_fit(LoadPlan(MODEL, choice, (), 0, {})).detail == (
-        "It takes 6.3 GB of the CPU's memory, and there are 4.2 GB for models. "
+        "It takes 6.3 GB of this computer's memory, and there are 4.2 GB for models. "
         "Context of 1,024 tokens instead of 8,192: as wished it would take 9.0 GB"
     )

@@ -124,7 +124,7 @@ def test_what_does_not_fit_at_all_comes_as_near_as_it_can() -> None:
     assert choice.estimate == model.estimate(half)
     too_large, *given_up = choice.reasons
     assert too_large.startswith("it takes ")
-    assert too_large.endswith("of the CPU's memory, and there are 100 bytes for models")
+    assert too_large.endswith("of this computer's memory, and there are 100 bytes for models")
     assert [reason.split(":")[0] for reason in given_up] == [
         "KV cache in q8_0",
         "context of 1,024 tokens instead of 8,192",

@@ -38,7 +38,7 @@ WONT_FIT = ModelFit(
     fit=Fit.WONT_FIT,
     n_ctx=4096,
     n_bytes=2 * 10**9,
-    reasons=("it takes 2 GB of the CPU's memory, and there are 1 GB for models",),
+    reasons=("it takes 2 GB of this computer's memory, and there are 1 GB for models",),
     unloads=(),
 )
 
@@ -88,7 +88,7 @@ def test_the_answer_is_shown_in_words(qtbot: QtBot) -> None:
     dialog.show_fit(WONT_FIT)
     words = part(dialog, QLabel, "optionsFitLabel").text()
     assert words == (
-        "Won’t fit. It takes 2 GB of the CPU's memory, and there are 1 GB for models. "
+        "Won’t fit. It takes 2 GB of this computer's memory, and there are 1 GB for models. "
         "Context of 4,096 tokens"
     )
     dialog.show_problem(WHY)
