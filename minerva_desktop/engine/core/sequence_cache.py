@@ -49,7 +49,7 @@ class SequenceCache:
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request, but for a small piece that
-        would be lost for the second time (`retries`). Any thread."""
+        would be lost once more (`retries`). Any thread."""
         chunks = self._decoding
         own = [c for c in chunks if c.sequence.request_id == request_id]
         is_kept = any(c.sequence.is_retry and c.sequence.is_prompt for c in own)
