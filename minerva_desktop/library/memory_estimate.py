@@ -44,6 +44,7 @@ from minerva_desktop.library.process_memory import (
 )
 from minerva_desktop.library.step_memory import (
     attention_scores,
+    converted_bytes,
     input_bytes,
     logits_bytes,
     output_bytes,
@@ -186,7 +187,7 @@ class Estimator:
             kv = _scaled(kv, figures.kv_bytes)
         for index, gpu in enumerate(options.gpus, start=1):
             if gpu.process_bytes and weights[index] + kv[index] + compute[index]:
-                other[index] = gpu.process_bytes + GPU_WORK_BYTES
+                other[index] += gpu.process_bytes + GPU_WORK_BYTES
         return MemoryEstimate(
             tuple(
                 DeviceMemory(
@@ -251,6 +252,9 @@ class Estimator:
         cells = [self._cells(each, options) for each in caches.values()]
         scores = attention_scores(self.header, options, cells) if 0 in places else 0
         other = [process_bytes(self.header, options, scores)] + [0] * (n_devices - 1)
+        for index, gpu in enumerate(options.gpus, start=1):
+            if gpu.process_bytes and kv[index]:
+                other[index] = converted_bytes(self.header, self._layers, options, cells)
         weights = self._weights.by_device(places, n_devices)
         return weights, kv, self._compute_bytes(options, places, cells), other
 

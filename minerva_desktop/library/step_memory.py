@@ -43,6 +43,32 @@ def attention_scores(header: GgufHeader, options: EstimateOptions, cells: Sequen
     return max(cells, default=0) * _heads(header)
 
 
+def converted_bytes(
+    header: GgufHeader,
+    layers: Sequence[LayerMemory],
+    options: EstimateOptions,
+    cells: Sequence[int],
+) -> int:
+    """What ggml's CUDA code adds to the compute buffer when it attends to a full context: it keeps
+    the room in which it converts the operands of the largest product there was. With flash attention
+    a quantised cache is converted to 16 bits. Without it keys are to 32 bits, for their product with
+    the queries is asked for in full precision, and then the scores are to 16 bits, as what is found
+    with them is (launch_fattn in fattn-common.cuh, ggml_cuda_mul_mat_cublas in ggml-cuda.cu)."""
+    n_cells = max(cells, default=0)
+    if options.flash_attention:
+        keys, values = (
+            max((width for width in widths if kv_type != "f16"), default=0)
+            for kv_type, widths in (
+                (options.kv_type_k, [layer.k_width for layer in layers]),
+                (options.kv_type_v, [layer.v_width for layer in layers]),
+            )
+        )
+        return n_cells * (keys + values) * F16_BYTES
+    keys = max((layer.k_width for layer in layers), default=0)
+    numbers = attention_scores(header, options, cells) + _query_width(header)
+    return max(n_cells * keys * F32_BYTES, options.batch_tokens * numbers * F16_BYTES)
+
+
 def logits_bytes(header: GgufHeader, options: EstimateOptions) -> int:
     """The logits of a step, where the output layer computes them; what the layers needed is free
     again by then."""
@@ -88,13 +114,18 @@ def _rows(header: GgufHeader, layers: Sequence[LayerMemory], scores: int) -> int
         header.count(f"{kind}.ssm.inner_size"),
         0,
     )
-    query = heads * header.count(f"{kind}.attention.key_length") or width
+    query = _query_width(header)
     # Latent attention looks at compressed keys, and gives back what it found as wide as these.
     latent = header.count(f"{kind}.attention.value_length_mla")
     found = heads * header.count(f"{kind}.attention.value_length") if latent else 0
     kv_width = max((layer.k_width + layer.v_width for layer in layers), default=0)
     beside = 3 * width + max(width, heads * latent if latent else query)
     return beside + max(3 * feed, query + kv_width + found + scores)
+
+
+def _query_width(header: GgufHeader) -> int:
+    key_length = header.count(f"{header.architecture}.attention.key_length")
+    return _heads(header) * key_length or header.n_embedding
 
 
 def _heads(header: GgufHeader) -> int:
