@@ -49,11 +49,12 @@ def converted_bytes(
     options: EstimateOptions,
     cells: Sequence[int],
 ) -> int:
-    """What ggml's CUDA code adds to the compute buffer when it attends to a full context: it keeps
-    the room in which it converts the operands of the largest product there was. With flash attention
-    a quantised cache is converted to 16 bits. Without it keys are to 32 bits, for their product with
-    the queries is asked for in full precision, and then the scores are to 16 bits, as what is found
-    with them is (launch_fattn in fattn-common.cuh, ggml_cuda_mul_mat_cublas in ggml-cuda.cu)."""
+    """What ggml's CUDA code takes beside the compute buffer where it attends to a full context: it
+    keeps the room in which it converts the operands of the largest product there was. With flash
+    attention a quantised cache is converted to 16 bits. Without it the keys are to 32 bits, since
+    their product with the queries is asked for in full precision, and then the scores are to 16
+    bits, as what is found with them is (launch_fattn in fattn-common.cuh, ggml_cuda_mul_mat_cublas
+    in ggml-cuda.cu)."""
     n_cells = max(cells, default=0)
     if options.flash_attention:
         keys, values = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -362,6 +363,26 @@ def test_a_gpu_that_is_used_has_the_context_of_the_process() -> None:
     assert used.other_bytes == context + GPU_WORK_BYTES
     assert used.total_bytes == without[1].total_bytes + used.other_bytes
     assert (cpu, idle.total_bytes) == (without[0], 0)
+
+
+def test_a_gpu_has_room_for_what_is_converted() -> None:
+    """For a cache of 4,096 cells with keys and values of 64 numbers, and batches of 512 tokens with
+    8 heads."""
+    header, context = _header("llama"), 500_000_000
+
+    def converted(gpu_context: int = context, **options: Any) -> int:
+        gpus = (GpuShare("GPU0", 1.0, gpu_context),)
+        given = replace(OPTIONS, n_ctx=4096, gpus=gpus, **options)
+        gpu = Estimator(header).estimate(given).devices[1]
+        return gpu.other_bytes - gpu_context - GPU_WORK_BYTES
+
+    assert converted() == 0
+    assert converted(kv_type_k="q8_0") == 4096 * 64 * 2
+    assert converted(kv_type_k="q8_0", kv_type_v="q4_0") == 4096 * (64 + 64) * 2
+    assert converted(flash_attention=False) == 512 * (4096 * 8 + 64) * 2
+    assert converted(flash_attention=False, n_batch=1) == 4096 * 64 * 4
+    assert converted(flash_attention=False, n_gpu_layers=0) == 0  # what attends is on the CPU
+    assert converted(0, flash_attention=False) == -GPU_WORK_BYTES  # no CUDA
 
 
 def test_what_a_long_prompt_fills_of_the_cpu_has_no_context_of_a_gpu() -> None:
