@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minerva_desktop.app.model_report import Appraisal, Measured, print_report
-from minerva_desktop.app.terminal_output import print_json, print_line, print_table
+from minerva_desktop.app.terminal_output import print_failure, print_json, print_line, print_table
 from minerva_desktop.errors import MinervaError
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.display_text import one_line
@@ -65,7 +65,7 @@ class ModelCommands:
             for model in known:
                 print_line(f"{one_line(model.model_id)} is already there: {model.path}")
             for failure in failures:
-                print_line(f"not added: {failure.message}")
+                print_failure(f"not added: {failure.message}")
         return not failures
 
     def remove(self, wanted: str) -> None:

@@ -168,8 +168,7 @@ def test_saved_options_count_as_for_chat(
     load = _shown(capsys, str(small_path), *given)["load"]
     assert (load["n_ctx"], load["kv_type"], load["saved"]) == (1024, "f16", [])
     assert load["rope"] == {"scaling": "none"}
-    with pytest.raises(SystemExit):
-        main(["models", "show", str(small_path), "--flash-attention", "off"])
+    assert main(["models", "show", str(small_path), "--flash-attention", "off"]) == 2
     assert capsys.readouterr().err.startswith(
         "minerva: argument --flash-attention: A KV cache in q8_0 needs flash attention"
     )
