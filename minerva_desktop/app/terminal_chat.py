@@ -74,7 +74,9 @@ class TerminalChat:
             async for message in prompt.messages():
                 turns.append(ChatTurn(Role.USER, message))
                 try:
-                    text, _ = await self._answer(turns)
+                    text, stopped = await self._answer(turns)
+                    if stopped and not prompt.is_terminal:  # or each line would want its own Ctrl+C
+                        return EXIT_INTERRUPTED
                     turns.append(ChatTurn(Role.ASSISTANT, text))
                 except MinervaError as error:
                     turns.pop()

@@ -230,6 +230,24 @@ def test_ctrl_c_ends_an_answer(small_path: Path) -> None:
     assert rest.endswith("\n")
 
 
+def test_ctrl_c_ends_all_that_comes_from_a_pipe(small_path: Path) -> None:
+    """Else each of its lines wanted one of its own."""
+    with subprocess.Popen(
+        [*MINERVA, "chat", str(small_path), "--seed", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as chat:
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        chat.stdin.write(f"{STORY}\n" * 3)
+        chat.stdin.flush()
+        assert chat.stdout.read(5)
+        chat.send_signal(signal.SIGINT)
+        assert chat.stdout.read().count("\n") >= 1
+        assert chat.wait(timeout=SECONDS) == 130
+
+
 def test_sigterm_ends_an_answer_its_line_and_its_engine(small_path: Path) -> None:
     command = [*MINERVA, "chat", str(small_path), "--prompt", STORY, "--seed", "1"]
     with subprocess.Popen(

@@ -144,6 +144,11 @@ REFUSED = [
         "argument --rope-freq-scale: The frequency scale of RoPE must be between 0.0001 and 100",
     ),
     (("--model-draft", " "), "it is empty; name a library model or a GGUF file"),
+    (
+        ("--ctx-size", "9" * 5000),  # of which Python makes no number
+        "The context size in tokens must be between 16 and 16,777,216, not 999,999,999,999,",
+    ),
+    (("--threads", "9" * 5000 + "x"), f"--threads: “{'9' * 29}…” is no whole number from 1 on"),
     (("--tensor-split", "1,b"), "argument --tensor-split: “1,b” is no list of numbers"),
     (("--draft-lookup", "--draft-model", "a"), "not allowed with argument --draft-lookup"),
 ]
