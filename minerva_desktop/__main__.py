@@ -168,7 +168,7 @@ def _gui(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     for path in options.files:
         if not path.suffix and not may_exist(path):
-            parser.error(f"there is no command and no file “{path}”")
+            parser.error(f"there is no command and no file “{path}”; --help tells the commands")
     try:
         require_window_processor()
         require_display(os.environ)

@@ -78,6 +78,9 @@ def test_a_model_gets_another_name_and_loses_it(run: Run, model_path: Path) -> N
     assert (code, "There is no model" in said) == (2, True)
     code, _, said = run("alias", model, "two\nlines")
     assert (code, "“two lines” cannot be an alias: it has a line break." in said) == (2, True)
+    code, _, said = run("alias", str(Path(__file__)), "x")
+    hint = "is not in the library: `minerva models add` takes it in"
+    assert (code, said) == (2, f"minerva: “{Path(__file__).name}” {hint}\n")
     removed = json.loads(run("alias", "gpt-4o", "gpt-4o", "--remove", "--json")[1])
     assert (removed["removed"], removed["model"]["aliases"]) == ("gpt-4o", [])
     code, _, said = run("alias", model, "gpt-4o", "--remove")
