@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from minerva_desktop.app.option_report import option_rows, shown_path
 from minerva_desktop.app.terminal_output import print_json, print_line, print_table
+from minerva_desktop.devices.cores import usable_cores
 from minerva_desktop.devices.ledgers import DeviceLedgers
 from minerva_desktop.engine.load_options import EMBEDDING_TEXTS, FlashAttention, LoadOptions
 from minerva_desktop.engine.template_words import NO_CHATS
@@ -178,11 +179,13 @@ def _as_used(appraisal: Appraisal) -> LoadOptions:
     header, found, options = appraisal.header, appraisal.choice.options, appraisal.options
     attends = has_kv_cache(header) or attends_without_cache(header)
     flash = found.flash_attention and attends
+    asked = options.n_threads
     return replace(
         options,
         n_batch=found.batch_tokens,
         n_parallel=EMBEDDING_TEXTS if found.is_embedding else options.n_parallel,
         flash_attention=options.flash_attention if flash else FlashAttention.OFF,
+        n_threads=None if asked is None else min(asked, usable_cores()),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from minerva_desktop.__main__ import main
+from minerva_desktop.devices.cores import usable_cores
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.engine.models import (
@@ -178,7 +179,8 @@ def test_what_a_model_cannot_have_is_not_shown_as_if_it_had_it(
         ((str(mamba), *flash, *coarse), "2,048 tokens, no KV cache"),
     ):
         assert f"context          {row}\nflash attention  off\n" in _rows(capsys, *asked)
-    load = _shown(capsys, str(mamba), *flash, *coarse)["load"]
+    load = _shown(capsys, str(mamba), *flash, *coarse, "--threads", "1024")["load"]
+    assert load["n_threads"] == min(1024, usable_cores())
     assert (load["kv_type"], load["kv_type_v"], load["flash_attention"]) == (None, None, False)
     embeds = (str(embedding_model), *flash, *coarse, "--n-batch", "64", "--parallel", "9")
     told = _rows(capsys, *embeds)
