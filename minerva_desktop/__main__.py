@@ -28,7 +28,9 @@ from minerva_desktop.command_line import window_parser
 from minerva_desktop.commands.parser import CommandParser
 from minerva_desktop.display import require_display
 from minerva_desktop.errors import (
+    InvalidRequest,
     MinervaError,
+    ModelNotFound,
     NoDisplay,
     StoreError,
     UnsupportedProcessor,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from minerva_desktop.paths import AppPaths
     from minerva_desktop.runtime import Runtime
 
-EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+EXIT_OK, EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 0, 1, 2, 130
 MAX_DETAIL_LINES = 10
 _NOTHING_NEW = "failed to load model"  # llama.cpp's last words, whatever the reason is
 # What a write to stdout may fail with; other errors are no matter of the output.
@@ -91,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MinervaError as error:
         for line in _told(error):
             print(terminal_line(line.expandtabs()), file=sys.stderr)
-        return EXIT_FAILED
+        # As for what argparse refuses, however late it is found out.
+        is_wrong = isinstance(error, InvalidRequest | ModelNotFound)
+        return EXIT_WRONG if is_wrong else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
@@ -164,7 +168,7 @@ def _gui(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     for path in options.files:
         if not path.suffix and not may_exist(path):
-            parser.error(f"there is no command and no file “{path}”")
+            parser.error(f"there is no command and no file “{path}”; --help tells the commands")
     try:
         require_window_processor()
         require_display(os.environ)

@@ -158,7 +158,7 @@ class KeyFile:
             if any(known.name == name for known in keys):
                 raise InvalidRequest(f"There is an API key “{name}” already", param="name")
             if len(keys) >= MAX_KEYS:
-                raise InvalidRequest(f"There are {MAX_KEYS} API keys already")
+                raise InvalidRequest(f"There are {MAX_KEYS:,} API keys already")
             self._write(draft, (*keys, made))
         return made, key
 

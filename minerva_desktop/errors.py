@@ -55,7 +55,7 @@ _REASONS = MappingProxyType(
         errno.ENOSPC: "the disk is full",
     }
 )
-_REQUIRED = re.compile(r"required (\d+)")  # tokens of context
+_LIMIT = re.compile(r"max (\d+), required (\d+)")  # tokens of context
 
 
 class MinervaError(Exception):
@@ -132,7 +132,8 @@ class MemoryInUse(OutOfMemory):
 
 
 class ContextLimitExceeded(MinervaError):
-    """The prompt (in tokens) does not fit into the context."""
+    """The prompt (in tokens) does not fit into the context. The ``message`` has the numbers as
+    programs look for them (DESIGN 7)."""
 
     code = "context_length_exceeded"
     http_status = 400
@@ -140,14 +141,22 @@ class ContextLimitExceeded(MinervaError):
     @classmethod
     def of(cls, n_ctx: int, required: int, param: str = "messages") -> ContextLimitExceeded:
         """``n_ctx`` and ``required`` in tokens; ``param`` is what the prompt was given as."""
-        return cls(f"Context limit exceeded: max {n_ctx}, required {required}", param=param)
+        return cls(f"Context limit exceeded: {_limit(n_ctx, required)}", param=param)
 
     @property
     def required(self) -> int | None:
         """Tokens that the context would have to hold; None where the message does not say. Read
         out of that, for between processes an error is its words."""
-        found = _REQUIRED.search(self.message)
-        return None if found is None else int(found[1])
+        found = _LIMIT.search(self.message)
+        return None if found is None else int(found[2])
+
+    @property
+    def told(self) -> str:
+        return _LIMIT.sub(lambda found: _limit(int(found[1]), int(found[2]), ","), self.message)
+
+
+def _limit(n_ctx: int, required: int, separator: str = "") -> str:
+    return f"max {n_ctx:{separator}}, required {required:{separator}}"
 
 
 class GenerationTimeout(MinervaError):

@@ -345,7 +345,8 @@ def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelNotFound(f"{name} is not there", detail=str(error)) from error
+        message = f"{name} is not there; it may have been moved or deleted."
+        raise ModelNotFound(message, detail=str(path)) from error
     except OSError as error:
         raise ModelLoadError(f"{name} cannot be read: {os_reason(error)}") from error
 

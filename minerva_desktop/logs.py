@@ -10,6 +10,7 @@ from collections.abc import Collection
 from io import TextIOWrapper
 from pathlib import Path
 
+from minerva_desktop.errors import os_reason
 from minerva_desktop.paths import private_opener
 
 # What went wrong is told behind it, whichever command it was: one prefix to look for.
@@ -57,7 +58,9 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
             super().handleError(record)
         elif not self._is_refused:
             self._is_refused = True  # first: what is said goes to the file, too
-            _log.warning("The log file %s cannot be written: %s", self.baseFilename, error)
+            _log.warning(
+                "The log file %s cannot be written: %s", self.baseFilename, os_reason(error)
+            )
 
 
 def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> None:
@@ -84,7 +87,7 @@ def start_logging(folder: Path | None, told_otherwise: Collection[str] = ()) -> 
             errors="backslashreplace",  # a file's name may be no UTF-8
         )
     except OSError as error:
-        root.warning("No log file can be written to %s: %s", folder, error)
+        root.warning("No log file can be written to %s: %s", folder, os_reason(error))
         return
     file.setFormatter(logging.Formatter(_FORMAT))
     root.addHandler(file)

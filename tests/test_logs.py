@@ -47,7 +47,7 @@ def test_a_full_disk_is_said_once(
         root.setLevel(level)
     file = tmp_path / "minerva.log"
     assert capsys.readouterr().err.splitlines() == [
-        f"WARNING: The log file {file} cannot be written: [Errno 28] No space left on device",
+        f"WARNING: The log file {file} cannot be written: the disk is full",
         "WARNING: a warning",
     ]
 

@@ -76,14 +76,14 @@ def with_way_out(error: MinervaError) -> str:
     """The sentence beneath a failed answer. Trying again helps with most errors, not with these."""
     if isinstance(error, CrowdedContext):
         return (
-            f"{error.message} tokens, because other models held memory when this one was loaded: "
+            f"{error.told} tokens, because other models held memory when this one was loaded: "
             f"alone it gets {error.n_ctx_alone:,}. Eject the model and try again to have it loaded "
             "anew, shorten the message, or give the model a larger context in its load options "
             "(Ctrl+Shift+L)."
         )
     if isinstance(error, ContextLimitExceeded):
         return (
-            f"{error.message} tokens. Shorten the message, begin a new chat, or give the model a "
+            f"{error.told} tokens. Shorten the message, begin a new chat, or give the model a "
             "larger context in its load options (Ctrl+Shift+L)."
         )
     if isinstance(error, OutOfMemory):

@@ -21,6 +21,7 @@ from minerva_desktop.app.export_targets import (
 )
 from minerva_desktop.app.terminal_output import (
     TerminalCounter,
+    print_failure,
     print_json,
     print_line,
     print_table,
@@ -185,7 +186,7 @@ class ChatCommands:
         if report.n_empty:
             print_line(f"empty, and left out: {_counted(report.n_empty, 'chat')}")
         for problem in report.problems:
-            print_line(f"not imported: {problem}")
+            print_failure(f"not imported: {problem}")
         with TerminalCounter("messages cannot be found yet") as counter:
             await self._store.finish_index(counter.show)
         return not report.problems

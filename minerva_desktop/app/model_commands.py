@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minerva_desktop.app.model_report import Appraisal, Measured, print_report
-from minerva_desktop.app.terminal_output import print_json, print_line, print_table
-from minerva_desktop.errors import MinervaError
+from minerva_desktop.app.terminal_output import print_failure, print_json, print_line, print_table
+from minerva_desktop.errors import InvalidRequest, MinervaError
 from minerva_desktop.library.catalog import Catalog
-from minerva_desktop.library.display_text import one_line
+from minerva_desktop.library.display_text import one_line, shown_name
 from minerva_desktop.library.model_file import ModelFile
+from minerva_desktop.paths import may_exist
 from minerva_desktop.units import format_bytes
 
 
@@ -65,7 +66,7 @@ class ModelCommands:
             for model in known:
                 print_line(f"{one_line(model.model_id)} is already there: {model.path}")
             for failure in failures:
-                print_line(f"not added: {failure.message}")
+                print_failure(f"not added: {failure.message}")
         return not failures
 
     def remove(self, wanted: str) -> None:
@@ -99,6 +100,9 @@ class ModelCommands:
                 return model
             if Path(wanted).absolute() == model.path:
                 return model
+        if Path(wanted).suffix and may_exist(Path(wanted)):
+            how = "`minerva models add` takes it in"
+            raise InvalidRequest(f"{shown_name(Path(wanted))} is not in the library: {how}")
         return self._catalog.find(wanted)
 
     def show(self, path: Path, appraisal: Appraisal, measured: Measured | None) -> None:

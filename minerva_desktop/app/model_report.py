@@ -9,16 +9,20 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.app.option_report import option_rows, shown_path
 from minerva_desktop.app.terminal_output import print_json, print_line, print_table
+from minerva_desktop.devices.cores import usable_cores
 from minerva_desktop.devices.ledgers import DeviceLedgers
-from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.load_options import EMBEDDING_TEXTS, FlashAttention, LoadOptions
+from minerva_desktop.engine.template_words import NO_CHATS
 from minerva_desktop.library.context_reach import stretch_of
 from minerva_desktop.library.display_text import one_line
 from minerva_desktop.library.fit import Choice, Fit
 from minerva_desktop.library.gguf import GgufHeader
 from minerva_desktop.library.header_capabilities import header_capabilities
+from minerva_desktop.library.layer_memory import attends_without_cache, has_kv_cache
 from minerva_desktop.library.memory_estimate import DeviceMemory
 from minerva_desktop.units import format_bytes, format_count
 
@@ -72,15 +76,14 @@ def print_report(
         | ({} if measured is None else {"measured_bytes": measured.n_bytes.get(device.device, 0)})
         for device in appraisal.choice.estimate.devices
     ]
-    template = appraisal.options.chat_template
     found = () if measured is None else measured.warnings
     # What could not be had is known without the load, but for what depends on the weights.
     told = tuple(dict.fromkeys((*appraisal.choice.warnings, *found)))
     if as_json:
-        facts = _header_facts(appraisal.header, template) | {"aliases": aliases}
+        facts = _header_facts(appraisal, told) | {"aliases": aliases}
         print_json(facts | {"load": _load_facts(appraisal, told), "memory": memory})
         return
-    rows = (*_header_rows(appraisal.header, template), ("aliases", ", ".join(aliases) or "-"))
+    rows = (*_header_rows(appraisal, told), ("aliases", ", ".join(aliases) or "-"))
     for name, value in (*rows, *_load_rows(appraisal, told)):
         print_line(f"{name:<16} {value}")
     print_line()
@@ -106,14 +109,15 @@ def _memory(device: DeviceMemory) -> dict[str, str | int | None]:
 
 
 def _load_facts(appraisal: Appraisal, warnings: Sequence[str]) -> dict[str, object]:
-    choice, options = appraisal.choice, appraisal.options
+    choice, options = appraisal.choice, _as_used(appraisal)
+    keeps = has_kv_cache(appraisal.header)
     return {
         "n_ctx": choice.options.n_ctx,
-        "kv_type": choice.options.kv_type_k,
-        "kv_type_v": choice.options.kv_type_v,
+        "kv_type": choice.options.kv_type_k if keeps else None,
+        "kv_type_v": choice.options.kv_type_v if keeps else None,
         "n_gpu_layers": choice.options.n_gpu_layers,
         "n_parallel": options.n_parallel,
-        "n_batch": choice.options.batch_tokens,
+        "n_batch": options.n_batch,
         "n_threads": options.n_threads,
         "use_mmap": options.use_mmap,
         "use_mlock": options.use_mlock,
@@ -122,7 +126,7 @@ def _load_facts(appraisal: Appraisal, warnings: Sequence[str]) -> dict[str, obje
             {"path": shown_path(adapter.path), "scale": adapter.scale} for adapter in options.lora
         ],
         "speculation": _speculation(options),
-        "flash_attention": choice.options.flash_attention,
+        "flash_attention": options.flash_attention is not FlashAttention.OFF,
         "rope": {
             name: value
             for name, value in msgspec.structs.asdict(options.rope).items()
@@ -154,18 +158,35 @@ def _load_rows(appraisal: Appraisal, warnings: Sequence[str]) -> list[tuple[str,
     choice = appraisal.choice
     found = choice.options
     kv_type = f"KV in {found.kv_type_k}"
-    if found.kv_type_v != found.kv_type_k:
+    if not has_kv_cache(appraisal.header):
+        kv_type = "no KV cache"
+    elif found.kv_type_v != found.kv_type_k:
         kv_type = f"K in {found.kv_type_k}, V in {found.kv_type_v}"
     source = "as llama.cpp says" if choice.estimate.is_reported else "estimated"
     return [
         ("context", f"{found.n_ctx:,} tokens, {kv_type}"),
-        *option_rows(appraisal.options, appraisal.saved),
+        *option_rows(_as_used(appraisal), appraisal.saved),
         ("largest context", _largest_context(appraisal)),
         ("GPU layers", _layers(appraisal)),
         ("fit", _FITS[choice.fit]),
         *(("", sentence) for sentence in (*choice.reasons, *choice.notes, *warnings)),
         ("buffers", source),
     ]
+
+
+def _as_used(appraisal: Appraisal) -> LoadOptions:
+    """The options, with what this model cannot have, or does its own way, as that will be."""
+    header, found, options = appraisal.header, appraisal.choice.options, appraisal.options
+    attends = has_kv_cache(header) or attends_without_cache(header)
+    flash = found.flash_attention and attends
+    asked = options.n_threads
+    return replace(
+        options,
+        n_batch=found.batch_tokens,
+        n_parallel=EMBEDDING_TEXTS if found.is_embedding else options.n_parallel,
+        flash_attention=options.flash_attention if flash else FlashAttention.OFF,
+        n_threads=None if asked is None else min(asked, usable_cores()),
+    )
 
 
 def _largest_context(appraisal: Appraisal) -> str:
@@ -192,8 +213,19 @@ def _layers(appraisal: Appraisal) -> str:
     return f"{used} of {total}; {appraisal.most_gpu_layers} fit"
 
 
-def _header_facts(header: GgufHeader, template: str | None) -> dict[str, object]:
-    """What a header says, by name; ``template`` takes the place of its chat template."""
+def _capabilities(appraisal: Appraisal, warnings: Sequence[str]) -> tuple[str, ...]:
+    """Without chats where ``warnings`` say that there are none."""
+    found = header_capabilities(appraisal.header, appraisal.options.chat_template)
+    return () if _has_broken_template(warnings) else found
+
+
+def _has_broken_template(warnings: Sequence[str]) -> bool:
+    return any(warning.startswith(NO_CHATS) for warning in warnings)
+
+
+def _header_facts(appraisal: Appraisal, warnings: Sequence[str]) -> dict[str, object]:
+    """What a header says, by name; the options' chat template takes the place of its own."""
+    header = appraisal.header
     return {
         "name": header.name,
         "architecture": header.architecture,
@@ -205,14 +237,19 @@ def _header_facts(header: GgufHeader, template: str | None) -> dict[str, object]
         "n_ctx_train": header.n_ctx_train,
         "tensor_bytes": header.tensor_bytes,
         "has_chat_template": header.has_chat_template,
-        "chat_template_replaced": template is not None,
-        "capabilities": header_capabilities(header, template),
+        "chat_template_replaced": appraisal.options.chat_template is not None,
+        "capabilities": _capabilities(appraisal, warnings),
     }
 
 
-def _header_rows(header: GgufHeader, template: str | None) -> tuple[tuple[str, str], ...]:
+def _header_rows(appraisal: Appraisal, warnings: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The same for people."""
+    header = appraisal.header
     has = "yes" if header.has_chat_template else "no"
+    if appraisal.options.chat_template is not None:
+        has += ", replaced in its load options"
+    elif _has_broken_template(warnings):
+        has += ", a broken one"
     return (
         ("name", one_line(header.name) or "-"),
         ("architecture", one_line(header.architecture)),
@@ -223,6 +260,6 @@ def _header_rows(header: GgufHeader, template: str | None) -> tuple[tuple[str, s
         ("width", f"{header.n_embedding:,}"),
         ("vocabulary", f"{header.n_vocab:,} tokens"),
         ("trained context", f"{header.n_ctx_train:,} tokens"),
-        ("chat template", f"{has}, replaced in its load options" if template else has),
-        ("capabilities", ", ".join(header_capabilities(header, template))),
+        ("chat template", has),
+        ("capabilities", ", ".join(_capabilities(appraisal, warnings)) or "text without chats"),
     )

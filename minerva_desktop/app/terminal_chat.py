@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from types import FrameType
 from typing import Any
@@ -25,7 +25,8 @@ from minerva_desktop.engine.token_stream import TokenStream
 from minerva_desktop.errors import ContextLimitExceeded, LoadCancelled, MinervaError
 from minerva_desktop.logs import FAILED, terminal_line
 
-EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143  # 128 and the signal's number
+EXIT_OK, EXIT_FAILED = 0, 1
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # 128 and the signal's number
 
 HALF = "\ufffd"  # a character that is not whole
 
@@ -38,9 +39,14 @@ Lease = Callable[[], AbstractAsyncContextManager[LlamaEngine]]
 class TerminalChat:
     """One run of the command. Made on its event loop."""
 
-    def __init__(self, lease: Lease, sampling: SamplingParameters) -> None:
+    def __init__(
+        self, lease: Lease, sampling: SamplingParameters, *, longest: int, trained: str
+    ) -> None:
+        """``longest`` and ``trained`` are those of `TerminalContext`."""
         self._lease = lease
         self._sampling = sampling
+        self._longest = longest
+        self._trained = trained
         self._on_sigint = signal.getsignal(signal.SIGINT)
 
     async def answer_once(self, prompt: str) -> int:
@@ -48,7 +54,8 @@ class TerminalChat:
         return await _unless_terminated(self._answer_once(prompt))
 
     async def converse(self) -> int:
-        """Answer line after line of stdin until it ends; the exit code."""
+        """Answer line after line of stdin until it ends; the exit code. A message that cannot be
+        answered is told, and the next one is read."""
         return await _unless_terminated(self._converse())
 
     async def _answer_once(self, prompt: str) -> int:
@@ -57,6 +64,7 @@ class TerminalChat:
 
     async def _converse(self) -> int:
         turns: list[ChatTurn] = []
+        failed = False
         async with self._lease():  # now, so that the first answer starts at once
             pass
         prompt = Prompt()
@@ -66,12 +74,16 @@ class TerminalChat:
             async for message in prompt.messages():
                 turns.append(ChatTurn(Role.USER, message))
                 try:
-                    text, _ = await self._answer(turns)
+                    text, stopped = await self._answer(turns)
+                    if stopped and not prompt.is_terminal:  # or each line would want its own Ctrl+C
+                        return EXIT_INTERRUPTED
                     turns.append(ChatTurn(Role.ASSISTANT, text))
                 except MinervaError as error:
                     turns.pop()
+                    failed = True
                     _note(f"{FAILED}{error.message}")
-        return EXIT_OK
+        # Whoever types saw it, and went on; a script sees the exit code.
+        return EXIT_FAILED if failed and not prompt.is_terminal else EXIT_OK
 
     async def _answer(
         self, turns: list[ChatTurn], *, is_one_answer: bool = False
@@ -79,7 +91,7 @@ class TerminalChat:
         async with AsyncExitStack() as leased:
             with _as_handled(signal.SIGINT, self._on_sigint):  # ends a load, and the program
                 engine = await leased.enter_async_context(self._lease())
-            context = _context_of(engine, is_one_answer=is_one_answer)
+            context = self._context_of(engine, is_one_answer=is_one_answer)
             stream = engine.generate(turns, sampling=self._sampling)
             interrupted = False
 
@@ -92,10 +104,19 @@ class TerminalChat:
                 try:
                     await _print_stream(stream)
                 except ContextLimitExceeded as error:
-                    raise context.refused(error, is_begun=len(turns) > 1) from error
+                    n_alone = await _n_alone(engine, turns)
+                    raise context.refused(error, n_alone) from error
             if stream.completion is not None and stream.completion.full_context:
                 _note(f"note: {context.filled()}")
             return str(stream).removesuffix(_cut(stream)), interrupted
+
+    def _context_of(self, engine: LlamaEngine, *, is_one_answer: bool) -> TerminalContext:
+        return TerminalContext(
+            n_ctx=engine.get_context_info().n_ctx,
+            longest=self._longest,
+            trained=self._trained,
+            is_one_answer=is_one_answer,
+        )
 
 
 class LoadProgress:
@@ -140,11 +161,10 @@ async def _unless_terminated(talk: Coroutine[Any, Any, int]) -> int:
             return EXIT_TERMINATED
 
 
-def _context_of(engine: LlamaEngine, *, is_one_answer: bool) -> TerminalContext:
-    info = engine.get_context_info()
-    return TerminalContext(
-        n_ctx=info.n_ctx, n_ctx_train=info.n_ctx_train, is_one_answer=is_one_answer
-    )
+async def _n_alone(engine: LlamaEngine, turns: Sequence[ChatTurn]) -> int | None:
+    """How many tokens of context the last of ``turns`` would need in a new chat, with one of its
+    answer; None: it has a new one."""
+    return await engine.count_tokens(turns[-1:]) + 1 if len(turns) > 1 else None
 
 
 async def _print_stream(stream: TokenStream) -> None:

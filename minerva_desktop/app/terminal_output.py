@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from minerva_desktop.logs import terminal_line
+from minerva_desktop.logs import FAILED, terminal_line
 
 _SECONDS_BETWEEN = 0.2
 
@@ -22,6 +22,11 @@ def print_json(value: object) -> None:
 def print_line(text: str = "") -> None:
     """A sentence or a row, whatever the names in it hold."""
     print(terminal_line(text))
+
+
+def print_failure(text: str) -> None:
+    """What went wrong, beside what went well: on stderr."""
+    print(terminal_line(f"{FAILED}{text}"), file=sys.stderr)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

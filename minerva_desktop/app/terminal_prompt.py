@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from minerva_desktop.errors import InvalidRequest, MinervaError, os_reason
+from minerva_desktop.errors import MinervaError, os_reason
 
 try:
     import readline
@@ -27,6 +28,7 @@ else:
 PROMPT = "> "
 HINT = "Ctrl+D ends the chat."
 NO_TEXT = "That is no text in UTF-8: it was not sent."
+CONVERT = "convert it, as with “iconv -f latin1 -t utf-8”"
 _CTRL_C = "\x03"
 # Ctrl+C as a key puts its own character, and not the next key's meaning, at the end of what was
 # typed, and hands the line in.
@@ -38,6 +40,10 @@ _BINDINGS = (
 _NO_PASTE_MARKS = "\x1b[?2004l\r"
 
 
+class _NoText(Exception):
+    """A line that is no text."""
+
+
 class Prompt:
     """The messages on stdin. At a terminal, Ctrl+C gives up the line that is being typed."""
 
@@ -47,14 +53,19 @@ class Prompt:
         self._edits = EDITS_LINES and self.is_terminal and sys.stdout.isatty()
         self._hinted = False
         self._asking = False
+        self._n_lines = 0
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # Bytes that are no text are those of their line alone; else all that is read with it
+            # would fail, and in some locales nothing.
+            sys.stdin.reconfigure(errors="surrogateescape")
         if self._edits:
             for binding in _BINDINGS:
                 readline.parse_and_bind(binding)
 
     async def messages(self) -> AsyncIterator[str]:
-        """One after another, those that are not blank, until stdin ends. Bytes that are no text
-        are told at a terminal; in a file or a pipe they raise `InvalidRequest`. Raises
-        `MinervaError` where stdin cannot be read."""
+        """One after another, those that are not blank, until stdin ends. A line that is no text is
+        told at a terminal. Raises `MinervaError` for one in a file or a pipe, and where stdin
+        cannot be read."""
         while line := await self._next_text():
             if line.endswith(f"{_CTRL_C}\n") and self._edits:
                 self._hint()
@@ -80,11 +91,13 @@ class Prompt:
         if self.is_terminal:
             read = _edited_line if self._edits else _plain_line
         while True:
+            self._n_lines += 1
             try:
                 return await self._next(read)
-            except InvalidRequest:
+            except _NoText as error:
                 if not self.is_terminal:
-                    raise
+                    line = f"Line {self._n_lines:,} of the standard input"
+                    raise MinervaError(f"{line} is no text in UTF-8: {CONVERT}") from error
                 _show(f"{NO_TEXT}\n")
 
     async def _next(self, read: Callable[[], str]) -> str:
@@ -119,7 +132,7 @@ def _forget_given_up() -> None:
 
 
 def _plain_line() -> str:
-    # Not stdin's own decoder: it keeps half a character, and each later line would fail for it.
+    # Not stdin's own decoder, which keeps half a character for the next line.
     line = sys.stdin.buffer.readline().decode(sys.stdin.encoding, sys.stdin.errors or "strict")
     return line.replace("\r\n", "\n")
 
@@ -147,7 +160,7 @@ async def _in_thread(read: Callable[[], str]) -> str:
     loop = asyncio.get_running_loop()
     found: asyncio.Future[str] = loop.create_future()
 
-    def settle(line: str, error: MinervaError | None) -> None:
+    def settle(line: str, error: Exception | None) -> None:
         if found.done():  # nobody waits any more
             return
         if error is None:
@@ -157,11 +170,12 @@ async def _in_thread(read: Callable[[], str]) -> str:
 
     def work() -> None:
         line = ""
-        error: MinervaError | None = None
+        error: Exception | None = None
         try:
             line = read()
-        except UnicodeDecodeError:
-            error = InvalidRequest("What came on the standard input is no text in UTF-8")
+            line.encode()
+        except UnicodeError as failure:
+            error = _NoText(str(failure))
         except Exception as failure:  # noqa: BLE001 - the top of a thread; raised where it is awaited
             reason = os_reason(failure) if isinstance(failure, OSError) else str(failure)
             error = MinervaError(f"The standard input could not be read: {reason}")

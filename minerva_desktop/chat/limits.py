@@ -33,6 +33,14 @@ class Wait(StrEnum):
     END = "in all"
 
 
+class Asked(StrEnum):
+    """What a request is for, in words that "timed out" follows."""
+
+    ANSWER = "Generation request"
+    EMBEDDINGS = "Embeddings request"
+    TOKENS = "Request"
+
+
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a request may wait in the queue, may take to its first token, and may take in
     all (each None: as long as it takes), all from when the engine got it."""
@@ -63,14 +71,15 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None and not 0.0 < value <= MAX_SECONDS:
                 raise InvalidRequest(
-                    f"{name} must be more than 0 and at most {MAX_SECONDS:.0f}, not {value}",
+                    f"{name} must be more than 0 and at most {MAX_SECONDS:,.0f}, not {value}",
                     param=name,
                 )
 
 
-def timed_out(wait: Wait, *, waited: float, limit: float) -> GenerationTimeout:
+def timed_out(
+    wait: Wait, *, waited: float, limit: float, asked: Asked = Asked.ANSWER
+) -> GenerationTimeout:
     """The end of a request that waited for longer than ``limit`` seconds."""
     return GenerationTimeout(
-        f"Generation request timed out: it took {waited:.1f} s {wait}, and at most {limit:g} s"
-        " were allowed"
+        f"{asked} timed out: it took {waited:.1f} s {wait}, and at most {limit:g} s were allowed"
     )

@@ -129,7 +129,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
                 _within(name, value, 0, limit)
         if self.max_tokens is not None and self.min_tokens > self.max_tokens:
             raise InvalidRequest(
-                f"min_tokens ({self.min_tokens}) is over max_tokens ({self.max_tokens})",
+                f"min_tokens ({self.min_tokens:,}) is over max_tokens ({self.max_tokens:,})",
                 param="min_tokens",
             )
         if self.top_logprobs is not None:
@@ -157,7 +157,7 @@ class SamplingParameters(msgspec.Struct, frozen=True, kw_only=True):
     def _check_biases(self) -> None:
         if len(self.logit_bias) > MAX_BIASES:
             raise InvalidRequest(
-                f"logit_bias takes at most {MAX_BIASES} tokens, not {len(self.logit_bias)}",
+                f"logit_bias takes at most {MAX_BIASES:,} tokens, not {len(self.logit_bias):,}",
                 param="logit_bias",
             )
         for token, bias in self.logit_bias.items():
@@ -195,11 +195,14 @@ _REPLACED_BY_MIROSTAT = (
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN is in no range
-        raise InvalidRequest(f"{name} must be between {low} and {high}, not {value}", param=name)
+        message = f"{name} must be between {low:,} and {high:,}, not {value:,}"
+        raise InvalidRequest(message, param=name)
 
 
 def _check_texts(name: str, texts: tuple[str, ...], limit: int) -> None:
     if len(texts) > limit:
-        raise InvalidRequest(f"{name} takes at most {limit} strings, not {len(texts)}", param=name)
+        raise InvalidRequest(
+            f"{name} takes at most {limit:,} strings, not {len(texts):,}", param=name
+        )
     if not all(texts):
         raise InvalidRequest(f"{name} takes no empty strings", param=name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.app.terminal_chat import LoadProgress, TerminalChat
 from minerva_desktop.chat.sampling import SamplingParameters
-from minerva_desktop.commands.folders import find_draft, model_path, open_catalog, ready_paths
+from minerva_desktop.commands.folders import find_draft, open_catalog, ready_paths, wanted_model
 from minerva_desktop.commands.load_arguments import add_load_arguments, as_given
 from minerva_desktop.commands.memory_arguments import (
     add_memory_arguments,
@@ -27,7 +27,10 @@ from minerva_desktop.commands.parser import (
 )
 from minerva_desktop.commands.saved_options import asked_of, blamed, saved_options
 from minerva_desktop.engine.load_options import LoadOptions
+from minerva_desktop.engine.messages import EMBEDS_ONLY
 from minerva_desktop.errors import InvalidRequest
+from minerva_desktop.library.context_reach import stretch_of, training
+from minerva_desktop.library.gguf import read_header
 from minerva_desktop.library.measured_memory import MeasuredMemory
 from minerva_desktop.logs import start_logging
 from minerva_desktop.paths import AppPaths
@@ -58,20 +61,17 @@ def chat(arguments: list[str]) -> int:
         if getattr(given, name) is not None
     }
     sampling = SamplingParameters(**named)
-    try:
-        sampling.check()
-        as_given(given)
-    except InvalidRequest as error:
-        parser.error(error.message)
+    sampling.check()
+    as_given(given)
     paths = ready_paths()
     catalog = open_catalog(paths)
-    model = model_path(catalog, given.model)
+    found = wanted_model(catalog, given.model)
+    if found.makes_embeddings:  # said before it is loaded for nothing
+        raise InvalidRequest(EMBEDS_ONLY, param="model")
+    model = found.path
     find_draft(catalog, given)
     settings = with_memory(SettingsFile(paths.settings).current, given)
-    try:
-        options = asked_of(given, saved_options(settings, paths, model), model)
-    except InvalidRequest as error:
-        parser.error(error.message)
+    options = asked_of(given, saved_options(settings, paths, model), model)
     try:
         return asyncio.run(_talk(paths, settings, model, options, given, sampling))
     except InvalidRequest as error:
@@ -134,7 +134,13 @@ async def _talk(
         on_event=LoadProgress(),
     )
     runtime.keeps_spare = False  # nothing else will be loaded
-    talk = TerminalChat(lambda: named_model(runtime, model, forced=given.force), sampling)
+    header, stretch = read_header(model), stretch_of(options.rope)
+    talk = TerminalChat(
+        lambda: named_model(runtime, model, forced=given.force),
+        sampling,
+        longest=stretch.reach(header),
+        trained=training(header, stretch),
+    )
     try:
         if given.prompt is None:
             return await talk.converse()

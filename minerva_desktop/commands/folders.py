@@ -40,29 +40,29 @@ def open_catalog(paths: AppPaths) -> Catalog:
     return Catalog(paths.catalog, embedded=find_embedded_model())
 
 
-def model_path(catalog: Catalog, wanted: str | None) -> Path:
+def wanted_model(catalog: Catalog, wanted: str | None) -> ModelFile:
     """A library model by name, or a GGUF file by path, which ``catalog`` then knows, too, but does
     not keep; None: the default model. Raises `ModelNotFound` or `ModelLoadError`."""
     if wanted is None:
-        return catalog.default().path
+        return catalog.default()
     return _found(catalog, wanted, catalog.welcome)
 
 
 def file_path(catalog: Catalog, wanted: str) -> Path:
-    """The same of a model that ``catalog`` need not know."""
-    return _found(catalog, wanted, read_model_file)
+    """Where a model is that ``catalog`` need not know. Raises the same."""
+    return _found(catalog, wanted, read_model_file).path
 
 
-def _found(catalog: Catalog, wanted: str, read: Callable[[Path], ModelFile]) -> Path:
+def _found(catalog: Catalog, wanted: str, read: Callable[[Path], ModelFile]) -> ModelFile:
     path = expanded(wanted).absolute()
     if may_exist(path):
-        return read(path).path
+        return read(path)
     try:
-        return catalog.find(wanted).path  # by its file's name, too, wherever the file is
+        return catalog.find(wanted)  # by its file's name, too, wherever the file is
     except ModelNotFound:
         if path.suffix.lower() != ".gguf":
             raise
-        return read(path).path  # says that there is no such file
+        return read(path)  # says that there is no such file
 
 
 def find_draft(catalog: Catalog, given: argparse.Namespace) -> None:

@@ -77,14 +77,11 @@ def models(arguments: list[str]) -> int:
         case "list":
             library.list_models()
         case "show":
-            try:
-                as_given(given)
-                path = file_path(catalog, given.model)
-                find_draft(catalog, given)
-                saved = saved_options(settings, paths, path)
-                options = asked_of(given, saved, path)
-            except InvalidRequest as error:
-                parser.error(error.message)
+            as_given(given)
+            path = file_path(catalog, given.model)
+            find_draft(catalog, given)
+            saved = saved_options(settings, paths, path)
+            options = asked_of(given, saved, path)
             try:
                 appraisal = asyncio.run(appraiser.appraise(path, options, saved))
                 measured = asyncio.run(appraiser.load(path, appraisal)) if given.load else None

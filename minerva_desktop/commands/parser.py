@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final, NoReturn, TypeVar
 
 from minerva_desktop.chat.sampling import MAX_TOKENS
+from minerva_desktop.library.display_text import one_line
 from minerva_desktop.logs import FAILED, terminal_line
 
 
@@ -19,6 +20,9 @@ class Automatic(Enum):
 
 AUTO: Final = Automatic.AUTO
 NO_LIMIT = "-1"  # of tokens
+# Of a number, that are read and shown: what has more is too large for anything all the same, and
+# Python makes no number of some thousands.
+MAX_DIGITS = 30
 NumberT = TypeVar("NumberT", int, float)
 
 
@@ -92,11 +96,15 @@ def or_automatic(kind: Callable[[str], NumberT]) -> Callable[[str], NumberT | Au
     return read
 
 
+def _quoted(text: str) -> str:
+    return f"“{one_line(text, MAX_DIGITS)}”"
+
+
 def count(text: str) -> int:
     """A whole number from 1 on."""
-    value = int(text) if text.isdecimal() else 0
+    value = int(text[:MAX_DIGITS]) if text.isdecimal() else 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"“{text}” is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{_quoted(text)} is no whole number from 1 on")
     return value
 
 
@@ -110,7 +118,7 @@ def token_limit(text: str) -> int | None:
     value = (MAX_TOKENS if is_huge else int(digits)) if digits.isdecimal() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(
-            f"“{text}” is no whole number from 1 on, nor {NO_LIMIT} for no limit"
+            f"{_quoted(text)} is no whole number from 1 on, nor {NO_LIMIT} for no limit"
         )
     return min(value, MAX_TOKENS)
 
@@ -118,9 +126,9 @@ def token_limit(text: str) -> int | None:
 def whole_number(text: str) -> int:
     """A whole number of either sign."""
     try:
-        return int(text)
+        return int(text[:MAX_DIGITS] if text.removeprefix("-").isdecimal() else text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"“{text}” is no whole number") from None
+        raise argparse.ArgumentTypeError(f"{_quoted(text)} is no whole number") from None
 
 
 def number(text: str) -> float:
@@ -128,7 +136,7 @@ def number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"“{text}” is no number") from None
+        raise argparse.ArgumentTypeError(f"{_quoted(text)} is no number") from None
 
 
 def prompt(text: str) -> str:
@@ -159,5 +167,5 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0.0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"“{text}” is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{_quoted(text)} is no number of seconds")
     return value

@@ -18,7 +18,7 @@ from minerva_desktop.api_keys import KeyFile, NamedKey
 from minerva_desktop.app.memory_budgets import gpu_bytes, memory_bytes
 from minerva_desktop.chat.message import ChatTurn, Role
 from minerva_desktop.chat.served_request import GRACE_SECONDS, SOON_SECONDS
-from minerva_desktop.commands.folders import find_draft, model_path, open_catalog, ready_paths
+from minerva_desktop.commands.folders import find_draft, open_catalog, ready_paths, wanted_model
 from minerva_desktop.commands.load_arguments import add_load_arguments, as_spelled
 from minerva_desktop.commands.load_news import LoadNews
 from minerva_desktop.commands.memory_arguments import (
@@ -71,12 +71,9 @@ def serve(arguments: Sequence[str]) -> int:
         config = _config(given, settings, host, (*extra, *key_file.named_keys()))
     except InvalidRequest as error:
         parser.error(_flaw(error, host))
-    models = [model_path(catalog, wanted) for wanted in given.model]
+    models = [wanted_model(catalog, wanted).path for wanted in given.model]
     find_draft(catalog, given)
-    try:
-        loads.name(models)
-    except InvalidRequest as error:
-        parser.error(error.message)
+    loads.name(models)
 
     def make_runtime() -> Runtime:
         return Runtime(

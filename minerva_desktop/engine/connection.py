@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from minerva_desktop.chat.completion import Completion, FinishReason, Timings
-from minerva_desktop.chat.limits import RequestLimits, Wait
+from minerva_desktop.chat.limits import Asked, RequestLimits, Wait
 from minerva_desktop.engine.child_version import OTHER_VERSION, app_replaced
 from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.death_words import death_sentence
@@ -195,7 +195,7 @@ class EngineConnection:
         self._answers[question.request_id] = future
         try:
             self._send(question)
-            self._deadlines.watch(question.request_id, limits)
+            self._deadlines.watch(question.request_id, limits, Asked.EMBEDDINGS)
             answer = await future
         except asyncio.CancelledError:
             self._send(Abort(question.request_id))
@@ -222,7 +222,7 @@ class EngineConnection:
             n_run = min(len(self._streams), self.info.n_parallel)
         n_waiting = len(self._streams) + len(self._given_up) + len(self._answers) - n_run
         if n_waiting >= self._queue.n_waiting:
-            raise QueueFull(f"{n_waiting} requests wait already, and {n_run} run")
+            raise QueueFull(f"{n_waiting:,} requests wait already, and {n_run:,} run")
 
     def _send(self, request: Request) -> None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from minerva_desktop.chat.limits import RequestLimits, Wait, timed_out
+from minerva_desktop.chat.limits import Asked, RequestLimits, Wait, timed_out
 from minerva_desktop.errors import GenerationTimeout
 
 
@@ -25,10 +25,10 @@ class Deadlines:
         self._on_passed = on_passed
         self._timers: dict[int, dict[Wait, asyncio.TimerHandle]] = {}
 
-    def watch(self, request_id: int, limits: RequestLimits) -> None:
+    def watch(self, request_id: int, limits: RequestLimits, asked: Asked = Asked.ANSWER) -> None:
         """A request was sent to the child."""
         timers = {
-            wait: self._loop.call_later(limit, self._pass, request_id, wait, limit)
+            wait: self._loop.call_later(limit, self._pass, request_id, asked, wait, limit)
             for wait, limit in limits.times()
         }
         if timers:
@@ -54,6 +54,6 @@ class Deadlines:
         for request_id in tuple(self._timers):
             self.forget(request_id)
 
-    def _pass(self, request_id: int, wait: Wait, limit: float) -> None:
+    def _pass(self, request_id: int, asked: Asked, wait: Wait, limit: float) -> None:
         self.forget(request_id)
-        self._on_passed(request_id, timed_out(wait, waited=limit, limit=limit))
+        self._on_passed(request_id, timed_out(wait, waited=limit, limit=limit, asked=asked))

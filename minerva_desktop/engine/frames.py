@@ -37,7 +37,7 @@ def frame_length(header: bytes | bytearray) -> int:
     """Length in bytes of the value that follows ``header``; raises `ValueError` past the limit."""
     (length,) = HEADER.unpack(header)
     if length > MAX_FRAME_BYTES:
-        raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
+        raise ValueError(f"a frame of {length:,} bytes is over the limit of {MAX_FRAME_BYTES:,}")
     return int(length)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from minerva_desktop.errors import StoreError
+from minerva_desktop.errors import StoreError, os_reason
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.paths import path_of, path_text, private_opener
 
@@ -87,9 +87,9 @@ class CatalogFile:
             draft.replace(self._path)
         except OSError as error:
             _remove_draft(draft)
-            reason = error.strerror or "unknown error"
             raise StoreError(
-                f"The list of models could not be saved: {reason}.", detail=str(error)
+                f"The list of models could not be saved: {os_reason(error)}.",
+                detail=str(self._path),
             ) from error
         self._seen = self._state()
 

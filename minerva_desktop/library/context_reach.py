@@ -69,6 +69,18 @@ def usable_context(header: GgufHeader, stretch: Stretch) -> int:
     return min(header.n_ctx_train, stretch.reach(header))
 
 
+def training(header: GgufHeader, stretch: Stretch) -> str:
+    """What context a model was trained for, and what ``stretch`` makes of it: "trained for 8,192,
+    which RoPE scaling stretches to 12,288"."""
+    trained, reach, first = header.n_ctx_train, stretch.reach(header), first_context(header)
+    if reach == trained:
+        return f"trained for {trained:,}"
+    if reach == first:
+        return f"trained for {first:,} before RoPE scaling"
+    begun = trained if reach > trained else first
+    return f"trained for {begun:,}, which RoPE scaling stretches to {reach:,}"
+
+
 def context_warnings(
     header: GgufHeader, found: EstimateOptions, asked: int | None, stretch: Stretch
 ) -> tuple[str, ...]:
@@ -81,10 +93,5 @@ def context_warnings(
     reach = stretch.reach(header)
     if not trained or found.n_ctx <= padded_cells(reach):
         return ()
-    how = f"trained for {trained:,}"
-    if reach > trained:
-        how += f", which RoPE scaling stretches to {reach:,}"
-    elif reach < trained:
-        how = f"trained for {reach:,} before RoPE scaling"
-    why = f"the model was {how}, and beyond these it may make no sense"
+    why = f"the model was {training(header, stretch)}, and beyond these it may make no sense"
     return (f"context of {found.n_ctx:,} tokens: {why}",)

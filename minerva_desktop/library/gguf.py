@@ -207,7 +207,7 @@ def regular_file_status(path: Path) -> os.stat_result:
         try:
             status = path.stat()
         except ValueError as error:  # A zero byte, or what the file system cannot encode.
-            raise ModelNotFound(f"{name} is not a file name.", detail=str(error)) from error
+            raise ModelNotFound(f"{name} is not a file name.") from error
     if words := no_file_words(status.st_mode):
         raise ModelLoadError(f"{name} {words}")
     if status.st_size == 0:
@@ -222,11 +222,11 @@ def _system_errors_in_words(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelNotFound(
-            f"{name} is not there; it may have been moved or deleted.", detail=str(error)
+            f"{name} is not there; it may have been moved or deleted.", detail=str(path)
         ) from error
     except OSError as error:
         reason = os_reason(error)
-        raise ModelLoadError(f"{name} cannot be read: {reason}.", detail=str(error)) from error
+        raise ModelLoadError(f"{name} cannot be read: {reason}.", detail=str(path)) from error
 
 
 def parse_header(stream: BinaryIO, size: int, name: str) -> GgufHeader:

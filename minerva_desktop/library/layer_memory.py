@@ -136,6 +136,11 @@ def attends_without_cache(header: GgufHeader) -> bool:
     return header.architecture in WITHOUT_CACHE
 
 
+def has_kv_cache(header: GgufHeader) -> bool:
+    """Whether it keeps keys and values of the tokens that it has read."""
+    return any(layer.k_width for layer in layer_memory(header))
+
+
 def window_tokens(header: GgufHeader) -> int:
     """How many tokens a windowed layer looks back; 0: no layer of this model is windowed."""
     kind = header.architecture

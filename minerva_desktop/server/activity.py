@@ -328,7 +328,7 @@ class Activity:
         n_listed = sum(request.is_loading for request in self._active.values())
         n_loading = n_listed + self._n_unlisted
         if n_loading >= self.max_loading:
-            raise QueueFull(f"{n_loading} requests wait already for models to load")
+            raise QueueFull(f"{n_loading:,} requests wait already for models to load")
 
     def _end(self, request: ActiveRequest, state: RequestState, status: int, error: str) -> None:
         del self._active[request.number]

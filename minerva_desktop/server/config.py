@@ -97,7 +97,7 @@ class EndpointConfig(msgspec.Struct, frozen=True):
             timeout = getattr(self, name)
             if timeout is not None and not 0.0 < timeout <= MAX_SECONDS:
                 raise InvalidRequest(
-                    f"{what} must be more than 0 and at most {MAX_SECONDS:.0f} seconds, not"
+                    f"{what} must be more than 0 and at most {MAX_SECONDS:,.0f} seconds, not"
                     f" {timeout:g}",
                     param=name,
                 )

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from minerva_desktop.chat.limits import Asked
 from minerva_desktop.engine.messages import EMBEDS_ONLY
 from minerva_desktop.engine.pool_entries import Patience
 from minerva_desktop.errors import (
@@ -24,7 +25,6 @@ from minerva_desktop.server.errors import ModelStillLoads
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.services import Engine, ServerContext
 
-TIMED_OUT = "Generation request timed out"
 TOLD_SECONDS = 0.05  # what a load or files have to take to be named where the time is over
 _MAX_NAMES = 10  # in an error's sentence
 
@@ -108,6 +108,7 @@ async def leased(
     model: ModelFile,
     seconds: float | None,
     scope: MutableMapping[str, Any],
+    asked: Asked = Asked.ANSWER,
 ) -> AsyncIterator[Engine]:
     """The engine of ``model``, loaded if it was not, for a block that may take so many seconds with
     the load and the files of the request with that ASGI ``scope``, which are read (None: as long as
@@ -137,7 +138,7 @@ async def leased(
             others = tuple(map(context.catalog.id_of, patience.waits_for))
             raise _memory_in_use(model, others, seconds) from None
         load_s = None if is_loading else loaded - began
-        raise _timed_out(model, seconds, files_s=files_s, load_s=load_s) from None
+        raise _timed_out(model, asked, seconds, files_s=files_s, load_s=load_s) from None
     except (OutOfMemory, InvalidRequest) as error:
         if not is_loading:
             raise
@@ -164,7 +165,7 @@ def _not_loaded(
 
 
 def _timed_out(
-    model: ModelFile, seconds: float, *, files_s: float, load_s: float | None
+    model: ModelFile, asked: Asked, seconds: float, *, files_s: float, load_s: float | None
 ) -> GenerationTimeout:
     """``load_s``: how long it took until ``model`` was there; None where it is not."""
     why = f"it may take {seconds:g} s in all"
@@ -172,13 +173,13 @@ def _timed_out(
         why += f", of which its files took {files_s:.1f} s"
     if load_s is None:
         why += f", and {model.model_id} is not loaded yet; its load goes on, so ask again"
-        return ModelStillLoads(f"{TIMED_OUT}: {why}")
+        return ModelStillLoads(f"{asked} timed out: {why}")
     if load_s >= TOLD_SECONDS:
         why += f"; {load_s:.1f} s of them went by until {model.model_id} was there,"
         why += " and the answer was not done in the rest"
     else:
         why += ", and the answer was not done by then"
-    return GenerationTimeout(f"{TIMED_OUT}: {why}")
+    return GenerationTimeout(f"{asked} timed out: {why}")
 
 
 def _context_too_small(
@@ -190,7 +191,7 @@ def _context_too_small(
         return error
     return ContextLimitExceeded(
         f"{error.message}. {model.model_id} was loaded while others held memory; alone it gets a "
-        f"context of {n_ctx} tokens. Unload it, so that it is loaded anew when they do not, or "
+        f"context of {n_ctx:,} tokens. Unload it, so that it is loaded anew when they do not, or "
         "give it a fixed context",
         detail=error.detail,
         param=error.param,

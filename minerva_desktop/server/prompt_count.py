@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import Request
 
+from minerva_desktop.chat.limits import Asked
 from minerva_desktop.chat.message import ChatTurn
 from minerva_desktop.chat.tools import ChatOptions
 from minerva_desktop.server.model_choice import chosen_model, leased
@@ -30,7 +31,8 @@ async def count_prompt(
             request.scope, dialect=dialect, model=model.model_id, is_stream=False
         ) as active:
             limit_s = context.config.request_timeout_s
-            async with leased(context, model, limit_s, request.scope) as engine:
+            lease = leased(context, model, limit_s, request.scope, Asked.TOKENS)
+            async with lease as engine:
                 active.follow()
                 return await engine.count_tokens(turns, chat=chat)
 

@@ -10,8 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
 
+from minerva_desktop.chat.limits import Asked
 from minerva_desktop.errors import GenerationTimeout
-from minerva_desktop.server.model_choice import TIMED_OUT, described_model
+from minerva_desktop.server.model_choice import described_model
 from minerva_desktop.server.parameters.files import GivenFile, RequestFiles
 from minerva_desktop.server.request_info import request_info
 from minerva_desktop.server.services import ServerContext
@@ -71,5 +72,6 @@ async def _texts(
                 return await context.files.texts(files)
     except TimeoutError:
         raise GenerationTimeout(
-            f"{TIMED_OUT}: it may take {seconds:g} s, and its files were not read by then"
+            f"{Asked.ANSWER} timed out: it may take {seconds:g} s, and its files were not read"
+            " by then"
         ) from None

@@ -77,9 +77,11 @@ class ResponseWriter:
         model_id: str,
         settings: ResponseSettings,
         full_names: Mapping[str, tuple[str | None, str]] = MappingProxyType({}),
+        *,
+        keeps_prompt: bool = True,
     ) -> None:
         """``full_names``: of functions that have a namespace, that and their own, by what the model
-        calls them."""
+        calls them. ``keeps_prompt``: it stays in the cache for later requests."""
         self.response = ResponseObject(
             **msgspec.structs.asdict(settings),
             id=_new_id("resp"),
@@ -88,6 +90,7 @@ class ResponseWriter:
             model=model_id,
         )
         self._full_names = full_names
+        self._keeps_prompt = keeps_prompt
         self._blocks = AnswerBlocks()
         self._ids: list[str] = []  # of the items, which are the blocks
         self._items: list[OutputItem] = []  # those that are whole
@@ -139,7 +142,7 @@ class ResponseWriter:
             completed_at=int(time.time()) if is_whole else None,
             incomplete_details=None if is_whole else IncompleteDetails(),
             output=tuple(self._items),
-            usage=_usage(completion, event.n_reasoning),
+            usage=_usage(completion, event.n_reasoning, keeps_prompt=self._keeps_prompt),
             timings=AnswerTimings.of_completion(completion),
             dropped_messages=completion.dropped_turns or UNSET,
             shifted_tokens=completion.shifted_tokens or UNSET,
@@ -297,12 +300,13 @@ def _logprobs(logprobs: Iterable[TokenLogprob]) -> tuple[ContentLogprob, ...]:
     return tuple(ContentLogprob.of(logprob) for logprob in logprobs)
 
 
-def _usage(completion: Completion, n_reasoning: int) -> ResponseUsage:
+def _usage(completion: Completion, n_reasoning: int, *, keeps_prompt: bool) -> ResponseUsage:
     timings = completion.timings
     n_prompt, n_cached = timings.prompt_tokens, timings.cached_tokens
+    n_written = n_prompt - n_cached if keeps_prompt else 0
     return ResponseUsage(
         input_tokens=n_prompt,
-        input_tokens_details=InputTokensDetails(n_cached, n_prompt - n_cached),
+        input_tokens_details=InputTokensDetails(n_cached, n_written),
         output_tokens=timings.completion_tokens,
         output_tokens_details=CompletionTokensDetails(n_reasoning),
         total_tokens=n_prompt + timings.completion_tokens,

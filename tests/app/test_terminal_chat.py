@@ -84,7 +84,7 @@ def test_positions_are_as_the_arguments_say(run: Run, small_path: Path) -> None:
     assert scaled.stdout == same.stdout
     assert len({plain.stdout, scaled.stdout, other.stdout}) == 3
     refused = run(*asked, "--yarn-beta-fast", "9")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == (
         "minerva: argument --yarn-beta-fast: YaRN's fast beta would have no effect: RoPE scaling is"
         " not “yarn”\n"
@@ -154,16 +154,20 @@ def test_a_model_that_does_not_fit_is_loaded_by_force_alone(run: Run, minerva_ho
     assert "context of 20,224 tokens: the model was trained for 8,192" in notes[-1]
 
 
-def test_errors_are_one_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> None:
+def test_errors_are_one_sentence_and_an_exit_code(
+    run: Run, tmp_path: Path, embedding_model: Path
+) -> None:
     bad = tmp_path / "notes.gguf"
     bad.write_bytes(b"just notes")
-    for arguments, said in (
-        (["chat", "--model", "smollm2", "--prompt", "x"], "Did you mean SmolLM2-135M-Instruct"),
-        (["chat", str(bad), "--prompt", "x"], "not a GGUF file"),
-        (["chat", "--prompt", "word " * 300, "--n-ctx", "256"], "Context limit exceeded: max 256"),
+    for arguments, code, said in (
+        (["--model", "smollm2"], 2, "Did you mean SmolLM2-135M-Instruct"),
+        ([str(bad)], 1, "not a GGUF file"),
+        (["--prompt", "word " * 1200, "--n-ctx", "256"], 1, "max 256, required 1,2"),
+        ([str(embedding_model), "--n-ctx", "9999"], 2, "minerva: This model only makes embeddings"),
     ):
-        done = run(*arguments)
-        assert done.returncode == 1
+        done = run("chat", "--prompt", "x", *arguments)
+        assert done.returncode == code
+        assert done.stderr.count("\n") == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
 
@@ -226,6 +230,24 @@ def test_ctrl_c_ends_an_answer(small_path: Path) -> None:
     assert rest.endswith("\n")
 
 
+def test_ctrl_c_ends_all_that_comes_from_a_pipe(small_path: Path) -> None:
+    """Else each of its lines wanted one of its own."""
+    with subprocess.Popen(
+        [*MINERVA, "chat", str(small_path), "--seed", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as chat:
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        chat.stdin.write(f"{STORY}\n" * 3)
+        chat.stdin.flush()
+        assert chat.stdout.read(5)
+        chat.send_signal(signal.SIGINT)
+        assert chat.stdout.read().count("\n") >= 1
+        assert chat.wait(timeout=SECONDS) == 130
+
+
 def test_sigterm_ends_an_answer_its_line_and_its_engine(small_path: Path) -> None:
     command = [*MINERVA, "chat", str(small_path), "--prompt", STORY, "--seed", "1"]
     with subprocess.Popen(
@@ -258,7 +280,7 @@ def test_the_death_of_the_engine_is_told_once_and_the_chat_goes_on(small_path: P
         (engine,) = psutil.Process(chat.pid).children()
         engine.kill()
         said = chat.communicate("", timeout=SECONDS)[1]
-        assert chat.returncode == 0
+        assert chat.returncode == 1
     assert said.startswith("minerva: The engine that ran ")
     assert "(signal 9, SIGKILL)" in said
     assert said.count("\n") == 1

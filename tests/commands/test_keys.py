@@ -50,7 +50,7 @@ def test_revoking(file: KeyFile, capsys: pytest.CaptureFixture[str]) -> None:
     assert (file_there_is, main(["keys", "revoke", "a"]), main(["keys", "revoke", "a"])) == (
         0,
         0,
-        1,
+        2,
     )
     assert capsys.readouterr().err.endswith("minerva: There is no API key “a”\n")
     assert main(["keys", "list"]) == 0

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from minerva_desktop.__main__ import main
+from minerva_desktop.devices.cores import usable_cores
 from minerva_desktop.paths import app_paths
 from minerva_desktop.settings import ModelOverrides, SettingsFile
 from tests.engine.models import (
     write_lora,
+    write_recurrent,
     write_with_fewer_tokens,
     write_with_long_rope,
     write_with_templates,
@@ -129,27 +131,64 @@ def test_an_adapter_and_a_draft_that_go_with_the_model_are_told(
 
 
 @pytest.mark.parametrize(
-    ("template", "words"),
+    ("template", "words", "rows"),
     [
-        ("{{ oops", "no chats: the model's chat template is broken: TemplateSyntaxError"),
+        (
+            "{{ oops",
+            "no chats: the model's chat template is broken: TemplateSyntaxError",
+            "chat template    yes, a broken one\ncapabilities     text without chats\n",
+        ),
         (
             "{{ raise_exception('Never') }}",
             "no chats that begin with a question alone: The model's chat template refuses these m",
+            "chat template    yes\ncapabilities     chat\n",
         ),
     ],
 )
 def test_a_template_that_fails_each_chat_is_told(
     template: str,
     words: str,
+    rows: str,
     small_path: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     model = tmp_path / "mute.gguf"
     write_with_templates(model, small_path, {"": template}, {})
-    (warning,) = _shown(capsys, str(model), "--n-ctx", "1024")["load"]["warnings"]
+    shown = _shown(capsys, str(model), "--n-ctx", "1024")
+    (warning,) = shown["load"]["warnings"]
     assert warning.startswith(words)
-    assert warning in _rows(capsys, str(model), "--n-ctx", "1024")
+    assert bool(shown["capabilities"]) == (template != "{{ oops")
+    told = _rows(capsys, str(model), "--n-ctx", "1024")
+    assert warning in told
+    assert rows in told
+
+
+def test_what_a_model_cannot_have_is_not_shown_as_if_it_had_it(
+    generated: Callable[..., Path],
+    vocabulary_path: Path,
+    embedding_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mamba = tmp_path / "mamba.gguf"
+    write_recurrent(mamba, vocabulary_path, seed=1)
+    flash, coarse = ("--flash-attn", "on"), ("--kv-type", "q8_0")
+    for asked, row in (
+        ((str(generated("grok")), *flash, "--n-ctx", "1024"), "1,024 tokens, KV in f16"),
+        ((str(mamba), *flash, *coarse), "2,048 tokens, no KV cache"),
+    ):
+        assert f"context          {row}\nflash attention  off\n" in _rows(capsys, *asked)
+    load = _shown(capsys, str(mamba), *flash, *coarse, "--threads", "1024")["load"]
+    assert load["n_threads"] == min(1024, usable_cores())
+    assert (load["kv_type"], load["kv_type_v"], load["flash_attention"]) == (None, None, False)
+    embeds = (str(embedding_model), *flash, *coarse, "--n-batch", "64", "--parallel", "9")
+    told = _rows(capsys, *embeds)
+    for row in ("context          512 tokens, no KV cache", "requests         up to 64 together"):
+        assert f"{row}\n" in told
+    assert "\nbatch " not in told
+    load = _shown(capsys, *embeds)["load"]
+    assert (load["flash_attention"], load["n_batch"], load["n_parallel"]) == (True, 512, 64)
 
 
 def test_saved_options_count_as_for_chat(
@@ -168,8 +207,7 @@ def test_saved_options_count_as_for_chat(
     load = _shown(capsys, str(small_path), *given)["load"]
     assert (load["n_ctx"], load["kv_type"], load["saved"]) == (1024, "f16", [])
     assert load["rope"] == {"scaling": "none"}
-    with pytest.raises(SystemExit):
-        main(["models", "show", str(small_path), "--flash-attention", "off"])
+    assert main(["models", "show", str(small_path), "--flash-attention", "off"]) == 2
     assert capsys.readouterr().err.startswith(
         "minerva: argument --flash-attention: A KV cache in q8_0 needs flash attention"
     )

@@ -320,7 +320,7 @@ def test_a_key_that_is_none_is_told_with_its_source(
 
 
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--port", "0", "--model", "nothing"]) == 1
+    assert main(["serve", "--port", "0", "--model", "nothing"]) == 2
     assert capsys.readouterr().err.startswith("minerva: There is no model “nothing”")
 
 

@@ -10,7 +10,7 @@ from minerva_desktop.__main__ import main
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nothing",), "there is no command and no file “nothing”"),
+        (("nothing",), "there is no command and no file “nothing”; --help tells the commands"),
         (("--nothing\x1b[1m",), "unrecognized arguments: --nothing\ufffd[1m"),
         (("chat", "--nothing"), "unrecognized arguments: --nothing"),
         (("serve", "--port"), "argument --port: expected one argument"),

@@ -61,7 +61,11 @@ def test_events_arrive_whole_however_the_pipe_cuts_them(size: int) -> None:
 def test_an_error_keeps_its_class_and_numbers() -> None:
     error = ErrorInfo.of(ContextLimitExceeded.of(2048, 3000)).to_error()
     assert type(error) is ContextLimitExceeded
-    assert error.message == "Context limit exceeded: max 2048, required 3000"
+    assert error.message == "Context limit exceeded: max 2048, required 3000"  # for programs
+    assert (error.told, error.required) == (
+        "Context limit exceeded: max 2,048, required 3,000",
+        3000,
+    )
     assert (error.code, error.http_status) == ("context_length_exceeded", 400)
 
 

@@ -153,7 +153,7 @@ async def test_what_takes_too_long_is_a_408() -> None:
         await served.http.post("/v1/completions", json={"model": MODEL.model_id, "prompt": "Hi"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (408, "generation_timeout")
     assert answer.json()["error"]["message"] == (
-        "Generation request timed out: it may take 0.05 s in all, and the answer was not done by "
+        "Embeddings request timed out: it may take 0.05 s in all, and the answer was not done by "
         "then"
     )
     limits = engine.asked_with[0]["limits"]

@@ -90,6 +90,6 @@ async def test_a_context_that_is_small_for_the_sake_of_others_is_told_with_the_w
         assert error["code"] == "context_length_exceeded"
         assert error["message"] == (
             f"{refusal.message}. {MODEL.model_id} was loaded while others held memory; alone it "
-            "gets a context of 16384 tokens. Unload it, so that it is loaded anew when they do "
+            "gets a context of 16,384 tokens. Unload it, so that it is loaded anew when they do "
             f"not, or give it a fixed context{TOO_LONG}"
         )

@@ -83,6 +83,16 @@ async def test_the_tokens_of_an_input_are_counted_without_an_answer() -> None:
     assert served.pool.leases == 0
 
 
+@pytest.mark.parametrize(("fields", "n_written"), [({}, 8), ({"cache_prompt": False}, 0)])
+async def test_what_is_not_kept_was_not_written_to_the_cache(
+    fields: dict[str, bool], n_written: int
+) -> None:
+    async with serving() as served:
+        answer = await ask(served, **fields)
+    details = answer.json()["usage"]["input_tokens_details"]
+    assert details == {"cached_tokens": 4, "cache_write_tokens": n_written}
+
+
 async def test_the_official_client_gets_a_whole_response() -> None:
     async with serving() as served, served.openai() as client:
         answer = await client.responses.create(

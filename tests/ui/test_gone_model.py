@@ -78,7 +78,7 @@ def test_a_chat_beyond_the_context_says_what_to_do(
     with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
         opened.window.composer.set_text("word " * 9000)
         opened.window.composer.submitted.emit(opened.window.composer.text)
-        opened.until("failure", lambda: "exceeded: max 8192" in endings(opened))
+        opened.until("failure", lambda: "exceeded: max 8,192" in endings(opened))
         assert "begin a new chat" in endings(opened)
         assert "0.0 tokens/s" not in opened.speed
         buttons = opened.window.chat_view.findChildren(QPushButton)

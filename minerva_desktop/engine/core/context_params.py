@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from minerva_desktop.devices.cores import usable_cores
 from minerva_desktop.engine.core.bindings import llama
-from minerva_desktop.engine.core.cores import usable_cores
 from minerva_desktop.engine.core.llama import LlamaModel
 from minerva_desktop.engine.core.rope_check import check_rope
 from minerva_desktop.engine.load_options import (

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from minerva_desktop.devices.cores import physical_cores
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.backend_devices import list_devices
@@ -24,7 +25,6 @@ from minerva_desktop.engine.core.context_params import (
     draft_options,
     draft_params,
 )
-from minerva_desktop.engine.core.cores import physical_cores
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel
 from minerva_desktop.engine.core.llama_log import LlamaLog
 from minerva_desktop.engine.core.load_log import (

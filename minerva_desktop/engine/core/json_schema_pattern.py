@@ -112,7 +112,9 @@ class Pattern:
         """An expression without the quotes around the string, of ``least`` to ``most`` characters;
         raises PatternError."""
         if len(self._text) > MAX_PATTERN:
-            raise PatternError(f"it has {len(self._text)} characters; {MAX_PATTERN} are allowed")
+            raise PatternError(
+                f"it has {len(self._text):,} characters; {MAX_PATTERN:,} are allowed"
+            )
         options = self._options()
         starts, ends = options[0][0], options[-1][2]
         if not any(option[0] for option in options[1:]) and not any(o[2] for o in options[:-1]):
@@ -125,7 +127,9 @@ class Pattern:
         """An expression of the texts in which the pattern is found, of those that
         `is_plain_text` names; raises PatternError."""
         if len(self._text) > MAX_PATTERN:
-            raise PatternError(f"it has {len(self._text)} characters; {MAX_PATTERN} are allowed")
+            raise PatternError(
+                f"it has {len(self._text):,} characters; {MAX_PATTERN:,} are allowed"
+            )
         found = [
             [*([] if starts else [_ANY_TEXT]), *pieces, *([] if ends else [_ANY_TEXT])]
             for starts, pieces, ends in self._options()

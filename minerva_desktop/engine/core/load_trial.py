@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from minerva_desktop.devices.cores import physical_cores
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.adapters import load_adapter
 from minerva_desktop.engine.core.chat_template import ask_template
@@ -21,7 +22,6 @@ from minerva_desktop.engine.core.context_params import (
     draft_options,
     draft_params,
 )
-from minerva_desktop.engine.core.cores import physical_cores
 from minerva_desktop.engine.core.draft_model import check_can_guess, check_vocabulary
 from minerva_desktop.engine.core.dry_run import simulated
 from minerva_desktop.engine.core.llama import LlamaContext, LlamaModel

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from minerva_desktop.chat.conversation import clean_text
+from minerva_desktop.devices.cores import physical_cores, usable_cores
 from minerva_desktop.devices.device_list import discrete_gpus
 from minerva_desktop.engine.core.abort_flag import AbortFlag
 from minerva_desktop.engine.core.adapters import AdapterSet
 from minerva_desktop.engine.core.chat_states import ChatStates
 from minerva_desktop.engine.core.context_params import ContextPlan, context_plan
-from minerva_desktop.engine.core.cores import physical_cores, usable_cores
 from minerva_desktop.engine.core.draft_model import DraftModel
 from minerva_desktop.engine.core.embedding_core import EmbeddingCore
 from minerva_desktop.engine.core.engine_core import EngineCore

@@ -43,10 +43,10 @@ def check_file(path: Path, called: str) -> None:
             path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # no file has such a name
         message = f"{called} is not there; it may have been moved or deleted."
-        raise ModelNotFound(message, detail=str(error)) from error
+        raise ModelNotFound(message, detail=str(path)) from error
     except OSError as error:
         message = f"{called} cannot be read: {os_reason(error)}."
-        raise ModelLoadError(message, detail=str(error)) from error
+        raise ModelLoadError(message, detail=str(path)) from error
     if words:
         raise ModelLoadError(f"{called} {words}")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minerva_desktop.engine.core.cores import usable_cores
+from minerva_desktop.devices.cores import usable_cores
 from minerva_desktop.engine.core.load_log import has_flash_attention, has_kv_cache, is_locked
 from minerva_desktop.engine.load_options import EMBEDDING_TEXTS, FlashAttention, LoadOptions
 from minerva_desktop.load_limits import MAX_GPU_LAYERS

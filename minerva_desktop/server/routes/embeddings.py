@@ -14,6 +14,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from minerva_desktop.chat.limits import Asked
 from minerva_desktop.errors import InvalidRequest
 from minerva_desktop.library.model_file import ModelFile
 from minerva_desktop.server.errors import json_response, renamed_fields
@@ -76,7 +77,8 @@ class _EmbeddingWork:
                 prompt=self._texts,
             ) as active,
         ):
-            async with leased(self._context, model, self._timeout_s, scope) as engine:
+            lease = leased(self._context, model, self._timeout_s, scope, Asked.EMBEDDINGS)
+            async with lease as engine:
                 active.follow()
                 self._check(engine)
                 found = await engine.embed(
@@ -100,7 +102,7 @@ class _EmbeddingWork:
         wanted = self._parameters.dimensions
         if wanted is not None and wanted > info.n_embd:
             raise InvalidRequest(
-                f"dimensions must be at most {info.n_embd}, which the model has, not {wanted}",
+                f"dimensions must be at most {info.n_embd:,}, which the model has, not {wanted:,}",
                 param="dimensions",
             )
 

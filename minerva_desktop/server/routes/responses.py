@@ -35,7 +35,12 @@ def responses_router(context: ServerContext) -> APIRouter:
     async def create_response(request: Request) -> Response:
         parameters = await read_parameters(context, request, parse)
         model = await chosen_model(context, parameters.model)
-        writer = ResponseWriter(model.model_id, parameters.settings, parameters.full_names)
+        writer = ResponseWriter(
+            model.model_id,
+            parameters.settings,
+            parameters.full_names,
+            keeps_prompt=parameters.run.cache_prompt,
+        )
         asked = GenerationRequest(
             model=model,
             prompt=parameters.turns,

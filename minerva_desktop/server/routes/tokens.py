@@ -15,6 +15,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from minerva_desktop.chat.limits import Asked
 from minerva_desktop.engine.messages import Tokenized
 from minerva_desktop.server.errors import json_response
 from minerva_desktop.server.model_choice import chosen_model, leased
@@ -100,7 +101,7 @@ async def _answer(
         limit_s = context.config.request_timeout_s
         async with AsyncExitStack() as held:
             with context.activity.wait_unlisted():
-                lease = leased(context, model, limit_s, request.scope)
+                lease = leased(context, model, limit_s, request.scope, Asked.TOKENS)
                 engine = await held.enter_async_context(lease)
             return await ask(engine)
 

@@ -1,4 +1,4 @@
-"""How many cores of the processor this process may use. Engine child, any thread."""
+"""How many cores of the processor this process, and its children, may use. Any thread."""
 
 from __future__ import annotations
 
