@@ -38,9 +38,8 @@ NO_MODEL = "no-model"
 
 class ModelController(QObject):
     """``current_changed`` when another model is chosen; ``context_changed`` with the context of
-    the chosen one in tokens, or None;
-    ``engine_died`` with the error and the path when a loaded model went by itself; ``refreshed``
-    when the library was read again."""
+    the chosen one in tokens, or None; ``engine_died`` with the error and the path when a loaded
+    model went by itself; ``refreshed`` when the library was read again."""
 
     current_changed = Signal()
     context_changed = Signal(object)
@@ -119,6 +118,10 @@ class ModelController(QObject):
     def n_ctx_of(self, path: Path) -> int | None:
         """Context of a model in tokens, while it is loaded."""
         return self._ready.get(path)
+
+    def loads(self, path: Path) -> bool:
+        """Whether that model is loaded, and not only as it was before a load of it was refused."""
+        return path in self._ready and not self._failed.is_back(path)
 
     def expected_n_ctx(self, path: Path) -> int:
         """The context in tokens that a model which is not loaded can be expected to get."""
