@@ -20,6 +20,7 @@ from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.notification_bar import Notice
@@ -62,6 +63,23 @@ def test_a_refusal_names_the_model_that_a_client_asked_for(
         opened.until("load", lambda: str(other) in opened.loaded_paths)
         assert opened.window.header.picker.current is not None
         assert opened.window.header.picker.current.path != str(other)
+
+
+def test_a_model_that_was_loaded_all_the_same_is_loaded_and_that_is_all(
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+) -> None:
+    """It stays as it is, and so nothing is said of a next load."""
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+        picker, worker = opened.window.header.picker, opened._application._worker
+        worker.use_settings(Settings(n_ctx=16_384, memory_gb=0.25), opened.paths.snapshots)
+        picker.selected.emit(opened.model_paths[0])
+        opened.until("refusal", lambda: "was not loaded. The model needs " in opened.notice)
+        click(opened.window.notifications, "Load anyway")
+        opened.until("load", lambda: opened.loaded_paths == opened.model_paths)
+        picker.open_list()
+        opened.until("badge", lambda: picker.items[0].fit is not None)
+        assert picker.items[0].trouble == ""
+        picker.close_list()
 
 
 def test_a_file_that_llama_cpp_refuses_is_told_once(
