@@ -147,7 +147,8 @@ class FailedAnswers(QObject):
             return
         failed = session.conversation[message_id]
         if failed.failure is not None:
-            notice = Notice(NoticeKind.ERROR, failed.error or "", failed.failure.detail)
+            words, detail = failed.error or "", failed.failure.detail
+            notice = Notice(NoticeKind.ERROR, words, detail, is_unfolded=True)
             self._notifications.show_notice(notice)
 
     @Slot(str)
