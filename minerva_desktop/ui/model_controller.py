@@ -80,7 +80,7 @@ class ModelController(QObject):
         header.cancel_requested.connect(self._on_cancel_load)
         self._failed.options_requested.connect(picker.options_requested)
         worker.model_changed.connect(self._on_model_changed)
-        worker.memory_given_back.connect(self._on_memory_given_back)
+        worker.memory_given_back.connect(self._notices.given_back)
         worker.load_waits.connect(self._on_load_waits)
 
     @property
@@ -273,6 +273,9 @@ class ModelController(QObject):
         except MinervaError as error:
             self._failed.tell(error, path)
             return True
+        if self._failed.is_back(path):  # and is wanted as it is again, of which no event tells
+            self._failed.is_over(path, is_back=False)
+            await self.refresh()
         return False
 
     async def load_anew(self, path: Path) -> None:
@@ -363,10 +366,6 @@ class ModelController(QObject):
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
-
-    @Slot(str)
-    def _on_memory_given_back(self, text: str) -> None:
-        self._notices.given_back(text)
 
     @Slot(object, object)
     def _on_load_waits(self, path: Path, models: tuple[Path, ...]) -> None:

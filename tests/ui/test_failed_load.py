@@ -158,6 +158,38 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
         assert opened.notice == ""
 
 
+def test_options_that_are_put_back_are_no_longer_too_large(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    """The model is loaded with these, and nothing is loaded: the notice stayed, and the offers."""
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        path = opened.model_paths[0]
+        opened.window.header.picker.selected.emit(path)
+        opened.until("load", lambda: opened.loaded_paths == [path])
+        _save_context(opened, path, "10000000")
+        opened.until("notice", lambda: "It is loaded as it was" in opened.notice)
+        opened.send("Hello")
+        opened.until("end", lambda: views(opened)[-1].message.state is MessageState.FAILED)
+        opened.until("ways", lambda: {"Load anyway", "Load options…"} <= _buttons(opened))
+        opened.until("notice", lambda: "It is loaded as it was" in opened.notice)
+        _save_context(opened, path, "")
+        opened.until("no notice", lambda: opened.notice == "")
+        opened.until("no way", lambda: not {"Load anyway", "Load options…"} & _buttons(opened))
+
+
+def _save_context(opened: OpenWindow, path: str, n_ctx: str) -> None:
+    opened.window.header.picker.options_requested.emit(path)
+    opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+    opened.part(QLineEdit, "modelNCtx").setText(n_ctx)
+    opened.part(ModelOptionsDialog, "modelOptionsDialog").accept()
+    opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
+
+
+def _buttons(opened: OpenWindow) -> set[str]:
+    buttons = opened.window.chat_view.findChildren(QPushButton)
+    return {each.text() for each in buttons if each.isVisible()}
+
+
 def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(
     qtbot: QtBot,
     dressed_app: QApplication,
