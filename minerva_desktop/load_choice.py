@@ -194,7 +194,8 @@ def choose_load(
 class LoadChooser:
     """Chooses with llama.cpp's own figures for the buffers: those that are known, or a dry run's.
 
-    On the asyncio loop of the engines. A dry run that fails is not tried again.
+    On the asyncio loop of the engines. A dry run without an answer is not tried again; what
+    llama.cpp refuses in one is raised.
     """
 
     def __init__(

@@ -60,6 +60,26 @@ FITS = (
     PickerFit("Fits", "success", "Takes about 2.9 GB with a context of 8,192 tokens"),
     PickerFit("Smaller context", "warning", "Takes about 6.4 GB", (MODEL, "Gemma 3 4B")),
 )
+# Models that load no more: one is loaded, and other options were saved since.
+UNKNOWN_MODEL = PickerItem(
+    "/models/novum-7b-q4_k_m.gguf", "Novum 7B", 4_370_000_000, "Q4_K_M", 32_768
+)
+REFUSED_FITS = (
+    PickerFit(
+        "Won’t load",
+        "danger",
+        "YaRN's fast beta would have no effect: RoPE scaling is not “yarn”. Change that in its load"
+        " options",
+        is_refused=True,
+    ),
+    PickerFit(
+        "Won’t load",
+        "danger",
+        "novum-7b-q4_k_m.gguf is a “novum” model, an architecture that this version of llama.cpp"
+        " does not know yet",
+        is_refused=True,
+    ),
+)
 LOADED = (
     LoadedModel(
         path=Path(MODEL_PATH),

@@ -108,8 +108,11 @@ def models(stage: Stage) -> list[QWidget]:
     """The list of models is open, with its badges."""
     conversation(stage)
     picker = stage.window.header.picker
-    for item, fit in zip(samples.MODELS[1:], samples.FITS, strict=False):
-        picker.set_fit(item.path, fit)
+    picker.set_models([*samples.MODELS, samples.UNKNOWN_MODEL])
+    refused = (samples.MODELS[0], samples.UNKNOWN_MODEL)
+    for items, fits in ((samples.MODELS[1:], samples.FITS), (refused, samples.REFUSED_FITS)):
+        for item, fit in zip(items, fits, strict=False):
+            picker.set_fit(item.path, fit)
     picker.open_list()
     return [part(stage, "pickerPopup")]
 

@@ -28,7 +28,7 @@ from minerva_desktop.engine.pool_events import (
     ModelLoading,
     PoolEvent,
 )
-from minerva_desktop.errors import OutOfMemory
+from minerva_desktop.errors import ModelLoadError, OutOfMemory
 from minerva_desktop.library.catalog import Catalog
 from minerva_desktop.library.fit import LEAST_N_CTX
 from minerva_desktop.library.measured_memory import MeasuredMemory
@@ -266,6 +266,27 @@ async def test_a_short_gpu_costs_no_model_that_is_not_on_it(
     assert snapshot.parts[1].free == 1
     assert runtime.pool.loaded() == [small_path]
     await runtime.close()
+
+
+async def test_no_model_goes_for_a_file_that_llama_cpp_refuses(
+    catalog: Catalog, small_path: Path, tmp_path: Path
+) -> None:
+    """It went, and was loaded again once the load had failed."""
+    content, bad = small_path.read_bytes(), tmp_path / "bad.gguf"
+    at = content.index(b"smollm", content.index(b"tokenizer.ggml.pre"))
+    bad.write_bytes(content[:at] + b"nobody" + content[at + 6 :])
+    events: list[PoolEvent] = []
+    runtime = Runtime(catalog, SMALL, on_event=events.append)
+    needed = sum((await runtime.fit_of(small_path)).choice.needs.values())
+    runtime.set_memory_budget(needed + needed // 20)
+    async with runtime.pool.lease(small_path):
+        pass
+    with pytest.raises(ModelLoadError, match="unknown pre-tokenizer type: 'nobody'"):
+        async with runtime.pool.lease(bad):
+            raise AssertionError("it is loaded")
+    gone = [each.path for each in events if isinstance(each, ModelGone)]
+    await runtime.close()
+    assert gone == [bad]
 
 
 async def test_options_of_single_models_are_those_of_their_loads(

@@ -6,21 +6,18 @@ from pathlib import Path
 
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.chat.conversation import clean_text
-from minerva_desktop.chat.failure import Failure
+from minerva_desktop.chat.failure import MAX_DETAIL, Failure
 from minerva_desktop.errors import (
     ContextLimitExceeded,
     InvalidRequest,
-    LoadCancelled,
     MinervaError,
     ModelLoadError,
     ModelNotFound,
     OutOfMemory,
 )
 
-# Of errors after which other load options of the model help: another context, or KV cache.
-LOAD_OPTIONS_HELP = frozenset({ContextLimitExceeded.code, OutOfMemory.code})
-# Of those after which another model may answer.
-OTHER_MODELS_HELP = frozenset({ModelNotFound.code, ModelLoadError.code, LoadCancelled.code})
+# Of errors after which another model may answer.
+OTHER_MODELS_HELP = frozenset({ModelNotFound.code, ModelLoadError.code})
 # What a person sets for a model, by the fields of `LoadOptions`, which no request has: a load that
 # they are wrong for names one of them.
 OWN_OPTIONS = frozenset(
@@ -58,7 +55,14 @@ def crowded(error: MinervaError, n_ctx_alone: int | None) -> MinervaError:
 
 def failure_of(error: MinervaError) -> Failure:
     """What is kept of an error that an answer failed with."""
-    return Failure(error.code, error.param, is_of_budget=bool(refused_needs(error)))
+    needed = error.required if isinstance(error, ContextLimitExceeded) else None
+    return Failure(
+        error.code,
+        error.param,
+        is_of_budget=bool(refused_needs(error)),
+        n_tokens=needed or 0,
+        detail=error.detail[-MAX_DETAIL:],
+    )
 
 
 def is_of_options(error: MinervaError | Failure) -> bool:

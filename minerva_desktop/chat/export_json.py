@@ -1,4 +1,4 @@
-"""Chats as JSON that loses nothing, in pieces, and as one text. Values, no I/O.
+"""Chats as JSON that loses nothing of them, in pieces, and as one text. Values, no I/O.
 
 A file is one object (`import_json` reads it)::
 
@@ -8,7 +8,8 @@ A file is one object (`import_json` reads it)::
      "blobs": {"SHA-256 of an image, in hexadecimal": "its bytes in base64"}}
 
 A new field is no new version: who does not know it leaves it out. ``-Infinity`` is no JSON, and so
-a bias that bans a token is the text ``"-inf"``.
+a bias that bans a token is the text ``"-inf"``. What an expert reads of an error (`Failure.detail`)
+stays here: it may tell of this machine.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from minerva_desktop.chat.conversation import Conversation, Folder, clean_text
 from minerva_desktop.chat.message import Message
@@ -128,6 +130,8 @@ def _cleaned(value: Any) -> Any:
 
 
 def _message(message: Message) -> Any:
+    if message.failure is not None and message.failure.detail:
+        message = replace(message, failure=replace(message.failure, detail=""))
     if message.sampling is None or not _bans(message.sampling):
         return message
     return msgspec.to_builtins(message, str_keys=True) | {"sampling": _sampling(message.sampling)}

@@ -36,8 +36,9 @@ async def dry_run(
     """What contexts of these ``lengths`` (tokens) would take with ``options``; nothing, and a
     logged reason, when llama.cpp could not say within ``seconds``.
 
-    Raises `AppReplaced`, and `InvalidRequest` for options that the model cannot honour: no estimate
-    helps a load that cannot succeed, and no other model should go for it.
+    Raises `AppReplaced`, `ModelLoadError` or `ModelNotFound` for a file that llama.cpp refuses, and
+    `InvalidRequest` for options that the model cannot honour: no estimate helps a load that cannot
+    succeed, and no other model should go for it.
     """
     request = DryRun(os.fsencode(path), options, tuple(lengths))
     try:
@@ -58,11 +59,8 @@ async def dry_run(
     if answer.error is None:
         return answer.contexts
     why = answer.error.to_error()
-    if isinstance(why, InvalidRequest):
+    if isinstance(why, InvalidRequest | ModelLoadError | ModelNotFound):
         raise why
-    if isinstance(why, ModelLoadError | ModelNotFound):  # which the load is about to tell itself
-        _log.info("%s was not simulated: %s", path.name, why.message)
-        return ()
     return _unknown(path, why.message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from PySide6.QtCore import QObject, Slot
 
@@ -12,6 +13,7 @@ from minerva_desktop.app.answer_words import model_name
 from minerva_desktop.app.bounded_count import TokenCount
 from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.context_cutting import PossibleCut
+from minerva_desktop.app.model_actions import ModelState
 from minerva_desktop.chat.completion import Completion
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.errors import ContextLimitExceeded, MinervaError
@@ -22,6 +24,14 @@ from minerva_desktop.ui.model_controller import ModelController
 from minerva_desktop.ui.tasks import UiTasks
 
 Find = Callable[[ChatSession, Path, int], Awaitable[PossibleCut | None]]
+
+
+class _Offered(NamedTuple):
+    """What it was found out for: the cuts that there were, the model and its context in tokens."""
+
+    cuts: tuple[ContextCut, ...]
+    path: Path
+    n_ctx: int
 
 
 class ContextHelp(QObject):
@@ -44,10 +54,10 @@ class ContextHelp(QObject):
         self._tasks = tasks
         self._session = session
         self._find = find
-        # By the answer, with the cuts that there were then.
-        self._offered: dict[str, tuple[ContextCut, ...]] = {}
+        self._offered: dict[str, _Offered] = {}  # by the answer
         worker.answer_failed.connect(self._on_failed)
         worker.answer_finished.connect(self._on_finished)
+        worker.model_changed.connect(self._on_model_changed)
 
     def is_under(self, answer_id: str | None) -> bool:
         """Whether that answer offers it, or is about to."""
@@ -71,32 +81,41 @@ class ContextHelp(QObject):
         is_its = path is not None and session.conversation[answer_id].model == model_name(path)
         if path is None or n_ctx is None or not is_its:
             return
-        self._offered[answer_id] = session.conversation.cuts
+        self._offered[answer_id] = _Offered(session.conversation.cuts, path, n_ctx)
         self._view.offer_help(answer_id, AnswerHelp(seeks=True))
         self._tasks.start(self._offer_cut(session, answer_id, path, n_ctx))
 
     async def _offer_cut(
         self, session: ChatSession, answer_id: str, path: Path, n_ctx: int
     ) -> None:
-        offered = AnswerHelp()
+        offered = AnswerHelp(seeks=False)
         try:
             found = await self._find(session, path, n_ctx)
             # Where nothing fits, a larger context alone helps, which the answer says.
-            offered = AnswerHelp(options=True, cut="" if found is None else fits_without(found))
+            cut = "" if found is None else fits_without(found)
+            offered = AnswerHelp(options=True, cut=cut, seeks=False)
         finally:  # also where the model is gone by then
             self._view.offer_help(answer_id, offered)
             self.withdraw(session)
             if not offered.cut:
                 self._offered.pop(answer_id, None)
 
+    @Slot(object)
+    def _on_model_changed(self, _state: ModelState) -> None:
+        session = self._session()
+        if session is not None:
+            self.withdraw(session)
+
     def withdraw(self, session: ChatSession) -> None:
-        """What was cut or given back since is not in what answers of ``session`` offer: it may fit
-        now."""
+        """What was cut or given back since is not in what answers of ``session`` offer, and a
+        longer context may have room for all: it may fit now."""
         conversation = session.conversation
-        for answer_id, cuts in list(self._offered.items()):
-            if answer_id in conversation and cuts != conversation.cuts:
+        for answer_id, (cuts, path, n_ctx) in list(self._offered.items()):
+            is_longer = (self._models.n_ctx_of(path) or 0) > n_ctx
+            if answer_id in conversation and (is_longer or cuts != conversation.cuts):
                 del self._offered[answer_id]
-                self._view.offer_help(answer_id, AnswerHelp(cut=""))
+                options = False if is_longer else None
+                self._view.offer_help(answer_id, AnswerHelp(options=options, cut=""))
 
 
 def fits_without(cut: PossibleCut) -> str:

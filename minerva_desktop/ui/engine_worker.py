@@ -374,8 +374,11 @@ class EngineWorker(QThread):
 
     async def _fit_of(self, path: Path, overrides: ModelOverrides | None) -> ModelFit:
         runtime = self._required()
-        if overrides is None:  # given all the same: of a load that runs it is not known how it ends
-            return model_fit(await runtime.fit_of(path, runtime.pool.options_of(path)))
+        if overrides is None:
+            # Of a load that runs it is not known how it ends: only what is loaded may stay so.
+            is_loaded = await model_questions.is_loaded(runtime.pool, path)
+            options = None if is_loaded else runtime.pool.options_of(path)
+            return model_fit(await runtime.fit_of(path, options))
         options = overridden(runtime.pool.options, overrides)
         options.check()
         return model_fit(await runtime.fit_of(path, options))

@@ -8,9 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 
 from minerva_desktop.app.answer_words import (
-    LOAD_OPTIONS_HELP,
     OTHER_MODELS_HELP,
-    failure_of,
     is_of_options,
     model_name,
 )
@@ -18,6 +16,7 @@ from minerva_desktop.app.chat_session import ChatSession
 from minerva_desktop.app.load_words import refused_needs
 from minerva_desktop.chat.failure import Failure
 from minerva_desktop.errors import (
+    ContextLimitExceeded,
     InvalidRequest,
     LoadCancelled,
     MinervaError,
@@ -31,6 +30,7 @@ from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
 from minerva_desktop.ui.model_controller import ModelController
+from minerva_desktop.ui.model_list import PickerItem
 from minerva_desktop.ui.model_notices import RETRY_LOAD, TOO_LARGE
 from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.tasks import UiTasks
@@ -39,8 +39,8 @@ ENGINE_NOTICE = "engine"
 
 
 class FailedAnswers(QObject):
-    """*Details*, *Load options…* and *Load anyway* of the answers in the transcript, all but the
-    first of them also after a restart; and models that died while they wrote none of the open
+    """*Details*, *Load options…*, *Load anyway* and *Choose another model* of the answers in the
+    transcript, for as long as they help; and models that died while they wrote none of the open
     chat's."""
 
     def __init__(
@@ -52,7 +52,7 @@ class FailedAnswers(QObject):
         session: Callable[[], ChatSession | None],
         settings: SettingsFile,
     ) -> None:
-        """``session`` is the open chat's."""
+        """``session`` is the open chat's, which hears of what ``worker`` says before this does."""
         super().__init__(window)
         self._view = view = window.chat_view
         self._notifications = window.notifications
@@ -62,67 +62,66 @@ class FailedAnswers(QObject):
         self._session = session
         self._settings = settings
         self._picker = window.header.picker
-        self._errors: dict[str, MinervaError] = {}  # by message
-        self._again: dict[str, AnswerHelp] = {}  # what was offered for older ones, by message
         view.events.details_requested.connect(self._on_details)
         view.events.load_anyway_requested.connect(self._on_load_anyway)
         view.events.options_requested.connect(self._on_options)
         view.events.others_requested.connect(self._picker.open_list)
         models.engine_died.connect(self._on_engine_died)
-        models.refreshed.connect(self._offer_again)
+        models.refreshed.connect(self._offer)
+        worker.settings_used.connect(self._offer)
         worker.answer_failed.connect(self._on_failed)
 
     @Slot(str, object)
     def _on_failed(self, answer_id: str, error: MinervaError) -> None:
-        self._errors[answer_id] = error
-        session, model = self._session(), None
+        session = self._session()
         if session is not None and answer_id in session.conversation:
-            model = session.conversation[answer_id].model
-            self._withdraw(error, model)
-        offered = self._ways_on(failure_of(error), self._paths().get(model or ""))
-        self._view.offer_help(answer_id, offered._replace(details=bool(error.detail)))
-
-    def _ways_on(self, failure: Failure, path: str | None) -> AnswerHelp:
-        """``path``: a `path_text` of the model that failed, if the library has that."""
-        options = (
-            failure.code in LOAD_OPTIONS_HELP
-            or is_of_options(failure)
-            or self._is_refused_by_own_template(failure, path)
-        )
-        others = failure.code in OTHER_MODELS_HELP
-        return AnswerHelp(options=options, anyway=failure.is_of_budget, others=others)
+            self._withdraw(error, session.conversation[answer_id].model)
+        self._offer()
 
     @Slot(object)
     def on_shown(self, session: ChatSession) -> None:
-        """A chat, or another branch of it: answers that failed before it was opened offer again
-        what helps, too."""
+        """A chat, or another branch of it."""
         if session is self._session():
-            self._offer_again()
+            self._offer()
 
     @Slot()
-    def _offer_again(self) -> None:
-        """But for what needs a model that is gone; the library may be read after the chat."""
+    def _offer(self) -> None:
+        """What helps now: files come and go, and models are loaded with other options."""
         session = self._session()
         branch = [] if session is None else session.conversation.active_branch()
-        kept = [
-            (each, each.failure)
-            for each in branch
-            if each.failure is not None and each.id not in self._errors
-        ]
-        paths = self._paths() if kept else {}
-        for message, failure in kept:
-            path = paths.get(message.model or "")
-            offered = self._ways_on(failure, path)
-            if path is None:
-                offered = AnswerHelp(others=offered.others)
-            if self._again.get(message.id) != offered:
-                self._again[message.id] = offered
-                self._view.offer_help(message.id, offered)
+        failed = [(each, each.failure) for each in branch if each.failure is not None]
+        items = self._items() if failed else {}
+        for message, failure in failed:
+            offered = self._ways_on(failure, items.get(message.model or ""))
+            self._view.offer_help(message.id, offered)
 
-    def _paths(self) -> dict[str, str]:
-        """Those of the library, by what chats call their models."""
-        items = self._picker.items
-        return {model_name(path_of(item.path)): item.path for item in items}
+    def _ways_on(self, failure: Failure, item: PickerItem | None) -> AnswerHelp:
+        """``item``: the model that failed, if the library has it."""
+        details, others = bool(failure.detail), failure.code in OTHER_MODELS_HELP
+        if item is None or item.problem:
+            return AnswerHelp(details=details, options=False, anyway=False, others=others)
+        path = path_of(item.path)
+        loads = self._models.loads(path)
+        is_back = loads or failure.code == ModelNotFound.code
+        return AnswerHelp(
+            details=details,
+            options=self._lacks_context(failure, path)
+            or (failure.code == OutOfMemory.code and not (failure.is_of_budget and loads))
+            or (is_of_options(failure) and not loads)
+            or self._is_refused_by_own_template(failure, item.path),
+            anyway=failure.is_of_budget and not loads,
+            others=others and not is_back,
+        )
+
+    def _lacks_context(self, failure: Failure, path: Path) -> bool:
+        """Whether the model still has, for all that is known, too short a context."""
+        n_ctx, needed = self._models.n_ctx_of(path), failure.n_tokens
+        is_enough = n_ctx is not None and 0 < needed <= n_ctx
+        return failure.code == ContextLimitExceeded.code and not is_enough
+
+    def _items(self) -> dict[str, PickerItem]:
+        """The models of the library, by what chats call them."""
+        return {model_name(path_of(item.path)): item for item in self._picker.items}
 
     def _withdraw(self, error: MinervaError, model: str | None) -> None:
         """The answer says why ``model`` could not be loaded, and has it loaded and answer."""
@@ -134,18 +133,23 @@ class FailedAnswers(QObject):
         elif isinstance(error, (ModelNotFound, ModelLoadError)) or is_of_options(error):
             self._notifications.dismiss(f"{RETRY_LOAD} {path_text(path)}")
 
-    def _is_refused_by_own_template(self, failure: Failure, path: str | None) -> bool:
+    def _is_refused_by_own_template(self, failure: Failure, path: str) -> bool:
         """Whether the template that a person put in the place of the model's takes no such
         messages."""
-        own = None if path is None else self._settings.current.models.get(path)
+        own = self._settings.current.models.get(path)
         is_refused = failure.code == InvalidRequest.code and failure.param == "messages"
         return is_refused and own is not None and own.chat_template is not None
 
     @Slot(str)
     def _on_details(self, message_id: str) -> None:
-        error = self._errors.get(message_id)
-        if error is not None:
-            self._notifications.show_notice(Notice(NoticeKind.ERROR, error.told, error.detail))
+        session = self._session()
+        if session is None or message_id not in session.conversation:
+            return
+        failed = session.conversation[message_id]
+        if failed.failure is not None:
+            words, detail = failed.error or "", failed.failure.detail
+            notice = Notice(NoticeKind.ERROR, words, detail, is_unfolded=True)
+            self._notifications.show_notice(notice)
 
     @Slot(str)
     def _on_options(self, message_id: str) -> None:

@@ -48,6 +48,7 @@ class FailedLoads(QObject):
         self._told: dict[str, Path] = {}  # of which models there are notices, by their identities
         self._led: set[Path] = set()  # from a notice to the load options of these
         self._refused: tuple[Path, OutOfMemory] | None = None  # the last one that was too large
+        self._back: set[Path] = set()  # those that are loaded as they were before they were refused
         bar.action_triggered.connect(self._on_action)
         bar.closed.connect(self._on_closed)
 
@@ -71,6 +72,10 @@ class FailedLoads(QObject):
         """Whether a notice says that it could not be loaded, or led to its load options."""
         return path in self._led or path in self._told.values()
 
+    def is_back(self, path: Path) -> bool:
+        """Whether it was last loaded only as it was, and not as it was wanted."""
+        return path in self._back
+
     def keep(self, path: Path, again: Work) -> None:
         """Do ``again`` once a button has the model at ``path`` loaded after all."""
         self._unasked.setdefault(path, []).append(again)
@@ -90,6 +95,7 @@ class FailedLoads(QObject):
         self._unasked.pop(path, None)
         self._led.discard(path)
         refused = self._refused
+        (self._back.add if is_back else self._back.discard)(path)
         if not is_back:
             self._refused = None
             self._bar.dismiss(TOO_LARGE)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Slot
 from minerva_desktop.app.loaded_models import LoadedModel, TimeToLive
 from minerva_desktop.app.memory import UNKNOWN_MEMORY, MemoryReading
 from minerva_desktop.app.model_actions import ModelFit, ModelPhase, ModelState
-from minerva_desktop.errors import InvalidRequest, MinervaError
+from minerva_desktop.errors import InvalidRequest, MinervaError, ModelLoadError
 from minerva_desktop.paths import path_of
 from minerva_desktop.ui.engine_worker import EngineWorker
 from minerva_desktop.ui.main_window import MainWindow
@@ -133,10 +133,11 @@ class MemoryController(QObject):
             try:
                 fit = self._picker_fit(await self._worker.fit_of(path_of(path)))
             except InvalidRequest as error:
-                way_out = "Change that in its load options"
-                fit = PickerFit(REFUSED, "danger", f"{error.message.rstrip('.')}. {way_out}")
+                fit = _refused(f"{error.message.rstrip('.')}. Change that in its load options")
+            except ModelLoadError as error:
+                fit = _refused(error.message)
             except MinervaError:
-                fit = None  # what is wrong with it is said when it is loaded
+                fit = None  # what is wrong is said when it is loaded
             if number != self._round or not self._window.header.picker.is_open:
                 return
             self._window.header.picker.set_fit(path, fit)
@@ -145,3 +146,7 @@ class MemoryController(QObject):
         tone: FitTone = "success" if fit.is_as_wished else "warning"
         names = tuple(self._name_of(path) or path.stem for path in fit.unloads)
         return PickerFit(fit.label, tone if fit.is_possible else "danger", fit.detail, names)
+
+
+def _refused(why: str) -> PickerFit:
+    return PickerFit(REFUSED, "danger", why, is_refused=True)

@@ -38,9 +38,8 @@ NO_MODEL = "no-model"
 
 class ModelController(QObject):
     """``current_changed`` when another model is chosen; ``context_changed`` with the context of
-    the chosen one in tokens, or None;
-    ``engine_died`` with the error and the path when a loaded model went by itself; ``refreshed``
-    when the library was read again."""
+    the chosen one in tokens, or None; ``engine_died`` with the error and the path when a loaded
+    model went by itself; ``refreshed`` when the library was read again."""
 
     current_changed = Signal()
     context_changed = Signal(object)
@@ -81,7 +80,7 @@ class ModelController(QObject):
         header.cancel_requested.connect(self._on_cancel_load)
         self._failed.options_requested.connect(picker.options_requested)
         worker.model_changed.connect(self._on_model_changed)
-        worker.memory_given_back.connect(self._on_memory_given_back)
+        worker.memory_given_back.connect(self._notices.given_back)
         worker.load_waits.connect(self._on_load_waits)
 
     @property
@@ -119,6 +118,10 @@ class ModelController(QObject):
     def n_ctx_of(self, path: Path) -> int | None:
         """Context of a model in tokens, while it is loaded."""
         return self._ready.get(path)
+
+    def loads(self, path: Path) -> bool:
+        """Whether that model is loaded, and not only as it was before a load of it was refused."""
+        return path in self._ready and not self._failed.is_back(path)
 
     def expected_n_ctx(self, path: Path) -> int:
         """The context in tokens that a model which is not loaded can be expected to get."""
@@ -270,6 +273,9 @@ class ModelController(QObject):
         except MinervaError as error:
             self._failed.tell(error, path)
             return True
+        if self._failed.is_back(path):  # and is wanted as it is again, of which no event tells
+            self._failed.is_over(path, is_back=False)
+            await self.refresh()
         return False
 
     async def load_anew(self, path: Path) -> None:
@@ -360,10 +366,6 @@ class ModelController(QObject):
             self._show_state(state)
         if state.phase is not ModelPhase.LOADING:
             self._tasks.start(self.refresh())
-
-    @Slot(str)
-    def _on_memory_given_back(self, text: str) -> None:
-        self._notices.given_back(text)
 
     @Slot(object, object)
     def _on_load_waits(self, path: Path, models: tuple[Path, ...]) -> None:

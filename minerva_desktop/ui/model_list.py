@@ -45,13 +45,14 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class PickerFit(msgspec.Struct, frozen=True):
-    """How a model would fit into the memory: the badge, its numbers in sentences, and the names of
-    the models that would go for it."""
+    """How the next load of a model would go: the badge, its numbers in sentences, and the names of
+    the models that would go for it; ``is_refused``: it cannot succeed, as ``detail`` says."""
 
     label: str
     tone: FitTone
     detail: str
     unloads: tuple[str, ...] = ()
+    is_refused: bool = False
 
     @property
     def warning(self) -> str:
@@ -64,7 +65,7 @@ class PickerItem(msgspec.Struct, frozen=True):
     unknown; ``problem`` is why it cannot be used, in words, and ``note`` what became of the file of
     one that is loaded; ``makes_embeddings``: it cannot chat; ``lacks_template``: it
     may not have been made for chats; ``removable`` is False for the model
-    that comes with the app; ``fit`` is None while unknown, and says nothing of a loaded model."""
+    that comes with the app; ``fit`` is None while unknown."""
 
     path: str
     name: str
@@ -86,8 +87,20 @@ class PickerItem(msgspec.Struct, frozen=True):
 
     @property
     def shown_fit(self) -> PickerFit | None:
-        """What there is to tell of its fit: nothing of one that cannot be chosen here."""
+        """The badge: none of one that cannot be chosen here, or is loaded."""
         return self.fit if self.can_chat and not self.loaded else None
+
+    @property
+    def trouble(self) -> str:
+        """Why its next load cannot succeed: also of one that is loaded, and would be loaded anew
+        with the options that were saved since; else empty."""
+        fit = self.fit
+        if fit is None or not self.can_chat:
+            return ""
+        if self.loaded:
+            is_told = fit.tone == "danger"
+            return f"Its saved options {_begun_low(fit.label)}: {fit.detail}" if is_told else ""
+        return fit.detail if fit.is_refused else ""
 
     @property
     def facts(self) -> str:
@@ -107,7 +120,7 @@ class PickerItem(msgspec.Struct, frozen=True):
         state = "loaded" if self.loaded else ""
         fit = self.shown_fit
         told = (fit.label, fit.warning) if fit is not None else ()
-        parts = (self.name, self.facts, self.problem, state, self.note, *told)
+        parts = (self.name, self.facts, self.problem, state, self.note, *told, self.trouble)
         return ", ".join(part for part in parts if part)
 
     @property
@@ -115,6 +128,8 @@ class PickerItem(msgspec.Struct, frozen=True):
         """All that the row has no room for."""
         fit = self.shown_fit
         told = (self.facts, f"{fit.label}. {fit.detail}", fit.warning) if fit is not None else ()
+        if self.loaded and self.trouble:
+            told = (self.facts, self.trouble, "")
         path = clean_text(str(path_of(self.path)))
         template = NO_TEMPLATE_TIP if self.can_chat and self.lacks_template else ""
         return "\n".join(part for part in (path, self.problem, self.note, template, *told) if part)
@@ -259,6 +274,8 @@ class PickerDelegate(QStyledItemDelegate):
             words, colour = item.problem, theme.danger
         elif item.note:
             words, colour = item.note, theme.warning
+        elif item.trouble:
+            words, colour = item.trouble, theme.danger
         elif (fit := item.shown_fit) is not None and fit.unloads:
             words, colour = unload_words(fit.unloads, metrics, line.width()), theme.warning
         painter.setFont(small)
@@ -276,6 +293,10 @@ def unload_words(names: Sequence[str], metrics: QFontMetrics, width: int) -> str
     share = (width - metrics.horizontalAdvance(rest)) // len(names)
     middle = Qt.TextElideMode.ElideMiddle
     return f"Unloads {' and '.join(metrics.elidedText(name, middle, share) for name in names)}"
+
+
+def _begun_low(words: str) -> str:
+    return words[:1].lower() + words[1:]
 
 
 def _smaller(font: QFont) -> QFont:

@@ -96,7 +96,7 @@ class ModelOptionsDialog(QDialog):
         self._waits_for_check = False  # Save was pressed before the template was known to be good
         self._waits_for_answer = False  # and before it was known whether all goes together
         self._answer = _Answer.UNASKED
-        self._refused_page = LOAD_PAGE
+        self._refused_param = ""
         self._refusal = ""
         pages = PAGES if template is None else CHAT_PAGES
         self._pages = SegmentedChoice("optionsPage", "Page", pages, LOAD_PAGE)
@@ -160,7 +160,8 @@ class ModelOptionsDialog(QDialog):
             self._rope.reveal(field)
             return
         if self._answer is _Answer.REFUSED:
-            self._show_page(self._refused_page)
+            self._show_page(ROPE_PAGE if self._refused_param.startswith("rope.") else LOAD_PAGE)
+            self._rope.show_option(self._refused_param)
         elif self._answer is _Answer.INCOMPLETE:
             self._show_page(ROPE_PAGE)
             self._say(self._refusal, "danger")
@@ -225,8 +226,7 @@ class ModelOptionsDialog(QDialog):
         """Show why they do not go together; they cannot be saved until something is changed. The
         field of `LoadOptions` that ``param`` names is the one to change. That nobody has typed the
         factor yet is no mistake before Save."""
-        self._refused_page = ROPE_PAGE if (param or "").startswith("rope.") else LOAD_PAGE
-        self._refusal = words
+        self._refused_param, self._refusal = param or "", words
         if param == "rope.scaling" and self._rope.lacks_factor:
             self._answered(_Answer.INCOMPLETE, NO_FACTOR, "")
         else:

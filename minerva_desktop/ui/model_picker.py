@@ -274,8 +274,8 @@ class ModelPicker(QPushButton):
 
     @property
     def ratable(self) -> tuple[str, ...]:
-        """The paths for which a badge would be shown."""
-        return tuple(item.path for item in self._items if item.can_chat and not item.loaded)
+        """The paths of the models whose next load there may be something to tell of."""
+        return tuple(item.path for item in self._items if item.can_chat)
 
     def set_fit(self, path: str, fit: PickerFit | None) -> None:
         """Show how that model fits, or nothing; also while the list is open."""

@@ -72,7 +72,7 @@ class Notice(msgspec.Struct, frozen=True):
     sentence), so that a repeated error does not pile up. ``stays``: until it is replaced or
     dismissed, also where it is no problem: it tells how something goes on, or what happened by
     itself. ``is_last_chance``: what it offers cannot be had elsewhere in the window.
-    ``is_of_chat``: it is about the open chat, with which it goes and comes back."""
+    ``is_of_chat``: it goes and comes back with the open chat. ``is_unfolded``: with its detail."""
 
     kind: NoticeKind
     text: str
@@ -82,6 +82,7 @@ class Notice(msgspec.Struct, frozen=True):
     stays: bool = False
     is_last_chance: bool = False
     is_of_chat: bool = False
+    is_unfolded: bool = False
 
     @property
     def identity(self) -> str:
@@ -296,6 +297,7 @@ class _NoticeCard(QFrame):
         box.setSpacing(2 * GRID)
         box.addLayout(self._make_row(icons, covered))
         box.addWidget(self._details)
+        self._details_button.setChecked(notice.is_unfolded)
 
     @property
     def first_action(self) -> QPushButton | None:
@@ -394,3 +396,5 @@ class _NoticeCard(QFrame):
             # width, which a layout would give them at the next turn of the event loop.
             self._box.activate()
             self._details.moveCursor(QTextCursor.MoveOperation.End)
+            bar = self._details.verticalScrollBar()
+            bar.setValue(bar.maximum())  # lines are broken on the way, and are more by then

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -61,13 +62,13 @@ class CheckedField(QLineEdit):
 
 
 class NumberField(CheckedField):
-    """A number from ``minimum`` to ``maximum``, or empty. ``problem_changed`` carries the range: at
-    once where more digits cannot help, else when the field is left."""
+    """A number from ``minimum`` to ``maximum``, if there is one, or empty. ``problem_changed``
+    carries the range: at once where more digits cannot help, else when the field is left."""
 
     def __init__(
         self,
         minimum: float,
-        maximum: float,
+        maximum: float | None,
         meaning_of_empty: str,
         *,
         whole: bool,
@@ -75,13 +76,15 @@ class NumberField(CheckedField):
     ) -> None:
         """``whole``: it takes no fractions."""
         super().__init__(meaning_of_empty, parent)
-        self._minimum, self._maximum = minimum, maximum
+        self._minimum, self._maximum = minimum, math.inf if maximum is None else maximum
         self._is_whole = whole
         self.textChanged.connect(self._on_text)
 
     @property
     def range_text(self) -> str:
         """What it takes, for people."""
+        if self._maximum == math.inf:
+            return f"{self._minimum:,} or more"
         return f"{self._minimum:,} to {self._maximum:,}"
 
     @Slot()
@@ -110,9 +113,9 @@ class NumberField(CheckedField):
 
 
 class WholeField(NumberField):
-    """Takes whole numbers, also written as 10,485,760 or 10 485 760."""
+    """Takes whole numbers of up to 19 digits, also written as 10,485,760 or 10 485 760."""
 
-    def __init__(self, minimum: int, maximum: int, meaning_of_empty: str) -> None:
+    def __init__(self, minimum: int, maximum: int | None, meaning_of_empty: str) -> None:
         super().__init__(minimum, maximum, meaning_of_empty, whole=True)
 
     def value(self) -> int | None:

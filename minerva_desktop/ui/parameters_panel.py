@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, MAX_TOKENS, SamplingParameters
 from minerva_desktop.ui.controls import plain_tip
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.long_text import LongTextEdit
@@ -29,7 +29,6 @@ from minerva_desktop.ui.theme import GRID
 
 WIDTH = 288  # px
 PROMPT_HEIGHT = 28 * GRID
-MAX_TOKENS = 10_000_000
 TOGGLE_SHORTCUT = "Ctrl+Shift+P"
 
 
@@ -118,7 +117,7 @@ class ParametersPanel(QWidget):
             "max_tokens",
             "Max tokens",
             "The answer ends after this many tokens; empty lets the model finish.",
-            WholeField(1, MAX_TOKENS, "Until the end"),
+            WholeField(1, None, "Until the end"),
         )
         self._reset_all = QPushButton("Reset sampling")
         self._reset_all.setObjectName("resetSamplingButton")
@@ -155,11 +154,12 @@ class ParametersPanel(QWidget):
     def values(self) -> tuple[str, SamplingParameters]:
         """The system prompt and the parameters as shown; always within their ranges."""
         numbers = {name: field.value() for name, field in self._fields.items()}
+        most = self._max_tokens.value()
         parameters = msgspec.structs.replace(
             self._base,
             **{**numbers, "top_k": round(numbers["top_k"])},
             seed=self._seed.value(),
-            max_tokens=self._max_tokens.value(),
+            max_tokens=None if most is None else min(most, MAX_TOKENS),
         )
         return self._prompt.toPlainText(), parameters
 

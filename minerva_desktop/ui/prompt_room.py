@@ -43,6 +43,7 @@ from minerva_desktop.ui.notification_bar import Notice, NoticeKind
 from minerva_desktop.ui.offers import Work
 
 Each = TypeVar("Each")
+Telling = Callable[[], None]  # why something is not begun
 
 TOO_LONG = "message-too-long"
 # More than any known template writes around a turn, and of its own at the beginning.
@@ -105,7 +106,7 @@ class _Held(msgspec.Struct, frozen=True):
     """Whether ``asked`` fits is being counted, of which ``words`` say what it is about."""
 
     asked: Asked
-    count: asyncio.Task[bool]
+    count: asyncio.Task[Telling | None]
     words: str
 
 
@@ -148,9 +149,7 @@ class PromptRoom(QObject):
         self._held: dict[ChatSession, _Held] = {}
         self._numbers = itertools.count(1)
         self._n_asked: dict[str, int] = {}  # by chat: what was asked last of an unloaded model
-        self._holds = QTimer(self)
-        self._holds.setSingleShot(True)
-        self._holds.setInterval(HOLD_MS)
+        self._holds = QTimer(self, singleShot=True, interval=HOLD_MS)
         self._holds.timeout.connect(self.show_held)
         worker.model_changed.connect(self._on_model_changed)
 
@@ -166,7 +165,7 @@ class PromptRoom(QObject):
     async def is_free(self, asked: Asked) -> bool:
         """Whether that can be begun: it fits, and was not given up, nor its chat deleted. What is
         asked while something is counted for its chat is not: that goes first, which is said
-        then."""
+        then. Why not is told once its chat holds nothing: who then asks again is heard."""
         session = asked.session
         if session in self._held:
             self.show_held()
@@ -181,30 +180,33 @@ class PromptRoom(QObject):
         finally:
             del self._held[session]
             self.show_held()
-        return not count.cancelled() and count.result() and not session.is_gone
+        if count.cancelled():
+            return False
+        tell = count.result()
+        if tell is not None:
+            tell()
+        return not (tell or session.is_gone)
 
-    async def _load_and_count(self, asked: Asked) -> bool:
-        """Whether it fits. Where its model cannot be loaded, or is not the chosen one any more,
-        that is told, and nothing begun; what another chat holds goes on with the model that it was
-        asked of."""
+    async def _load_and_count(self, asked: Asked) -> Telling | None:
+        """None where it can be begun: it fits, its model is loaded, and still the chosen one. What
+        another chat holds goes on with the model that it was asked of."""
         was_chosen = asked.path == self._models.current_path
         is_loaded = self._models.n_ctx_of(asked.path) is not None
         if not is_loaded:
             number = self._n_asked[asked.session.conversation.id] = next(self._numbers)
             again = partial(self._ask_again, asked, number)
             is_loaded = await self._models.load_for(asked.path, again)
-            self._held[asked.session] = replace(
-                self._held[asked.session], words=self._words_of(asked)
-            )
+            held = self._held[asked.session]
+            self._held[asked.session] = replace(held, words=self._words_of(asked))
             self.show_held()
-        if is_loaded and not await self.is_there(asked):
-            return False
-        is_other = was_chosen and asked.path != self._models.current_path
+        lack = await self._lack(asked) if is_loaded else None
+        if lack is not None:
+            return lack
         is_draft_here = asked.is_draft and asked.session is self._session()
+        is_other = was_chosen and asked.path != self._models.current_path
         if is_other and (is_draft_here or not is_loaded):
-            self._tell_other_model(asked)
-            return False
-        return is_loaded
+            return partial(self._tell_other_model, asked)
+        return None if is_loaded else _nothing  # for that was told when it was loaded
 
     async def _ask_again(self, asked: Asked, number: int) -> None:
         """Of what was asked in a chat while its model could not be loaded, the last alone."""
@@ -286,23 +288,33 @@ class PromptRoom(QObject):
     async def is_there(self, asked: Asked) -> bool:
         """Whether it fits, or cannot be known now; otherwise it is said, and what helps is
         offered."""
+        tell = await self._lack(asked)
+        if tell is not None:
+            tell()
+        return tell is None
+
+    async def _lack(self, asked: Asked) -> Telling | None:
+        """None where it fits, or that cannot be known now."""
         if not self.may_lack(asked):
-            return True
+            return None
         turns, draft = await asyncio.to_thread(_prompt, asked)
         used, n_ctx = await self._count(asked.path, turns), self._models.n_ctx_of(asked.path)
         if used is None or n_ctx is None or used.n_tokens < n_ctx:  # one at least is the answer's
-            return True
+            return None
         if asked.session.is_gone:
-            return False  # of which nothing needs to be said
+            return _nothing
         alone = None if draft is None else await self._count(asked.path, (draft,))
         in_files = sum(file.n_tokens for file in asked.files)  # as their cards say
         used, alone = used.at_least(in_files), alone and alone.at_least(in_files)
-        is_open = asked.session is self._session()
-        if is_open and alone is not None and alone.n_tokens >= n_ctx:
-            self._notifications.show_notice(self._refusal(asked.path, alone, used, n_ctx))
+        return partial(self._tell_lack, Outgrown(asked, draft, used, n_ctx), alone)
+
+    def _tell_lack(self, lack: Outgrown, alone: TokenCount | None) -> None:
+        """``alone``: what the message takes, if there is one."""
+        is_open = lack.asked.session is self._session()
+        if is_open and alone is not None and alone.n_tokens >= lack.n_ctx:
+            self._notifications.show_notice(self._refusal(lack, alone))
         else:
-            self.outgrown.emit(Outgrown(asked, draft, used, n_ctx))
-        return False
+            self.outgrown.emit(lack)
 
     async def _count(self, path: Path, turns: tuple[ChatTurn, ...]) -> TokenCount | None:
         """No further than it takes to know that they lack room, also in the context that the model
@@ -314,9 +326,10 @@ class PromptRoom(QObject):
         except MinervaError:
             return None  # the answer says what is wrong
 
-    def _refusal(self, path: Path, alone: TokenCount, used: TokenCount, n_ctx: int) -> Notice:
-        """Why a message ``alone`` exceeds the context, and what the meter counts: ``used`` tokens
-        of the chat with it."""
+    def _refusal(self, lack: Outgrown, alone: TokenCount) -> Notice:
+        """Why a message ``alone`` exceeds the context, and what the meter counts of the chat with
+        it."""
+        path, used, n_ctx = lack.asked.path, lack.used, lack.n_ctx
         most = self._alone.get(path) or 0
         way = ". Shorten it"
         if used.n_tokens < most:
@@ -340,6 +353,10 @@ class PromptRoom(QObject):
         self._alone[state.path] = state.n_ctx_alone
         if state.n_ctx is not None:
             self._had[state.path] = state.n_ctx
+
+
+def _nothing() -> None:
+    """Where nothing needs to be told."""
 
 
 def _prompt(asked: Asked) -> tuple[tuple[ChatTurn, ...], ChatTurn | None]:

@@ -98,8 +98,27 @@ class RopePage(QWidget):
 
     def ask_for_factor(self) -> None:
         """Let the person type it."""
-        self._scale.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.reveal(self._scale)
+        self._go_to(self._scale)
+
+    def show_option(self, param: str) -> None:
+        """Let the person change the field of `LoadOptions` that ``param`` names; nothing for one
+        that has no number here."""
+        fields = {
+            "freq_scale": self._scale,
+            "freq_base": self._base,
+            "yarn_attn_factor": self._attention,
+            "yarn_orig_ctx": self._trained,
+            "yarn_ext_factor": self._mix,
+            "yarn_beta_fast": self._fast,
+            "yarn_beta_slow": self._slow,
+        }
+        field = fields.get(param.removeprefix("rope."))
+        if field is not None:
+            self._go_to(field)
+
+    def _go_to(self, field: NumberField) -> None:
+        field.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.reveal(field)
 
     def reveal(self, field: NumberField) -> None:
         """Scroll to it; nothing for one of another page."""

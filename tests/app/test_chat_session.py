@@ -8,11 +8,18 @@ from pathlib import Path
 import apsw
 import pytest
 
-from minerva_desktop.chat.failure import Failure
+from minerva_desktop.chat.failure import MAX_DETAIL, Failure
 from minerva_desktop.chat.message import ChatTurn, MessageState, Role
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.devices.ledgers import CPU, cpu_ledgers
-from minerva_desktop.errors import EngineDied, InvalidRequest, LoadCancelled, OutOfMemory
+from minerva_desktop.errors import (
+    ContextLimitExceeded,
+    EngineDied,
+    InvalidRequest,
+    LoadCancelled,
+    MinervaError,
+    OutOfMemory,
+)
 from tests.app.desk import CANCELLED, DONE, MODEL, Desk
 
 
@@ -255,7 +262,31 @@ async def test_an_answer_for_which_there_is_no_memory_says_what_to_do(desk: Desk
         " take 6.3 GB. Give the model a smaller context in its load options (Ctrl+Shift+L), or"
         " allow models more memory in the settings (Ctrl+,)."
     )
-    assert failed.failure == Failure("insufficient_memory", is_of_budget=True)
+    assert failed.failure is not None
+    assert failed.failure.is_of_budget
+    assert failed.failure.detail == refused.value.detail != ""
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (
+            EngineDied("It died", detail="first" + "x" * MAX_DETAIL),
+            Failure(EngineDied.code, detail="x" * MAX_DETAIL),
+        ),
+        (
+            ContextLimitExceeded("Context limit exceeded: max 512, required 700"),
+            Failure(ContextLimitExceeded.code, n_tokens=700),
+        ),
+    ],
+)
+async def test_what_is_kept_of_an_error(desk: Desk, error: MinervaError, kept: Failure) -> None:
+    session = desk.new_session()
+    await session.send("Hi", MODEL)
+    desk.library.on_answer_failed(session.answer_id or "", error)
+    await session.close()
+    again = await desk.store.load(session.conversation.id)
+    assert again.active_branch()[-1].failure == kept
 
 
 async def test_an_answer_that_goes_on_has_not_failed_any_more(desk: Desk) -> None:

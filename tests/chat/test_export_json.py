@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from minerva_desktop.chat.conversation import Conversation, Folder
 from minerva_desktop.chat.export_json import chats_to_json
+from minerva_desktop.chat.failure import Failure
 from minerva_desktop.chat.import_chats import ChatFormat, chats_in, recognised
 from minerva_desktop.chat.import_values import ImportedChat, Outcome, UnreadableChat
 from minerva_desktop.chat.message import MessageState
@@ -82,6 +84,17 @@ def test_fields_of_a_later_minerva_are_left_out() -> None:
     value = exported(make_conversation("a"))
     value["chats"][0]["mood"] = value["chats"][0]["messages"][0]["mood"] = "fine"
     assert only(json.dumps(value).encode()).conversation.active_branch()[0].text == "a"
+
+
+def test_what_an_expert_reads_of_an_error_stays_here() -> None:
+    chat = make_conversation("Why?", "Well.")
+    answer = list(chat)[1]
+    failure = Failure("engine_died", n_tokens=7, detail="/home/me/secret.gguf: SIGSEGV")
+    chat.replace(replace(answer, state=MessageState.FAILED, failure=failure))
+    data = chats_to_json([chat], {})
+    assert b"secret" not in data
+    assert list(only(data).conversation)[1].failure == replace(failure, detail="")
+    assert list(chat)[1].failure == failure
 
 
 def test_an_image_whose_bytes_are_others_is_missing() -> None:

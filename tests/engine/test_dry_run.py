@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import struct
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -81,17 +80,16 @@ async def test_a_file_that_kills_llama_cpp_kills_that_child_only(
     assert len(await dry_run(spare, model_path, LoadOptions(), [512], PATIENCE)) == 1
 
 
-async def test_what_llama_cpp_refuses_is_said(
+async def test_a_file_that_llama_cpp_refuses_is_refused(
     small_path: Path, tmp_path: Path, spare: SpareChild, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """To the log only: a load that comes next is told so itself."""
-    caplog.set_level(logging.INFO)
+    """Before others go for it; the picker of the window tells it, too."""
     content, bad = small_path.read_bytes(), tmp_path / "bad.gguf"
     at = content.index(b"smollm", content.index(b"tokenizer.ggml.pre"))
     bad.write_bytes(content[:at] + b"nobody" + content[at + 6 :])
-    assert await dry_run(spare, bad, LoadOptions(), [512], PATIENCE) == ()
-    assert "unknown pre-tokenizer type: 'nobody'" in caplog.text
-    assert {each.levelname for each in caplog.records} == {"INFO"}
+    with pytest.raises(ModelLoadError, match="unknown pre-tokenizer type: 'nobody'"):
+        await dry_run(spare, bad, LoadOptions(), [512], PATIENCE)
+    assert caplog.text == ""
     assert spare.pid is None
 
 

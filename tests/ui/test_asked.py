@@ -382,3 +382,18 @@ async def test_long_text_is_not_encoded_to_see_that_it_may_lack_room(bench: Benc
             raise AssertionError
 
     assert bench.room.may_lack(Asked(bench.session, MODEL, (), Long("é" * 301)))
+
+
+async def test_who_asks_again_once_it_is_told_why_not_is_heard(bench: Bench) -> None:
+    """It was told while the first was still held, and the second then was not sent, nor told of."""
+    held: list[bool] = []
+    bench.room.outgrown.connect(lambda lack: held.append(bench.room.is_held(lack.asked.session)))
+    await bench.desk.answered(bench.session, "Two", "w " * 250)
+    bench.type(LONG)
+    await until(lambda: held)
+    assert held == [False]
+    bench.session.conversation.cuts = ()
+    bench.loaded.n_ctx = 1000
+    bench.window.composer.submit()
+    await bench.until_started(3)
+    assert bench.started[-1] == LONG.strip() or bench.started[-1] == LONG

@@ -20,6 +20,7 @@ from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.errors import OutOfMemory
 from minerva_desktop.library.catalog import Catalog
+from minerva_desktop.settings import Settings
 from minerva_desktop.ui.chat_view.actions import MessageAction
 from minerva_desktop.ui.model_options_dialog import ModelOptionsDialog
 from minerva_desktop.ui.notification_bar import Notice
@@ -62,6 +63,23 @@ def test_a_refusal_names_the_model_that_a_client_asked_for(
         opened.until("load", lambda: str(other) in opened.loaded_paths)
         assert opened.window.header.picker.current is not None
         assert opened.window.header.picker.current.path != str(other)
+
+
+def test_a_model_that_was_loaded_all_the_same_is_loaded_and_that_is_all(
+    qtbot: QtBot, dressed_app: QApplication, smollm_catalog: Catalog
+) -> None:
+    """It stays as it is, and so nothing is said of a next load."""
+    with closing(OpenWindow(qtbot, dressed_app, smollm_catalog)) as opened:
+        picker, worker = opened.window.header.picker, opened._application._worker
+        worker.use_settings(Settings(n_ctx=16_384, memory_gb=0.25), opened.paths.snapshots)
+        picker.selected.emit(opened.model_paths[0])
+        opened.until("refusal", lambda: "was not loaded. The model needs " in opened.notice)
+        click(opened.window.notifications, "Load anyway")
+        opened.until("load", lambda: opened.loaded_paths == opened.model_paths)
+        picker.open_list()
+        opened.until("badge", lambda: picker.items[0].fit is not None)
+        assert picker.items[0].trouble == ""
+        picker.close_list()
 
 
 def test_a_file_that_llama_cpp_refuses_is_told_once(
@@ -138,6 +156,38 @@ def test_options_that_are_too_large_leave_the_model_as_it_was_and_say_so(
         click(opened.window.chat_view, "Try again")
         opened.until("answer", lambda: views(opened)[-1].message.state is MessageState.COMPLETE)
         assert opened.notice == ""
+
+
+def test_options_that_are_put_back_are_no_longer_too_large(
+    qtbot: QtBot, dressed_app: QApplication, catalog: Catalog
+) -> None:
+    """The model is loaded with these, and nothing is loaded: the notice stayed, and the offers."""
+    with closing(OpenWindow(qtbot, dressed_app, catalog)) as opened:
+        path = opened.model_paths[0]
+        opened.window.header.picker.selected.emit(path)
+        opened.until("load", lambda: opened.loaded_paths == [path])
+        _save_context(opened, path, "10000000")
+        opened.until("notice", lambda: "It is loaded as it was" in opened.notice)
+        opened.send("Hello")
+        opened.until("end", lambda: views(opened)[-1].message.state is MessageState.FAILED)
+        opened.until("ways", lambda: {"Load anyway", "Load options…"} <= _buttons(opened))
+        opened.until("notice", lambda: "It is loaded as it was" in opened.notice)
+        _save_context(opened, path, "")
+        opened.until("no notice", lambda: opened.notice == "")
+        opened.until("no way", lambda: not {"Load anyway", "Load options…"} & _buttons(opened))
+
+
+def _save_context(opened: OpenWindow, path: str, n_ctx: str) -> None:
+    opened.window.header.picker.options_requested.emit(path)
+    opened.until("dialog", lambda: bool(opened.window.findChildren(ModelOptionsDialog)))
+    opened.part(QLineEdit, "modelNCtx").setText(n_ctx)
+    opened.part(ModelOptionsDialog, "modelOptionsDialog").accept()
+    opened.until("end", lambda: not opened.window.findChildren(ModelOptionsDialog))
+
+
+def _buttons(opened: OpenWindow) -> set[str]:
+    buttons = opened.window.chat_view.findChildren(QPushButton)
+    return {each.text() for each in buttons if each.isVisible()}
 
 
 def test_what_waited_for_a_model_goes_once_that_is_loaded_after_all(

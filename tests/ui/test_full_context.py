@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtWidgets import QLabel
 
 from minerva_desktop.app.bounded_count import TokenCount
+from minerva_desktop.app.model_actions import ModelPhase, ModelState
 from minerva_desktop.chat.completion import FinishReason
 from minerva_desktop.chat.context_cut import ContextCut
 from minerva_desktop.chat.parts import FilePart
@@ -28,13 +29,14 @@ async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(benc
     full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=300)
     bench.worker.answer_finished.emit(answer_id, full)
     seeks = (answer_id, AnswerHelp(seeks=True))
+    sought = AnswerHelp(options=True, seeks=False)
     assert view.offered == [seeks]  # until it is known there is no Continue to be pressed
     await until(lambda: len(view.offered) > 1)
     words = (
         "Without the oldest 4 messages (23 tokens) it fits, with 23 tokens left for the answer. "
         "All of them stay in the chat."
     )
-    assert view.offered == [seeks, (answer_id, AnswerHelp(options=True, cut=words))]
+    assert view.offered == [seeks, (answer_id, sought._replace(cut=words))]
     # It fits without the oldest now, of which there is a summary: that is not to go by one more.
     first_id = bench.session.conversation.active_branch()[4].id
     cut = ContextCut(first_id=first_id, created_at=1.0, summary="Numbers.")
@@ -43,6 +45,22 @@ async def test_under_an_answer_that_filled_the_context_it_is_offered_to_cut(benc
     assert view.offered[2:] == [(answer_id, AnswerHelp(cut=""))]
     bench.context.on_shown(bench.session)
     assert len(view.offered) == 3
+
+
+async def test_it_is_not_offered_to_cut_where_a_longer_context_was_loaded(bench: Bench) -> None:
+    await bench.desk.answered(bench.session, "Two", "w " * 20)
+    answer_id = await bench.desk.answered(bench.session, "Three", "w " * 274)
+    view, models = bench.window.chat_view, bench.loaded
+    full = msgspec.structs.replace(DONE, finish_reason=FinishReason.LENGTH, full_context=300)
+    bench.worker.answer_finished.emit(answer_id, full)
+    await until(lambda: len(view.offered) > 1)
+    for n_ctx in (None, 200, 300):
+        models.n_ctx = n_ctx
+        bench.worker.model_changed.emit(ModelState(MODEL, ModelPhase.READY, n_ctx=n_ctx))
+    assert len(view.offered) == 2
+    models.n_ctx = 600
+    bench.worker.model_changed.emit(ModelState(MODEL, ModelPhase.READY, n_ctx=600))
+    assert view.offered[2:] == [(answer_id, AnswerHelp(options=False, cut=""))]
 
 
 async def test_what_is_too_long_to_be_summarised_leaves_the_other_offers(bench: Bench) -> None:
@@ -81,7 +99,7 @@ async def test_an_answer_goes_on_where_what_to_cut_cannot_be_found_out(
     bench.worker.answer_finished.emit(answer_id, full)
     await until(lambda: bench.errors)
     offered = bench.window.chat_view.offered
-    assert offered == [(answer_id, AnswerHelp(seeks=True)), (answer_id, AnswerHelp())]
+    assert offered == [(answer_id, AnswerHelp(seeks=True)), (answer_id, AnswerHelp(seeks=False))]
 
 
 async def test_an_answer_that_cannot_go_on_has_no_message_to_shorten(bench: Bench) -> None:

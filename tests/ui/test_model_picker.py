@@ -176,11 +176,36 @@ def test_what_will_go_is_readable(picker: ModelPicker) -> None:
 def test_what_cannot_chat_has_no_badge(picker: ModelPicker) -> None:
     embeds = PickerItem("/m/e.gguf", "MiniLM", quantisation="Q8_0", makes_embeddings=True)
     picker.set_models([SMOL, GEMMA, GONE, embeds])
-    assert picker.ratable == (GEMMA.path,)
+    assert picker.ratable == (SMOL.path, GEMMA.path)
     picker.set_fit(embeds.path, PickerFit("Fits", "success", "Takes 1 GB"))
     model = part(picker, QListView, "pickerList").model()
     spoken = model.index(3, 0).data(Qt.ItemDataRole.AccessibleTextRole)
     assert spoken == "MiniLM, Embeddings only · Q8_0"
+
+
+def test_a_load_that_cannot_succeed_says_why(picker: ModelPicker) -> None:
+    """Of a loaded model, too, which would be loaded anew with the options that were saved since;
+    how well it fits is no matter of its."""
+    model = part(picker, QListView, "pickerList").model()
+    why = "Heads of 80 numbers"
+    refused = PickerFit("Won’t load", "danger", why, is_refused=True)
+    too_large = PickerFit("Won’t fit", "danger", "It needs 9 GB")
+    saved = "Its saved options won’t load: Heads of 80 numbers"
+    for path, fit, trouble in (
+        (GEMMA.path, refused, why),
+        (GEMMA.path, too_large, ""),
+        (SMOL.path, refused, saved),
+        (SMOL.path, too_large, "Its saved options won’t fit: It needs 9 GB"),
+        (SMOL.path, PickerFit("Needs offload", "warning", "Takes 1 GB"), ""),
+    ):
+        picker.set_fit(path, fit)
+        index = model.index(0 if path == SMOL.path else 1, 0)
+        item = index.data(Qt.ItemDataRole.UserRole)
+        assert item.trouble == trouble
+        assert (item.shown_fit is None) == item.loaded
+        assert trouble in index.data(Qt.ItemDataRole.AccessibleTextRole)
+        assert trouble in index.data(Qt.ItemDataRole.ToolTipRole)
+    assert set(picker.ratable) == {SMOL.path, GEMMA.path}
 
 
 def test_a_model_without_a_chat_template_says_so(picker: ModelPicker) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from minerva_desktop.chat.sampling import MAX_SEED, SamplingParameters
+from minerva_desktop.chat.sampling import MAX_SEED, MAX_TOKENS, SamplingParameters
 from minerva_desktop.ui.icons import Icons
 from minerva_desktop.ui.parameters_panel import ParametersPanel
 from tests.ui.parts import part
@@ -136,10 +136,21 @@ def test_empty_max_tokens_means_until_the_end(qtbot: QtBot, panel: ParametersPan
     with qtbot.waitSignal(panel.changed):
         QTest.keyClicks(field, "0")
     assert panel.values()[1].max_tokens is None
-    assert "Not used: it takes 1 to 10,000,000" in hints(panel)
+    assert "Not used: it takes 1 or more" in hints(panel)
     QTest.keyClick(field, Qt.Key.Key_Backspace)
     assert panel.values()[1].max_tokens is None
     assert hints(panel) == []
+
+
+@pytest.mark.parametrize("number", [2**31 - 1, 10**12, MAX_TOKENS])
+def test_max_tokens_may_be_any_number(panel: ParametersPanel, number: int) -> None:
+    """As on the command line and over HTTP: files and programs write such for no limit."""
+    panel.set_values("", SamplingParameters(max_tokens=number))
+    assert hints(panel) == []
+    assert panel.values()[1].max_tokens == number
+    panel.set_values("", SamplingParameters())
+    QTest.keyClicks(part(panel, QLineEdit, "max_tokens"), "9" * 19)
+    panel.values()[1].check()
 
 
 def test_digits_that_no_field_shows_are_kept(panel: ParametersPanel) -> None:

@@ -169,5 +169,53 @@ def test_the_picker_tells_it_until_they_are_changed(opened: OpenWindow, small_pa
     opened.until("badge", lambda: badge(opened).startswith("Fits. "))
 
 
+def test_the_picker_tells_it_of_a_model_that_is_loaded_as_it_was(
+    opened: OpenWindow, small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said but “Loaded”, though the next message would have it loaded anew, in vain."""
+    picker = opened.window.header.picker
+    picker.options_requested.emit(path_text(small_path))
+    save(opened, YARN)
+    picker.selected.emit(path_text(small_path))
+    opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
+    picker.open_list()
+    opened.until("badge", lambda: badge(opened) != "")
+    assert picker.items[0].trouble == ""
+    picker.close_list()
+    with monkeypatch.context() as patch:
+        patch.setattr(EngineWorker, "fit_of", _unknown)
+        picker.options_requested.emit(path_text(small_path))
+        save(opened, FROM_MODEL)
+    opened.until("notice", lambda: opened.notice == f"small was not loaded: {WHY}")
+    opened.until("model", lambda: opened.loaded_paths == [path_text(small_path)])
+    picker.open_list()
+    opened.until("trouble", lambda: picker.items[0].trouble != "")
+    told = f"Its saved options won’t load: {WHY}. Change that in its load options"
+    assert picker.items[0].trouble == told
+    picker.close_list()
+
+
+def test_the_picker_tells_that_a_file_cannot_be_loaded(
+    opened: OpenWindow, small_path: Path, tmp_path: Path
+) -> None:
+    """It was said to fit."""
+    content, bad = small_path.read_bytes(), tmp_path / "bad.gguf"
+    at = content.index(b"smollm", content.index(b"tokenizer.ggml.pre"))
+    bad.write_bytes(content[:at] + b"nobody" + content[at + 6 :])
+    opened._application._services.models._catalog.add(bad)
+    picker = opened.window.header.picker
+    picker.open_list()
+    opened.until("file", lambda: str(bad) in opened.model_paths)
+    picker.close_list()
+    picker.open_list()
+
+    def trouble() -> str:
+        return next((each.trouble for each in picker.items if each.name == "bad"), "")
+
+    opened.until("trouble", lambda: trouble() != "")
+    assert "unknown pre-tokenizer type: 'nobody'" in trouble()
+    picker.close_list()
+
+
 async def _unknown(_worker: EngineWorker, path: Path, _overrides: ModelOverrides) -> ModelFit:
     raise ModelLoadError(f"{path.name} takes its time")

@@ -188,6 +188,19 @@ def test_the_page_fits_a_low_screen(
     assert page.rect().contains(place)
 
 
+def test_save_leads_to_the_number_that_cannot_be_used(qtbot: QtBot) -> None:
+    dialog = open_dialog(qtbot, ModelOverrides(rope_scale=2.0, yarn_beta_fast=9.0))
+    press(dialog, "optionsPageLoad")
+    dialog.ask()
+    dialog.refuse("YaRN's fast beta would have no effect", "rope.yarn_beta_fast")
+    dialog.accept()
+    assert dialog.isVisible()
+    beta = field(dialog, "yarnBetaFast")
+    assert dialog.focusWidget() is beta
+    (page,) = [each for each in dialog.findChildren(ScrolledPage) if each.isVisible()]
+    assert page.rect().contains(beta.mapTo(page, QPoint(0, 0)))
+
+
 def test_each_field_says_what_it_is(qtbot: QtBot) -> None:
     dialog = open_dialog(qtbot, ModelOverrides())
     fields = [each for each in dialog.findChildren(QLineEdit) if each.isVisible()]

@@ -50,29 +50,24 @@ ICONS = {
 
 
 class AnswerHelp(NamedTuple):
-    """What is offered under an answer that failed or was cut off. ``details``: there is more to say
-    than its sentence; ``options``: the model could answer with other load options; ``anyway``: if
-    it may take more memory; ``cut``: how the chat fits without its oldest messages, which says what
-    goes, empty where that does not help, None where nothing is said of it; ``seeks``: it is being
-    found out, and until then the answer is not to go on; ``others``: another model could answer."""
+    """What is offered under an answer that failed or was cut off; None: nothing is said of that.
+    ``details``: there is more to say than its sentence; ``options``: the model could answer with
+    other load options; ``anyway``: if it may take more memory; ``cut``: how the chat fits without
+    its oldest messages, which says what goes, empty where that does not help; ``seeks``: that is
+    being found out, and until then the answer is not to go on; ``others``: another model could
+    answer."""
 
-    details: bool = False
-    options: bool = False
-    anyway: bool = False
+    details: bool | None = None
+    options: bool | None = None
+    anyway: bool | None = None
     cut: str | None = None
-    seeks: bool = False
-    others: bool = False
+    seeks: bool | None = None
+    others: bool | None = None
 
     def joined(self, before: AnswerHelp) -> AnswerHelp:
-        """With what was offered ``before``; of the cut what was said last counts."""
-        return AnswerHelp(
-            details=self.details or before.details,
-            options=self.options or before.options,
-            anyway=self.anyway or before.anyway,
-            cut=before.cut if self.cut is None else self.cut,
-            seeks=self.seeks,
-            others=self.others or before.others,
-        )
+        """With what was offered ``before``, where nothing is said of that now."""
+        said = {name: each for name, each in self._asdict().items() if each is not None}
+        return before._replace(**said)
 
 
 class BranchPlace(NamedTuple):

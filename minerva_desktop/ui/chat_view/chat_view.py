@@ -187,8 +187,8 @@ class ChatView(TranscriptArea):
 
     def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
         """Let the person do that about a failed answer, also once its chat is shown again."""
-        self._messages.offer_help(message_id, offered)
-        self._flush()
+        if self._messages.offer_help(message_id, offered):
+            self._flush()
 
     @property
     def messages(self) -> MessageViews:

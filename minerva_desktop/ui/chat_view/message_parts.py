@@ -231,11 +231,11 @@ class Notice(QWidget):
         """Show the buttons of what is offered, and hide the others of its kind."""
         self._newest.setVisible(bool(offered.cut))
         self._summary.setVisible(bool(offered.cut))
-        self._anyway.setVisible(offered.anyway)
-        self._others.setVisible(offered.others)
-        self._details.setVisible(offered.details)
-        self._options.setVisible(offered.options)
-        self._way, self._is_sought = offered.cut or "", offered.seeks
+        self._anyway.setVisible(bool(offered.anyway))
+        self._others.setVisible(bool(offered.others))
+        self._details.setVisible(bool(offered.details))
+        self._options.setVisible(bool(offered.options))
+        self._way, self._is_sought = offered.cut or "", bool(offered.seeks)
         self._say()
         self._show_continue()
 
@@ -299,7 +299,8 @@ class Notice(QWidget):
         self._label.setGeometry(left, (height - text_height) // 2, text_width, text_height)
         self._icon_y = (height - ICON) / 2
         right = width - NOTICE_PADDING + 4
-        for button, size in zip(buttons, sizes, strict=True):
+        # In the order that they have under the sentence, where there is less room, and for Tab.
+        for button, size in zip(reversed(buttons), reversed(sizes), strict=True):
             right -= size.width()
             place = QRect(right, (height - size.height()) // 2, size.width(), size.height())
             button.setGeometry(place)

@@ -168,13 +168,14 @@ class MessageViews(QObject):
         if (view := self._replace(message)) is not None:
             view.catch_up(message)
 
-    def offer_help(self, message_id: str, offered: AnswerHelp) -> None:
-        """What to offer, too, under a failed answer, whenever it has a view."""
-        offered = offered.joined(self._help.get(message_id, AnswerHelp()))
-        self._help[message_id] = offered
-        view = self._answers.get(message_id)
+    def offer_help(self, message_id: str, offered: AnswerHelp) -> bool:
+        """What to offer under a failed answer, once it has a view; whether that is to be shown."""
+        before = self._help.get(message_id, AnswerHelp())
+        joined = self._help[message_id] = offered.joined(before)
+        view = None if joined == before else self._answers.get(message_id)
         if view is not None:
-            view.offer_help(offered)
+            view.offer_help(joined)
+        return view is not None
 
     def set_status(self, message_id: str, text: str) -> None:
         """What to say beneath a running answer."""

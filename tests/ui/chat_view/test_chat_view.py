@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QTextCursor, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
@@ -15,7 +15,6 @@ from minerva_desktop.chat.completion import Completion, FinishReason, Timings
 from minerva_desktop.chat.message import Message, MessageState
 from minerva_desktop.settings import ThemeChoice
 from minerva_desktop.ui.chat_view.action_row import ActionRow
-from minerva_desktop.ui.chat_view.actions import AnswerHelp
 from minerva_desktop.ui.chat_view.chat_view import ChatView
 from minerva_desktop.ui.chat_view.message_view import MessageView
 from minerva_desktop.ui.chat_view.stretch import PAGE
@@ -162,30 +161,6 @@ def test_an_answer_that_did_not_end_well_says_so_and_can_be_tried_again(
     with qtbot.waitSignal(view.events.retry_requested) as signal:
         buttons(shown)["Try again"].click()
     assert signal.args == [running.id]
-
-
-def test_a_failure_keeps_its_ways_out_when_its_chat_is_shown_again(
-    view: ChatView, qtbot: QtBot
-) -> None:
-    asked, running = question("Hi"), streaming()
-    failed = ended(running, "", MessageState.FAILED, None, "It does not fit. " * 8)
-    show(qtbot, view, asked, failed)
-    assert list(buttons(message_view(view, failed.id))) == ["Try again"]
-    view.offer_help(failed.id, AnswerHelp(details=True, options=True))
-    show(qtbot, view, question("Another chat"))
-    view.resize(view.minimumSizeHint().expandedTo(QSize(360, 500)))
-    show(qtbot, view, asked, failed)
-    offered = buttons(message_view(view, failed.id))
-    assert set(offered) == {"Try again", "Load options of the model", "Details of the error"}
-    (sentence,) = [
-        label
-        for label in message_view(view, failed.id).findChildren(QLabel)
-        if label.text().startswith("It does not fit")
-    ]
-    assert all(button.y() >= sentence.geometry().bottom() for button in offered.values())
-    with qtbot.waitSignal(view.events.options_requested) as signal:
-        offered["Load options of the model"].click()
-    assert signal.args == [failed.id]
 
 
 def test_an_answer_cut_off_at_its_limit_says_so(view: ChatView) -> None:

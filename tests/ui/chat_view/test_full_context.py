@@ -45,5 +45,5 @@ def test_no_button_comes_in_the_place_of_continue(view: ChatView) -> None:
     view.offer_help(running.id, AnswerHelp(seeks=True))
     view.finish_message(ended(running, "and then", completion=full))
     assert not {"Continue", "Keep the newest"} & buttons(view)
-    view.offer_help(running.id, AnswerHelp(cut=""))
+    view.offer_help(running.id, AnswerHelp(cut="", seeks=False))
     assert "Continue" in buttons(view)
