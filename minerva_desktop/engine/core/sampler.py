@@ -315,7 +315,7 @@ class Sampler:
 
     def _apply_grammar(self, candidates: Candidates) -> None:
         """All answers of the model wait for it: one that would take too long ends its own."""
-        seconds = candidates.foretell(self._grammar)
+        seconds = candidates.foretell(self._grammar, MAX_GRAMMAR_SECONDS)
         if seconds > MAX_GRAMMAR_SECONDS:
             raise InferenceError(
                 "The grammar allows too much at this place: to choose among"
