@@ -148,6 +148,7 @@ class _Loader(msgspec.Struct, frozen=True):
                 scheduler,
                 self.abort,
                 parking,
+                drafter=drafter,
                 can_turn=can_turn,
                 n_window=0 if append_only else model.n_window,
             ),

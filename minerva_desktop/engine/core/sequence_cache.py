@@ -14,6 +14,7 @@ from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Slot
 from minerva_desktop.engine.core.slots import Placement
+from minerva_desktop.engine.core.speculation import Drafter
 from minerva_desktop.errors import InferenceError, OutOfMemory
 
 # What is moved for the sake of the same text, which takes 0.4 s: 4,096 tokens of a model with 8
@@ -32,16 +33,18 @@ class SequenceCache:
         abort: AbortFlag,
         parking: Parking,
         *,
+        drafter: Drafter | None = None,
         can_turn: bool = True,
         n_window: int = 0,
     ) -> None:
-        """``parking``: where kept sequences may wait. ``can_turn``: keys can be turned for other
-        positions. ``n_window``: where some layers look at so many tokens only, and sequences go on
-        from amid what they hold all the same."""
+        """``parking``: where kept sequences may wait. ``drafter``: who has a cache, too.
+        ``can_turn``: keys can be turned for other positions. ``n_window``: where some layers look
+        at so many tokens only, and sequences go on from amid what they hold all the same."""
         self._context = context
         self._scheduler = scheduler
         self.parking = parking
         self._abort_flag = abort
+        self._drafter = drafter
         self._can_turn = can_turn
         self._n_window = n_window
         self._decoding: list[Chunk] = []
@@ -60,6 +63,8 @@ class SequenceCache:
         """Empty slots that the scheduler gave up."""
         for slot in slots:
             self._context.forget(slot.index)
+            if self._drafter is not None:
+                self._drafter.empty(slot)
 
     def make_way(self) -> None:
         """To be called before sequences are admitted."""
@@ -171,7 +176,7 @@ class SequenceCache:
                 f" {n_used:,} of its {self._context.n_ctx:,} cells are in use."
                 " A larger context has more of them"
             )
-        self._context.forget(slot.index)
+        self.forget([slot])
 
     def _put_in_order(self, chunks: list[Chunk]) -> bool:
         """Move steady sequences to where their next tokens will lie behind those they have. False
