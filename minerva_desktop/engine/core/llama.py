@@ -287,9 +287,9 @@ class LlamaContext:
         address = ctypes.addressof(self._pointer(row).contents)
         return (ctypes.c_float * n_vocab).from_address(address)
 
-    def first_logit(self, row: int) -> float:
-        """That of the first token in batch row ``row``."""
-        return float(self._pointer(row)[0])
+    def logit(self, row: int, token: int) -> float:
+        """That of ``token`` in batch row ``row``."""
+        return float(self._pointer(row)[token])
 
     def _pointer(self, row: int) -> Any:
         pointer = llama.llama_get_logits_ith(self.handle, row)

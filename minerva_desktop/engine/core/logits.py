@@ -136,17 +136,22 @@ class Candidates:
         return _used_seconds() - started, len(tokens)
 
 
-def check_numbers(context: LlamaContext, row: int) -> None:
-    """Raise `InferenceError` where the logits of batch row ``row`` are no numbers: llama.cpp would
-    go on with whatever token its samplers come across. One tells, for all are made from the same
-    last layer."""
-    if math.isnan(context.first_logit(row)):
-        context.is_spoilt = True
-        raise InferenceError(
-            "The model computed no numbers (NaN) for the next token: its file or an adapter is"
-            " damaged, or a number grew too large. Try it without adapters, or with no layers on"
-            " the GPU, or get the file again"
-        )
+def check_numbers(context: LlamaContext, row: int, token: int = 0) -> None:
+    """Raise `InferenceError` where the logits of batch row ``row`` are no numbers, or infinite:
+    llama.cpp would go on with whatever token its samplers come across, or always the same. One
+    tells, for all are made from the same last layer; that of the ``token`` that was chosen also
+    tells of its own weights."""
+    if not math.isfinite(context.logit(row, token)):
+        raise _no_numbers(context)
+
+
+def _no_numbers(context: LlamaContext) -> InferenceError:
+    context.is_spoilt = True
+    return InferenceError(
+        "The model computed no numbers (NaN) for the next token: its file or an adapter is"
+        " damaged, or a number grew too large. Try it without adapters, or with no layers on"
+        " the GPU, or get the file again"
+    )
 
 
 def accept_by_grammar(grammar: Any, tokens: Sequence[int]) -> None:
@@ -200,6 +205,8 @@ class LogprobReader:
         candidates.apply(self._top)
         # The likeliest one's probability is exact; that of an unlikely one may be rounded to 0.
         log_sum = candidates.best_logit - math.log(candidates.best_probability)
+        if not math.isfinite(log_sum):  # another token's logit is no number
+            raise _no_numbers(context)
         spell = spell or self._vocabulary.piece
         top = tuple(
             TokenLogprob(token=which, piece=spell(which), logprob=logit - log_sum)

@@ -147,6 +147,7 @@ class Sampler:
             token = self._choice.pick(context.row(row, self._model.n_vocab))
         if token is None:
             token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
+        check_numbers(context, row, token)
         self._n_sampled += 1
         if self._watch is not None:
             self._follow_calls(self._watch, token)
