@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from minerva_desktop.engine.core.sequence import Sequence
+from minerva_desktop.engine.core.retries import MOST_NOTED, Retries
+from minerva_desktop.engine.core.sequence import Chunk, Sequence
+from minerva_desktop.engine.core.slot import Slot
 from tests.engine.schedules import admit_all, new_scheduler, new_sequence, shape_of, take_step
 
 
@@ -30,6 +32,22 @@ def test_what_was_given_up_in_the_middle_of_a_piece_is_read_in_small_ones_that_a
     assert ask(3, new_sequence(3, 700).tokens) == [(3, 0, 512)]
     assert ask(4, [*asked, 9], 11)[::8] == [(4, 128, 64), (4, 640, 61)]
     assert ask(5, [*asked[:500], *range(700)]) == [(5, 500, 512)]  # that had its answer
+
+
+def test_of_many_that_are_given_up_in_turn_each_goes_on_where_it_was() -> None:
+    """Of more than 32 none ever had an answer, for each was forgotten before its next try."""
+    retries, slot = Retries(), Slot(0)
+    asked = [new_sequence(number, 700) for number in range(300)]
+    for _ in range(2):
+        assert not any(map(retries.has, asked))
+        for sequence in asked:
+            retries.note(Chunk(sequence, slot, 0, 512, 0, is_steady=False))
+    assert all(map(retries.has, asked))
+    retries.forget(asked[0])
+    assert [retries.has(sequence) for sequence in asked[:2]] == [False, True]
+    for number in range(MOST_NOTED):
+        retries.note(Chunk(new_sequence(1000 + number, 99), slot, 0, 64, 0, is_steady=False))
+    assert not any(map(retries.has, asked)), "what is noted is bounded"
 
 
 def test_what_leaves_nothing_leaves_none_either_where_it_is_put_back() -> None:
