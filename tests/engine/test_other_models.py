@@ -24,7 +24,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 
-GREEDY = SamplingParameters(temperature=0.0, ignore_eos=True, top_logprobs=0)
+GREEDY = SamplingParameters(temperature=0.0, seed=1, ignore_eos=True, top_logprobs=0)
 # Counting, because a model that is sure of the next token is not swayed by how llama.cpp rounds
 # batches of different sizes (logits of Gemma differ by 0.5 between one row and four).
 COUNTS = [", ".join(str(start + n) for n in range(5)) + "," for start in (10, 200)]

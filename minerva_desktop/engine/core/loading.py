@@ -129,7 +129,8 @@ class _Loader(msgspec.Struct, frozen=True):
             max_running=options.n_parallel,
             n_outputs=plan.params.n_outputs_max,
             prompts_apart=not info.n_gpu_layers,
-            keeps_company=not info.n_gpu_layers and not model.is_recurrent,
+            keeps_company=not info.n_gpu_layers and (model.is_hybrid or not model.is_recurrent),
+            guesses=not model.is_recurrent,
             steady_rows=rows,
         )
         knows_cells = not append_only and _knows_cells(model, context, info)
@@ -151,6 +152,7 @@ class _Loader(msgspec.Struct, frozen=True):
                 drafter=drafter,
                 can_turn=can_turn,
                 n_window=0 if append_only else model.n_window,
+                stranger=plan.n_slots if model.is_hybrid else None,
             ),
             adapters=adapters,
             drafter=drafter,
@@ -167,12 +169,14 @@ class _Loader(msgspec.Struct, frozen=True):
         window = None
         if append_only and context.n_window_cells and not self.model.is_recurrent:
             window = WindowCells(context.n_window_cells, self.model.n_window)
+        knows_order = window is not None or not append_only or self.model.is_hybrid
         return SlotTable(
             n_slots=n_slots,
             n_cells=context.n_ctx,
             append_only=append_only,
-            n_movable=n_movable if window is not None or not append_only else 0,
+            n_movable=n_movable if knows_order else 0,
             window=window,
+            knows_order=knows_order,
         )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:

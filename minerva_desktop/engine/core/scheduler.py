@@ -37,13 +37,14 @@ class Scheduler:
         n_outputs: int = 1,
         prompts_apart: bool = True,
         keeps_company: bool = True,
+        guesses: bool = True,
         steady_rows: SteadyRows = ANY_FORMAT,
     ) -> None:
         """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait. One decode
         gives ``n_outputs`` rows of logits at most.
         ``prompts_apart``: a prompt shares a decode with nothing else. ``keeps_company``: the lone
         row of a steady sequence gets another, which the cache can forget, and ``steady_rows`` says
-        when.
+        when. ``guesses``: it may be a guess at the sequence's next token.
 
         ``slots`` may be more than run: the others keep what finished requests left.
         """
@@ -60,6 +61,7 @@ class Scheduler:
         self._admission = Admission(
             slots, max_running=max_running, keeps_company=self._filler.keeps_company
         )
+        self._guesses = guesses
         self._lookup = PromptLookup(n_draft=1, n_ctx=slots.n_cells)
         self._retries = Retries()
         self._waiting: deque[Sequence] = deque()
@@ -185,7 +187,7 @@ class Scheduler:
         """A second row for a lone one: the sequence's next token, if that can be guessed, for a
         right guess is one for nothing; else one that is thrown away. Amid a prompt nothing is
         guessed: what follows is there, and no row would tell that the guess is another."""
-        if chunk.needs_logits:
+        if chunk.needs_logits and self._guesses:
             self._lookup.draft([chunk.sequence])
             chunk.n_drafts = len(chunk.sequence.drafts)
         chunk.count += chunk.n_drafts

@@ -36,10 +36,12 @@ class SequenceCache:
         drafter: Drafter | None = None,
         can_turn: bool = True,
         n_window: int = 0,
+        stranger: int | None = None,
     ) -> None:
         """``parking``: where kept sequences may wait. ``drafter``: who has a cache, too.
         ``can_turn``: keys can be turned for other positions. ``n_window``: where some layers look
-        at so many tokens only, and sequences go on from amid what they hold all the same."""
+        at so many tokens only, and sequences go on from amid what they hold all the same.
+        ``stranger``: a sequence of nobody, for company to those that cannot forget a row."""
         self._context = context
         self._scheduler = scheduler
         self.parking = parking
@@ -47,6 +49,7 @@ class SequenceCache:
         self._drafter = drafter
         self._can_turn = can_turn
         self._n_window = n_window
+        self._stranger = stranger
         self._decoding: list[Chunk] = []
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
@@ -134,10 +137,14 @@ class SequenceCache:
             )
         for chunk in chunks:
             if chunk.has_company:
-                end = chunk.start + chunk.count
-                batch.add(
-                    chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
-                )
+                slot, position = self._place_of_company(chunk)
+                batch.add(chunk.tokens[-1:], position=position, slot=slot, n_outputs=of_company)
+
+    def _place_of_company(self, chunk: Chunk) -> tuple[int, int]:
+        """The sequence and the position of a row that keeps ``chunk`` company."""
+        if self._stranger is not None:
+            return self._stranger, 0
+        return chunk.slot.index, chunk.start + chunk.count
 
     def _fill_plainly(self, chunks: list[Chunk]) -> None:
         """The same for one token of each sequence."""
@@ -150,7 +157,7 @@ class SequenceCache:
     def _forget_company(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
             if chunk.has_company:
-                self._context.forget(chunk.slot.index, chunk.start + chunk.count)
+                self._context.forget(*self._place_of_company(chunk))
 
     def _outputs(self, chunks: list[Chunk]) -> tuple[list[int], int]:
         """How many rows of each chunk shall have logits, and how many that are company. The only
@@ -225,6 +232,7 @@ class SequenceCache:
         return True
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
+        self._forget_company(chunks)
         for chunk in chunks:
             if not self._context.forget(chunk.slot.index, chunk.start):
                 # A recurrent model has no older state to go back to: compute it all again.

@@ -55,7 +55,8 @@ class SlotTable:
     the end of a sequence exactly (sliding window, recurrent and hybrid models), so a slot's tokens
     are of use only to what begins with them all. ``n_movable``: sequences of up to so many tokens
     are moved to other cells where theirs lie in the wrong order. ``window``: the cells of those
-    layers that have others, where these are known.
+    layers that have others, where these are known. ``knows_order``: it is known which sequences lie
+    in the order of their tokens.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class SlotTable:
         append_only: bool = False,
         n_movable: int = 0,
         window: WindowCells | None = None,
+        knows_order: bool = True,
     ) -> None:
         self._slots = [Slot(index) for index in range(n_slots)]
         self._n_cells = n_cells
@@ -73,6 +75,7 @@ class SlotTable:
         self._n_movable = n_movable
         self.cells = CellMap(n_cells)
         self._window = window
+        self.knows_order = knows_order
         self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
 
@@ -105,11 +108,6 @@ class SlotTable:
     def shares_running(self) -> bool:
         """Whether a request can build on one that goes on growing."""
         return not self._append_only
-
-    @property
-    def knows_order(self) -> bool:
-        """Whether it is known which sequences lie in the order of their tokens."""
-        return self._window is not None or not self._append_only
 
     def best_prefix(
         self,
