@@ -301,8 +301,9 @@ def estimate_options(
     else:
         usable = usable_context(header, stretch_of(options.rope)) or DEFAULT_N_CTX
         n_ctx = padded_cells(options.n_ctx or min(usable, DEFAULT_N_CTX))
-        # As in `engine.core.context_params.context_plan`.
-        n_seq_max = options.n_slots(is_recurrent=is_recurrent(header)) + is_hybrid(header)
+        n_seq_max = options.n_sequences(
+            is_recurrent=is_recurrent(header), is_hybrid=is_hybrid(header)
+        )
     return EstimateOptions(
         n_ctx=n_ctx,
         n_seq_max=n_seq_max,

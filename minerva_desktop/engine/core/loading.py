@@ -120,6 +120,7 @@ class _Loader(msgspec.Struct, frozen=True):
         log = self.log.text()  # before that of a draft model takes its place
         rows = steady_rows(log, has_adapters=bool(options.lora))
         can_turn = not options.kv_type_k.is_quantised or can_turn_keys(log)
+        has_stranger = model.is_hybrid and plan.params.n_seq_max > plan.n_slots
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
@@ -129,7 +130,7 @@ class _Loader(msgspec.Struct, frozen=True):
             max_running=options.n_parallel,
             n_outputs=plan.params.n_outputs_max,
             prompts_apart=not info.n_gpu_layers,
-            keeps_company=not info.n_gpu_layers and (model.is_hybrid or not model.is_recurrent),
+            keeps_company=not info.n_gpu_layers and (has_stranger or not model.is_recurrent),
             guesses=not model.is_recurrent,
             steady_rows=rows,
         )
@@ -152,7 +153,7 @@ class _Loader(msgspec.Struct, frozen=True):
                 drafter=drafter,
                 can_turn=can_turn,
                 n_window=0 if append_only else model.n_window,
-                stranger=plan.n_slots if model.is_hybrid else None,
+                stranger=plan.n_slots if has_stranger else None,
             ),
             adapters=adapters,
             drafter=drafter,
