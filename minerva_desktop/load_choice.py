@@ -44,7 +44,7 @@ from minerva_desktop.library.estimate_options import (
 )
 from minerva_desktop.library.fit import Choice, Free, choose_options, rounding
 from minerva_desktop.library.gguf import GgufHeader, read_header
-from minerva_desktop.library.layer_memory import has_flash_attention, is_recurrent
+from minerva_desktop.library.layer_memory import has_flash_attention, is_hybrid, is_recurrent
 from minerva_desktop.library.measured_memory import MeasuredMemory, ModelReports
 from minerva_desktop.library.memory_estimate import (
     Companions,
@@ -302,7 +302,9 @@ def estimate_options(
     else:
         usable = usable_context(header, stretch_of(options.rope)) or DEFAULT_N_CTX
         n_ctx = padded_cells(options.n_ctx or min(usable, DEFAULT_N_CTX))
-        n_seq_max = options.n_slots(is_recurrent=is_recurrent(header))
+        n_seq_max = options.n_sequences(
+            is_recurrent=is_recurrent(header), is_hybrid=is_hybrid(header)
+        )
     return EstimateOptions(
         n_ctx=n_ctx,
         n_seq_max=n_seq_max,

@@ -198,6 +198,8 @@ class EngineConnection:
             self._deadlines.watch(question.request_id, limits, Asked.EMBEDDINGS)
             answer = await future
         except asyncio.CancelledError:
+            if isinstance(question, Embed) and future.cancelled():
+                self._given_up.add(question.request_id)
             self._send(Abort(question.request_id))
             raise
         finally:
@@ -248,6 +250,7 @@ class EngineConnection:
             return
         future = self._answers.get(request_id)
         if future is not None and not future.done():
+            self._given_up.add(request_id)
             self._send(Abort(request_id))
             future.set_exception(error)
 
@@ -309,6 +312,7 @@ class EngineConnection:
             case DevicesListed() | DryRunDone():
                 pass  # nobody asks a child that has a model
             case _:
+                self._given_up.discard(event.request_id)
                 future = self._answers.get(event.request_id)
                 if future is not None and not future.done():
                     future.set_result(event)

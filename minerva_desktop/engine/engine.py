@@ -180,13 +180,12 @@ class LlamaEngine:
         score_prompt: bool = False,
         tell_accepted: bool = False,
         makes_way: bool = False,
+        prompt_id: int | None = None,
     ) -> TokenStream:
         """Start a generation from plain text, from token ids, or from turns through the model's
         chat template; the options are those of `Generate`. `AnswerParser` reads the answer to
-        turns. ``max_tokens`` wins over the one in ``sampling``.
-
-        Errors (`ContextLimitExceeded`, `GenerationTimeout`, `QueueFull`, `InvalidRequest`,
-        `EngineDied`, …) come at the end of the stream.
+        turns. ``max_tokens`` wins over the one in ``sampling``. Errors (`ContextLimitExceeded`,
+        `QueueFull`, `EngineDied`, …) come at the end of the stream.
         """
         connection = self._loaded()
         chosen = sampling or SamplingParameters()
@@ -213,6 +212,7 @@ class LlamaEngine:
             score_prompt=score_prompt,
             tell_accepted=tell_accepted,
             makes_way=makes_way,
+            prompt_id=prompt_id,
         )
         return connection.generate(request)
 
@@ -230,9 +230,9 @@ class LlamaEngine:
         score_prompt: bool = False,
         tell_accepted: bool = False,
     ) -> tuple[TokenStream, ...]:
-        """``n`` answers to one prompt, computed together. The prompt is computed once, unless
-        ``cache_prompt`` forbids to share it or it is too short to be worth it: under 17 tokens, or
-        65 where the model's memory cannot go back. Its scores come with the first answer alone.
+        """``n`` answers to one prompt, computed together. The prompt is computed once, unless it
+        is too short to be worth sharing: under 17 tokens, or 65 where the model's memory cannot go
+        back. Its scores come with the first answer alone.
 
         With a seed, each choice has the next one, so that each could be had again by itself.
         Raises `InvalidRequest` for ``n`` outside 1 to `MAX_CHOICES`.
@@ -240,6 +240,7 @@ class LlamaEngine:
         if not 1 <= n <= MAX_CHOICES:
             raise InvalidRequest(f"n must be between 1 and {MAX_CHOICES}, not {n}", param="n")
         chosen = sampling or SamplingParameters()
+        prompt_id = next(self._ids)
         return tuple(
             self.generate(
                 prompt,
@@ -251,6 +252,7 @@ class LlamaEngine:
                 suffix=suffix,
                 score_prompt=score_prompt and index == 0,
                 tell_accepted=tell_accepted,
+                prompt_id=prompt_id,
             )
             for index in range(n)
         )

@@ -194,6 +194,11 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
             return self.n_parallel
         return min(max(self.n_parallel + SPARE_SLOTS, MIN_SLOTS), MAX_PARALLEL)
 
+    def n_sequences(self, *, is_recurrent: bool, is_hybrid: bool) -> int:
+        """Those, and one of nobody's that hybrid models have for company (`SequenceCache`), unless
+        there are as many as llama.cpp can have."""
+        return min(self.n_slots(is_recurrent=is_recurrent) + is_hybrid, MAX_PARALLEL)
+
     def check(self) -> None:
         """Raise `InvalidRequest`, naming the field, for what llama.cpp would choke on."""
         for name, low, high in (

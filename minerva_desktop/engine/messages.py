@@ -135,17 +135,17 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     ``text`` (tokenised as it is) and ``tokens`` is given.
 
     ``cache_prompt`` False computes all of the prompt anew, and leaves nothing in the cache for
-    others but what a snapshot is made of (each step looks at what is there, and a prompt of 512
-    tokens took 15 % longer beside 3,000 that nobody asked to be kept). ``lora``: the scale of each
-    adapter that was loaded, None: as they were loaded. ``snapshot`` names the chat whose state is
-    kept on disk, where the load options have a place for it. ``chat`` goes with ``messages`` only;
-    ``suffix``, the text that comes behind the answer, with the other two only. ``score_prompt``
-    asks for the log-probabilities of the prompt's tokens, with as many likely ones as
-    ``sampling.top_logprobs`` says; then all of the prompt is computed, a few rows in each step.
-    ``tell_accepted``: a prefill of 0 tokens comes as soon as nothing was found wrong with it, and
-    with it how many turns were left out to make it fit.
-    ``makes_way``: it fails with `LoadCancelled` where it would take the place of what others left
-    in the cache, and leaves nothing there itself.
+    others but what a snapshot is made of (each step looks at what is there: a prompt of 512 tokens
+    took 15 % longer beside 3,000). ``lora``: the scale of each adapter that was loaded, None: as
+    they were loaded. ``snapshot`` names the chat whose state is kept on disk, where the load
+    options have a place for it. ``chat`` goes with ``messages`` only; ``suffix``, the text that
+    comes behind the answer, with the other two only. ``score_prompt`` asks for the
+    log-probabilities of the prompt's tokens, with as many likely ones as ``sampling.top_logprobs``
+    says; then all of the prompt is computed, a few rows in each step. ``tell_accepted``: a prefill
+    of 0 tokens comes as soon as nothing was found wrong with it, and with it how many turns were
+    left out to make it fit. ``makes_way``: it fails with `LoadCancelled` where it would take the
+    place of what others left in the cache, and leaves nothing there itself. ``prompt_id``: all that
+    have the same one have the same prompt, computed once for them, ``cache_prompt`` or not.
     """
 
     request_id: int
@@ -162,6 +162,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate", kw_only=True):
     score_prompt: bool = False
     tell_accepted: bool = False
     makes_way: bool = False
+    prompt_id: int | None = None
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
@@ -176,8 +177,8 @@ class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
 
 
 class Abort(msgspec.Struct, frozen=True, tag="abort"):
-    """End a generation, an `Embed` or a question; idempotent. A generation that still ran finishes
-    with ``cancelled``; the others are not answered."""
+    """End a generation, an `Embed` or a question; idempotent. The first two, where they still ran,
+    finish with ``cancelled``; a question is not answered."""
 
     request_id: int
 

@@ -122,8 +122,13 @@ class LayerMemory(msgspec.Struct, frozen=True, kw_only=True):
 def is_recurrent(header: GgufHeader) -> bool:
     """Whether layers keep a state of fixed size instead of a cell per token, all or some. Such a
     model cannot take tokens back."""
+    return header.architecture in RECURRENT or is_hybrid(header)
+
+
+def is_hybrid(header: GgufHeader) -> bool:
+    """Whether some layers keep a state, and others have cells."""
     hybrid = HYBRID_BY_HEADS | HYBRID_BOTH | HYBRID_UNKNOWN | frozenset(HYBRID_BY_INTERVAL)
-    return header.architecture in RECURRENT | hybrid
+    return header.architecture in hybrid
 
 
 def has_flash_attention(header: GgufHeader) -> bool:

@@ -31,12 +31,15 @@ async def engine(quantised_path: Path) -> AsyncIterator[LlamaEngine]:
     await engine.unload()
 
 
+@pytest.mark.parametrize("cache_prompt", [True, False])
 @pytest.mark.parametrize("prompt", [LONG, SHORT])
 async def test_choices_share_the_prompt_and_have_seeds_of_their_own(
-    engine: LlamaEngine, prompt: str
+    engine: LlamaEngine, prompt: str, cache_prompt: bool
 ) -> None:
+    begun = f"{cache_prompt}: {prompt}"  # nobody has read it yet
     sampling = SamplingParameters(seed=11, temperature=1.5, max_tokens=12)
-    streams = engine.generate_choices(prompt, 3, sampling=sampling)
+    n_used = engine.get_context_info().n_used_cells
+    streams = engine.generate_choices(begun, 3, sampling=sampling, cache_prompt=cache_prompt)
     done = await asyncio.gather(*(stream.wait_completion() for stream in streams))
     assert [completion.seed for completion in done] == [11, 12, 13]
     assert len({str(stream) for stream in streams}) == 3
@@ -44,8 +47,9 @@ async def test_choices_share_the_prompt_and_have_seeds_of_their_own(
     assert sorted(c.timings.cached_tokens for c in done) == [0, n_prompt - 1, n_prompt - 1]
     for completion, stream in zip(done, streams, strict=True):
         seeded = msgspec.structs.replace(sampling, seed=completion.seed)
-        alone = engine.generate(prompt, sampling=seeded, cache_prompt=False)
+        alone = engine.generate(begun, sampling=seeded, cache_prompt=False)
         assert await alone.text() == str(stream)
+    assert cache_prompt or engine.get_context_info().n_used_cells <= n_used
 
 
 async def test_choices_share_the_scores_of_the_prompt(engine: LlamaEngine) -> None:

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from minerva_desktop.chat.limits import RequestLimits, Wait
+from minerva_desktop.engine import connection
+from minerva_desktop.engine.deadlines import Deadlines
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import KvType, LoadOptions, LoraAdapter
+from minerva_desktop.engine.queue_limit import QueueLimit
 from minerva_desktop.errors import (
     ContextLimitExceeded,
     GenerationTimeout,
@@ -110,10 +114,49 @@ async def test_a_limit_of_the_wait_that_is_no_time_is_refused(engine: LlamaEngin
             await engine.embed([CAT], queue_seconds=wrong)
 
 
-async def test_who_was_begun_waits_no_longer(engine: LlamaEngine) -> None:
-    """However long it takes from then on: here about a second."""
-    found = await engine.embed(["Long story. " * 150] * 12, queue_seconds=0.5)
-    assert len(found.vectors) == 12
+async def test_who_was_begun_waits_no_longer(
+    embedding_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes from then on."""
+    over: list[tuple[Wait, ...]] = []
+
+    class Noted(Deadlines):
+        def note(self, request_id: int, *waits: Wait) -> None:
+            over.append(waits)
+            super().note(request_id, *waits)
+
+    monkeypatch.setattr(connection, "Deadlines", Noted)
+    engine = LlamaEngine(embedding_model)
+    await engine.load()
+    assert len((await engine.embed(["Long story. " * 150] * 3, queue_seconds=60.0)).vectors) == 3
+    assert over == [(Wait.QUEUE,)]
+    await engine.unload()
+
+
+async def test_a_wait_that_is_over_does_not_pass() -> None:
+    loop = asyncio.get_running_loop()
+    passed: asyncio.Queue[int] = asyncio.Queue()
+    deadlines = Deadlines(loop, lambda request_id, _: passed.put_nowait(request_id))
+    for request_id in (1, 2):  # whose time would pass in this order
+        deadlines.watch(request_id, RequestLimits(queue_seconds=0.001))
+    deadlines.note(1, Wait.QUEUE)
+    assert await passed.get() == 2
+
+
+async def test_one_that_ran_out_of_time_counts_no_longer_than_the_child_has_it(
+    embedding_model: Path,
+) -> None:
+    engine = LlamaEngine(embedding_model, queue=QueueLimit(2))
+    await engine.load()
+    long = "Long story. " * 150
+    for _ in range(2):
+        many = asyncio.create_task(engine.embed([long] * 4))
+        with pytest.raises(GenerationTimeout):
+            await engine.embed([long], queue_seconds=0.001)
+        assert len((await many).vectors) == 4
+    both = await asyncio.gather(engine.embed([CAT]), engine.embed([CAT]))
+    assert [len(found.vectors) for found in both] == [1, 1]
+    await engine.unload()
 
 
 async def test_a_text_that_is_too_long_is_refused_with_both_numbers(engine: LlamaEngine) -> None:

@@ -29,6 +29,7 @@ GREEDY = SamplingParameters(temperature=0.0, max_tokens=16, ignore_eos=True)
 PROMPT = "The capital of France is"
 SOUND, BROKEN = (0.0,), (1.0,)
 NAN = (0x00, 0x7E)  # in 16 bits: a weight, or what a block of weights is scaled by
+INFINITE = (0x00, 0x7C)  # likewise
 LAST = 3  # of llama.cpp's ways to pool: the last token's numbers are the text's
 SEVERAL = [f"{number} sound texts" for number in range(1, 9)]
 
@@ -133,6 +134,26 @@ async def test_it_leaves_nothing_in_the_cache(engine: LlamaEngine) -> None:
     failed = await asyncio.gather(*(each.text() for each in several), return_exceptions=True)
     assert {type(each) for each in failed} == {InferenceError}
     assert engine.get_context_info().n_used_cells == 0
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(100, 101)], ids=["all tokens", "one token"])
+async def test_infinite_numbers_are_none(small_path: Path, tmp_path: Path, rows: slice) -> None:
+    """An answer was one token again and again, and each had a log-probability of NaN."""
+
+    def break_rows(tensor: StoredTensor) -> None:
+        if tensor.name == "output.weight":
+            tensor.data[rows, :2] = INFINITE
+
+    path = tmp_path / "infinite.gguf"
+    write_with_weights(path, small_path, break_rows)
+    engine = LlamaEngine(path)
+    await engine.load(512)
+    scored = SamplingParameters(max_tokens=8, seed=1, top_logprobs=2)
+    for sampling in (GREEDY, SamplingParameters(max_tokens=8, seed=1), scored):
+        with pytest.raises(InferenceError, match="no numbers"):
+            await engine.generate(PROMPT, sampling=sampling).text()
+    assert engine.get_context_info().n_used_cells == 0
+    await engine.unload()
 
 
 @pytest_asyncio.fixture(

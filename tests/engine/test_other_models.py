@@ -24,7 +24,7 @@ from minerva_desktop.chat.sampling import SamplingParameters
 from minerva_desktop.engine.engine import LlamaEngine
 from minerva_desktop.engine.load_options import LoadOptions
 
-GREEDY = SamplingParameters(temperature=0.0, ignore_eos=True, top_logprobs=0)
+GREEDY = SamplingParameters(temperature=0.0, seed=1, ignore_eos=True, top_logprobs=0)
 # Counting, because a model that is sure of the next token is not swayed by how llama.cpp rounds
 # batches of different sizes (logits of Gemma differ by 0.5 between one row and four).
 COUNTS = [", ".join(str(start + n) for n in range(5)) + "," for start in (10, 200)]
@@ -182,3 +182,15 @@ async def test_what_they_are_is_told(engine: LlamaEngine) -> None:
     }
     assert kinds.items() <= known.items()
     assert info.kv_bytes > 0
+
+
+@pytest.mark.parametrize(("n_parallel", "n_batch"), [(1, 1), (256, 256)])
+async def test_a_hybrid_model_runs_as_few_and_as_many_as_can_be(
+    hybrid_path: Path, n_parallel: int, n_batch: int
+) -> None:
+    """With more sequences than 256, that of nobody's among them, llama.cpp makes no context."""
+    engine = LlamaEngine(hybrid_path)
+    await engine.load(options=LoadOptions(n_ctx=256, n_parallel=n_parallel, n_batch=n_batch))
+    answers = await asyncio.gather(*(_answer(engine, prompt) for prompt in COUNTS))
+    assert [len(answer.tokens) for answer in answers] == [12, 12]
+    await engine.unload()

@@ -217,6 +217,24 @@ async def test_a_limit_passes_though_the_child_is_in_a_step_that_does_not_end(
     await engine.unload()
 
 
+@pytest.mark.parametrize("queue_seconds", [0.1, None])
+async def test_an_embedding_that_is_given_up_counts_until_the_child_is_done_with_it(
+    small_path: Path, queue_seconds: float | None
+) -> None:
+    """Its texts are there as long as a step of others lasts: many of them took all memory."""
+    engine = _busy_engine(small_path, step_seconds=100.0, max_waiting=1)
+    await engine.load()
+    asked = asyncio.create_task(engine.embed(["Hello"], queue_seconds=queue_seconds))
+    if queue_seconds is None:
+        await asyncio.sleep(0)  # it is sent
+        asked.cancel()
+    with pytest.raises((GenerationTimeout, asyncio.CancelledError)):
+        await asked
+    with pytest.raises(QueueFull, match="1 requests wait already"):
+        await engine.embed(["Hello"])
+    await engine.unload()
+
+
 async def test_a_limit_does_not_wait_for_the_step_of_another(model_path: Path) -> None:
     engine = LlamaEngine(model_path)
     await engine.load(options=msgspec.structs.replace(ONE_SLOW_STEP, n_parallel=1))

@@ -93,6 +93,29 @@ async def test_prompts_that_share_decodes_are_computed_as_alone(
     assert together == alone
 
 
+async def test_a_state_beside_cells_changes_nothing_either(hybrid_path: Path) -> None:
+    """To the last bit, by itself and with others before and beside it. Such a sequence cannot
+    forget the row that a lone one is computed with, which is of a sequence of nobody's."""
+    engine = LlamaEngine(hybrid_path)
+    await engine.load(options=LoadOptions(n_ctx=1024, n_threads=2, n_parallel=3))
+    sampling = SamplingParameters(seed=3, max_tokens=24, ignore_eos=True, top_logprobs=0)
+    prompts = [tuple(range(5 + 300 * i, 5 + 300 * i + 60 + 40 * i)) for i in range(3)]
+
+    async def answer(prompt: tuple[int, ...]) -> list[TokenLogprob]:
+        stream = engine.generate(prompt, sampling=sampling, cache_prompt=False)
+        await stream.wait_completion()
+        return list(stream.logprobs)
+
+    alone = [await answer(prompt) for prompt in prompts]
+    for n_before in (0, 400):
+        if n_before:
+            await engine.generate(tuple(range(2000, 2000 + n_before)), 20).text()
+        assert list(await asyncio.gather(*map(answer, prompts))) == alone
+        assert [await answer(prompt) for prompt in prompts] == alone
+    assert engine.get_context_info().n_used_cells == 0
+    await engine.unload()
+
+
 async def test_with_a_window_what_was_computed_before_changes_nothing(window_path: Path) -> None:
     """To the last bit, one by one and four at once. What others leave behind takes most of the
     cache, and llama.cpp goes round in that of the window, so that a sequence would come to lie in

@@ -72,6 +72,17 @@ for cache_prompt in (False, True):
     while guessing.has_work:
         list(guessing.step())
     n_drafted.append(sum(map(len, guessing._drafter._held.values())))
+asked = replace(asked, sampling=replace(greedy, max_tokens=60, ignore_eos=True))
+guessing.add(PreparedGeneration(asked, builder.build(asked), None, None, (), 0.0))
+given_up = replace(asked, request_id=1, text="A story", cache_prompt=False)
+guessing.add(PreparedGeneration(given_up, builder.build(given_up), None, None, (), 0.0))
+while guessing._requests[1].sequence.n_sampled < 2:
+    list(guessing.step())
+while guessing._requests[1].sequence.slot is not None:  # puts it back, once kept ones are gone
+    guessing._cache._make_room()
+guessing.abort(1)
+drafted_for = list(guessing._drafter._held)
+still_running = guessing._requests[0].sequence.slot.index
 
 
 class Over(Exception):
@@ -105,6 +116,7 @@ for posted in ([Load(bytes(path), options)], requests):
     except Over:
         pass
 found = {"n_events": n_events, "said": watch.said, "n_kept": n_kept, "n_drafted": n_drafted}
+found |= {"drafted_for": drafted_for, "still_running": still_running}
 print("\n" + json.dumps(found))
 """
 
@@ -151,6 +163,10 @@ def test_what_leaves_nothing_leaves_none_with_a_draft_model(found: dict[str, Any
     left, kept = found["n_drafted"]
     assert left == 0
     assert kept > 0
+
+
+def test_nor_does_what_was_put_back_and_is_given_up_then(found: dict[str, Any]) -> None:
+    assert found["drafted_for"] == [found["still_running"]]
 
 
 def test_the_decode_of_a_state_that_cannot_go_back_is_not_ended(recurrent_path: Path) -> None:

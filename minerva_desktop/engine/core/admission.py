@@ -45,7 +45,7 @@ class Admission:
             n_shared = n_reused if donor is not None and donor.busy else 0
             if sequence.n_to_come - n_shared + n_to_come > self._slots.n_usable_cells:
                 return None
-            if not (sequence.reuse and self._waits(sequence, n_reused, running)):
+            if not self._waits(sequence, n_reused, running):
                 return sequence
             # Who is ahead keeps a place and room.
             n_to_come += sequence.n_to_come - n_shared
@@ -56,10 +56,13 @@ class Admission:
         return sequence.is_steady and self._keeps_company
 
     def _best_prefix(self, sequence: Sequence) -> tuple[Slot | None, int]:
-        if not sequence.reuse:
-            return None, 0
-        steady = self.is_steady(sequence)
-        return self._slots.best_prefix(sequence.tokens, sequence.variant, steady=steady)
+        return self._slots.best_prefix(
+            sequence.tokens,
+            sequence.variant,
+            reuse=sequence.reuse,
+            siblings=sequence.siblings,
+            steady=self.is_steady(sequence),
+        )
 
     def _waits(self, sequence: Sequence, n_reused: int, running: list[Sequence]) -> bool:
         prompts = [other for other in running if self._makes_for(other, sequence)]
@@ -71,11 +74,13 @@ class Admission:
         """Whether ``sequence`` could build on the prompt that ``other`` computes now. Of those that
         came later there may always be one more: who waited for these might wait for ever. And one
         that leaves nothing must go on for a step behind its prompt."""
+        is_sibling = other.kept_for is not None and other.kept_for == sequence.siblings
+        is_short = other.max_tokens is not None and other.max_tokens <= 1
+        if not is_sibling and (not sequence.reuse or (other.kept_for is not None and is_short)):
+            return False
         is_fit = other.variant == sequence.variant and (
             other.is_steady or not self.is_steady(sequence)
         )
-        if other.leaves_nothing and other.max_tokens is not None and other.max_tokens <= 1:
-            return False
         return other.request_id < sequence.request_id and other.is_prompt and is_fit
 
 

@@ -92,7 +92,7 @@ def context_plan(model: LlamaModel, options: LoadOptions, n_threads: int) -> Con
         n_ctx=n_ctx,
         n_batch=n_batch,
         n_threads=n_threads,
-        n_seq_max=n_slots,
+        n_seq_max=options.n_sequences(is_recurrent=model.is_recurrent, is_hybrid=model.is_hybrid),
         n_outputs=options.n_parallel * (1 + n_draft),
         swa_full=bool(n_draft),  # wrong guesses are taken back
     )

@@ -155,17 +155,14 @@ class Desk:
         waiting.put(work.request_id)
 
     def abort(self, abort: Abort) -> None:
-        """End a request or a question here, where it is still open, or hand the abort on. Nobody
-        waits for the answer to a question that was given up."""
+        """End a request or a question here, where it is still open, or hand the abort on."""
         with self._lock:
             posted = self._open.pop(abort.request_id, None)
             if posted is None:
                 self._hand_on(abort)
                 return
-        if isinstance(posted.work, Generate):
-            never = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
-            output = SequenceOutput(request_id=abort.request_id, completion=never)
-            self._send(StepOutputs((output,)))
+        if isinstance(posted.work, Generate | Embed):
+            self._send(cancelled(abort.request_id))
 
     # -- desk threads ----------------------------------------------------------------------
 
@@ -228,6 +225,12 @@ class Desk:
             self._send(StepOutputs((SequenceOutput(request_id=work.request_id, error=info),)))
         else:
             self._send(RequestFailed(work.request_id, info))
+
+
+def cancelled(request_id: int) -> StepOutputs:
+    """The end of a request of which nothing was computed, or nothing to tell."""
+    never = Completion(finish_reason=FinishReason.CANCELLED, timings=Timings(), seed=0)
+    return StepOutputs((SequenceOutput(request_id=request_id, completion=never),))
 
 
 def forget_prepared() -> None:

@@ -95,11 +95,13 @@ class DraftModel:
         """Compute the next guesses with so many."""
         self._context.use_threads(n_threads)
 
-    def forget(self, _request_id: int, emptied: Slot | None) -> None:
-        """What another slot holds is of use to whoever comes next."""
-        if emptied is not None and emptied.index in self._held:
-            del self._held[emptied.index]
-            self._context.forget(emptied.index)
+    def forget(self, request_id: int) -> None:
+        """What its slot holds is of use to whoever comes next."""
+
+    def empty(self, slot: Slot) -> None:
+        """As in `Drafter`."""
+        if self._held.pop(slot.index, None):
+            self._context.forget(slot.index)
 
     def _that_fit(self, sequences: list[Sequence]) -> list[Sequence]:
         """As many of them, from the first on, as the cache holds; it shares no beginnings. The

@@ -10,7 +10,7 @@ from array import array
 from collections import deque
 
 from minerva_desktop.engine.core.abort_flag import AbortFlag
-from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding
+from minerva_desktop.engine.core.desk import Prepared, PreparedEmbedding, cancelled
 from minerva_desktop.engine.core.leftovers import Leftovers
 from minerva_desktop.engine.core.llama import Decoded, LlamaContext, LlamaModel
 from minerva_desktop.engine.core.model_info import templates_of
@@ -120,9 +120,10 @@ class EmbeddingCore:
         self._jobs.append(_Job(prepared))
 
     def abort(self, request_id: int) -> tuple[Event, ...]:
-        """Forget a request; nobody waits for its answer any more."""
+        """Forget a request; nothing when it is unknown or over."""
+        n_jobs = len(self._jobs)
         self._jobs = deque(job for job in self._jobs if job.request_id != request_id)
-        return ()
+        return (cancelled(request_id),) if len(self._jobs) < n_jobs else ()
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is for this request alone. Any thread; `abort` must

@@ -382,9 +382,9 @@ class EngineCore:
         del self._requests[sequence.request_id]
         self._timed.pop(sequence.request_id, None)
         if self._drafter is not None:
-            self._drafter.forget(sequence.request_id, emptied)
-        if emptied is not None:
-            self._cache.forget([emptied])
-        elif request.snapshot is not None and self._states is not None and slot is not None:
+            self._drafter.forget(sequence.request_id)
+        self._cache.forget(emptied)
+        is_for_anyone = sequence.kept_for is None
+        if request.snapshot and self._states is not None and slot is not None and is_for_anyone:
             self._states.note(request.snapshot, slot)
         request.sampler.close()

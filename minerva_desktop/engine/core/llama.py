@@ -191,10 +191,12 @@ class LlamaModel:
     @property
     def is_recurrent(self) -> bool:
         """Whether layers keep a state of fixed size instead of a cell per token, all or some."""
-        return bool(
-            llama.llama_model_is_recurrent(self._handle)
-            or llama.llama_model_is_hybrid(self._handle)
-        )
+        return bool(llama.llama_model_is_recurrent(self._handle)) or self.is_hybrid
+
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether some layers keep a state, and others have cells."""
+        return bool(llama.llama_model_is_hybrid(self._handle))
 
     @property
     def has_window(self) -> bool:
@@ -287,9 +289,9 @@ class LlamaContext:
         address = ctypes.addressof(self._pointer(row).contents)
         return (ctypes.c_float * n_vocab).from_address(address)
 
-    def first_logit(self, row: int) -> float:
-        """That of the first token in batch row ``row``."""
-        return float(self._pointer(row)[0])
+    def logit(self, row: int, token: int) -> float:
+        """That of ``token`` in batch row ``row``."""
+        return float(self._pointer(row)[token])
 
     def _pointer(self, row: int) -> Any:
         pointer = llama.llama_get_logits_ith(self.handle, row)
@@ -391,9 +393,8 @@ class LlamaContext:
         context, holds the state of other ``tokens``, or there is no room."""
         array = (llama.llama_token * len(tokens))()
         count = ctypes.c_size_t()
-        name = os.fsencode(path)
         self._look_from_start()
         size = llama.llama_state_seq_load_file(
-            self.handle, name, slot, array, len(tokens), ctypes.byref(count)
+            self.handle, os.fsencode(path), slot, array, len(tokens), ctypes.byref(count)
         )
         return bool(size) and list(array[: count.value]) == list(tokens)

@@ -120,6 +120,7 @@ class _Loader(msgspec.Struct, frozen=True):
         log = self.log.text()  # before that of a draft model takes its place
         rows = steady_rows(log, has_adapters=bool(options.lora))
         can_turn = not options.kv_type_k.is_quantised or can_turn_keys(log)
+        has_stranger = model.is_hybrid and plan.params.n_seq_max > plan.n_slots
         append_only = model.is_recurrent or (model.has_window and not plan.n_draft)
         adapters = AdapterSet(options.lora, model=model, context=context, log=self.log)
         drafter, info = self._drafter(self._describe(context, started), plan)
@@ -129,7 +130,8 @@ class _Loader(msgspec.Struct, frozen=True):
             max_running=options.n_parallel,
             n_outputs=plan.params.n_outputs_max,
             prompts_apart=not info.n_gpu_layers,
-            keeps_company=not info.n_gpu_layers and not model.is_recurrent,
+            keeps_company=not info.n_gpu_layers and (has_stranger or not model.is_recurrent),
+            guesses=not model.is_recurrent,
             steady_rows=rows,
         )
         knows_cells = not append_only and _knows_cells(model, context, info)
@@ -148,8 +150,10 @@ class _Loader(msgspec.Struct, frozen=True):
                 scheduler,
                 self.abort,
                 parking,
+                drafter=drafter,
                 can_turn=can_turn,
                 n_window=0 if append_only else model.n_window,
+                stranger=plan.n_slots if has_stranger else None,
             ),
             adapters=adapters,
             drafter=drafter,
@@ -166,12 +170,14 @@ class _Loader(msgspec.Struct, frozen=True):
         window = None
         if append_only and context.n_window_cells and not self.model.is_recurrent:
             window = WindowCells(context.n_window_cells, self.model.n_window)
+        knows_order = window is not None or not append_only or self.model.is_hybrid
         return SlotTable(
             n_slots=n_slots,
             n_cells=context.n_ctx,
             append_only=append_only,
-            n_movable=n_movable if window is not None or not append_only else 0,
+            n_movable=n_movable if knows_order else 0,
             window=window,
+            knows_order=knows_order,
         )
 
     def _describe(self, context: LlamaContext, started: float) -> ContextInfo:

@@ -23,16 +23,18 @@ from minerva_desktop.errors import InferenceError
 # Of a processor, to go past one token. It grows with the square of the ways in which the text can
 # be read, which a grammar that nests may double with each level.
 MAX_ACCEPT_SECONDS = 0.5
-N_PROBED = 64  # tokens, from all over the vocabulary
+# Tokens from all over the vocabulary: first few, of which each may take 0.07 s; then as many as
+# tell what a cheap grammar takes; and where that seems too much, what of it more tokens add.
+N_PROBED = (4, 64, 256, 1024)
+N_ENOUGH = 64
 N_PROBES = 3  # the quickest counts: the first finds the processor's caches empty
-N_FIRST_PROBED = 4  # tokens, before so many, each of which may take 0.07 s
 # What other processes take does not count: beside four busy ones on two cores, a grammar of 20 ms
 # was once foretold to take 4.5 s, and ended its answer. Windows counts a thread's time in ticks of
 # 16 ms, which say nothing of so few tokens.
 _counts_others = sys.platform == "win32"
 _used_seconds = time.perf_counter if _counts_others else time.thread_time
-# Where a few tokens took so long, no second look is needed: empty caches are not the reason.
-SURE_SECONDS = 1.0 if _counts_others else 0.1
+# Where a look took so long, none at more tokens is taken.
+SURE_SECONDS = 0.2 if _counts_others else 0.05
 
 
 class Candidates:
@@ -93,22 +95,39 @@ class Candidates:
         llama.llama_sampler_apply(grammar, ctypes.byref(array))
         return not math.isinf(single[0].logit)
 
-    def foretell(self, grammar: Any) -> float:
+    def foretell(self, grammar: Any, limit: float) -> float:
         """Seconds of a processor that a grammar will need for all candidates, by what a few of them
-        take: nothing ends llama.cpp's sampler once it has begun."""
-        seconds, n_tokens = self._time_of_few(grammar, N_FIRST_PROBED)
-        if seconds > SURE_SECONDS:
-            return seconds * self._n_vocab / n_tokens
-        least = math.inf
-        for _ in range(N_PROBES):
-            seconds, n_tokens = self._time_of_few(grammar, N_PROBED)
-            least = min(least, seconds * self._n_vocab / n_tokens)
-            if seconds > SURE_SECONDS:
-                break
-        return least
+        take, or a bound for it that is within ``limit``: nothing ends llama.cpp's sampler once it
+        has begun.
+
+        It may have much to do before the first token (llama.cpp takes 0.03 s for two times 170
+        alternatives that follow each other, and 0.08 s for all tokens): then it counts how much
+        longer more tokens take.
+        """
+        of_all, before, n_before = math.inf, 0.0, 0
+        for wanted in N_PROBED:
+            seconds, n_tokens = self._time_of_few(grammar, wanted)
+            of_all = seconds * self._n_vocab / n_tokens
+            if seconds > SURE_SECONDS or n_tokens == n_before:
+                return of_all
+            if wanted >= N_ENOUGH and of_all <= limit:
+                return of_all
+            for_each = max(0.0, seconds - before) / (n_tokens - n_before)
+            of_all = seconds + for_each * (self._n_vocab - n_tokens)
+            before, n_before = seconds, n_tokens
+        return of_all
 
     def _time_of_few(self, grammar: Any, wanted: int) -> tuple[float, int]:
         """Seconds of a processor for about ``wanted`` tokens, and for how many it is."""
+        least, n_tokens = math.inf, 0
+        for _ in range(N_PROBES):
+            seconds, n_tokens = self._time_once(grammar, wanted)
+            least = min(least, seconds)
+            if seconds > SURE_SECONDS:
+                break
+        return least, n_tokens
+
+    def _time_once(self, grammar: Any, wanted: int) -> tuple[float, int]:
         tokens = range(0, self._n_vocab, max(1, self._n_vocab // wanted))
         few = (llama.llama_token_data * len(tokens))(*((token, 0.0, 0.0) for token in tokens))
         array = llama.llama_token_data_array(few, len(tokens), -1, False)
@@ -117,17 +136,22 @@ class Candidates:
         return _used_seconds() - started, len(tokens)
 
 
-def check_numbers(context: LlamaContext, row: int) -> None:
-    """Raise `InferenceError` where the logits of batch row ``row`` are no numbers: llama.cpp would
-    go on with whatever token its samplers come across. One tells, for all are made from the same
-    last layer."""
-    if math.isnan(context.first_logit(row)):
-        context.is_spoilt = True
-        raise InferenceError(
-            "The model computed no numbers (NaN) for the next token: its file or an adapter is"
-            " damaged, or a number grew too large. Try it without adapters, or with no layers on"
-            " the GPU, or get the file again"
-        )
+def check_numbers(context: LlamaContext, row: int, token: int = 0) -> None:
+    """Raise `InferenceError` where the logits of batch row ``row`` are no numbers, or infinite:
+    llama.cpp would go on with whatever token its samplers come across, or always the same. One
+    tells, for all are made from the same last layer; that of the ``token`` that was chosen also
+    tells of its own weights."""
+    if not math.isfinite(context.logit(row, token)):
+        raise _no_numbers(context)
+
+
+def _no_numbers(context: LlamaContext) -> InferenceError:
+    context.is_spoilt = True
+    return InferenceError(
+        "The model computed no numbers (NaN) for the next token: its file or an adapter is"
+        " damaged, or a number grew too large. Try it without adapters, or with no layers on"
+        " the GPU, or get the file again"
+    )
 
 
 def accept_by_grammar(grammar: Any, tokens: Sequence[int]) -> None:
@@ -181,6 +205,8 @@ class LogprobReader:
         candidates.apply(self._top)
         # The likeliest one's probability is exact; that of an unlikely one may be rounded to 0.
         log_sum = candidates.best_logit - math.log(candidates.best_probability)
+        if not math.isfinite(log_sum):  # another token's logit is no number
+            raise _no_numbers(context)
         spell = spell or self._vocabulary.piece
         top = tuple(
             TokenLogprob(token=which, piece=spell(which), logprob=logit - log_sum)

@@ -18,7 +18,7 @@ from minerva_desktop.engine.core.prompt_scores import PromptScorer
 from minerva_desktop.engine.core.sampler import Sampler
 from minerva_desktop.engine.core.sequence import Sequence
 from minerva_desktop.engine.core.slot import Variant
-from minerva_desktop.engine.messages import SequenceOutput
+from minerva_desktop.engine.messages import Generate, SequenceOutput
 from minerva_desktop.errors import GenerationTimeout
 
 
@@ -46,9 +46,15 @@ def sequence_of(prepared: PreparedGeneration, variant: Variant, greedy_tokens: i
         steady_until=steady_until(sampling, greedy_tokens),
         scores=request.score_prompt,
         is_random=sampling.seed is None and not sampling.is_greedy,
-        # What a snapshot is made of stays until it is written.
-        leaves_nothing=request.makes_way or not (request.cache_prompt or request.snapshot),
+        kept_for=_kept_for(request),
     )
+
+
+def _kept_for(request: Generate) -> int | None:
+    """As of `Sequence`. What a snapshot is made of stays until it is written."""
+    if not request.makes_way and (request.cache_prompt or request.snapshot):
+        return None
+    return request.request_id if request.prompt_id is None else request.prompt_id
 
 
 class RunningRequest:

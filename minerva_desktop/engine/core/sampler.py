@@ -147,6 +147,7 @@ class Sampler:
             token = self._choice.pick(context.row(row, self._model.n_vocab))
         if token is None:
             token = int(llama.llama_sampler_sample(self._chain, context.handle, row))
+        check_numbers(context, row, token)
         self._n_sampled += 1
         if self._watch is not None:
             self._follow_calls(self._watch, token)
@@ -315,7 +316,7 @@ class Sampler:
 
     def _apply_grammar(self, candidates: Candidates) -> None:
         """All answers of the model wait for it: one that would take too long ends its own."""
-        seconds = candidates.foretell(self._grammar)
+        seconds = candidates.foretell(self._grammar, MAX_GRAMMAR_SECONDS)
         if seconds > MAX_GRAMMAR_SECONDS:
             raise InferenceError(
                 "The grammar allows too much at this place: to choose among"

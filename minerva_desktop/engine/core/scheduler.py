@@ -37,13 +37,14 @@ class Scheduler:
         n_outputs: int = 1,
         prompts_apart: bool = True,
         keeps_company: bool = True,
+        guesses: bool = True,
         steady_rows: SteadyRows = ANY_FORMAT,
     ) -> None:
         """``n_batch`` in tokens; at most ``max_running`` requests run, the others wait. One decode
         gives ``n_outputs`` rows of logits at most.
         ``prompts_apart``: a prompt shares a decode with nothing else. ``keeps_company``: the lone
         row of a steady sequence gets another, which the cache can forget, and ``steady_rows`` says
-        when.
+        when. ``guesses``: it may be a guess at the sequence's next token.
 
         ``slots`` may be more than run: the others keep what finished requests left.
         """
@@ -60,6 +61,7 @@ class Scheduler:
         self._admission = Admission(
             slots, max_running=max_running, keeps_company=self._filler.keeps_company
         )
+        self._guesses = guesses
         self._lookup = PromptLookup(n_draft=1, n_ctx=slots.n_cells)
         self._retries = Retries()
         self._waiting: deque[Sequence] = deque()
@@ -101,8 +103,8 @@ class Scheduler:
         return sequence if self._filler.gains_alone(sequence) else None
 
     def kept(self) -> list[Slot]:
-        """The idle slots that hold something, the one that was used longest ago first."""
-        return self._slots.kept()
+        """The idle slots that hold something for anyone, the one used longest ago first."""
+        return [slot for slot in self._slots.kept() if slot.kept_for is None]
 
     def give_up(self, slot: Slot) -> None:
         """Note that the cache holds nothing of an idle slot any more."""
@@ -121,10 +123,12 @@ class Scheduler:
         placement = self._slots.take(
             sequence.tokens,
             reuse=sequence.reuse,
+            siblings=sequence.siblings,
             variant=sequence.variant,
             steady=self.is_steady(sequence),
         )
         sequence.slot = placement.slot
+        sequence.slot.kept_for = sequence.kept_for
         sequence.is_retry = self._retries.has(sequence)
         if not sequence.was_admitted:
             sequence.was_admitted = True
@@ -161,7 +165,7 @@ class Scheduler:
                         for chunk in self._filler.lone_rows(groups):  # cells may have become free
                             self._give_company(chunk)
                     elif len(self._running) > 1:
-                        self._put_back_youngest(evicted)
+                        self._put_back_youngest()
                         continue
                 return Batch(evicted, groups, self._turn)
             if not filled.n_cells:  # all of this variant were put back
@@ -175,7 +179,7 @@ class Scheduler:
             if slot is not None:
                 evicted.append(slot)
             elif len(self._running) > 1:
-                self._put_back_youngest(evicted)
+                self._put_back_youngest()
             else:  # it is never longer than the cache
                 raise RuntimeError("the KV cache is smaller than one sequence")
 
@@ -183,7 +187,7 @@ class Scheduler:
         """A second row for a lone one: the sequence's next token, if that can be guessed, for a
         right guess is one for nothing; else one that is thrown away. Amid a prompt nothing is
         guessed: what follows is there, and no row would tell that the guess is another."""
-        if chunk.needs_logits:
+        if chunk.needs_logits and self._guesses:
             self._lookup.draft([chunk.sequence])
             chunk.n_drafts = len(chunk.sequence.drafts)
         chunk.count += chunk.n_drafts
@@ -215,9 +219,8 @@ class Scheduler:
         sequence, which then waits again. None when there is nothing to give up."""
         slot = self._slots.evict()
         if slot is None and len(self._running) > 1:
-            emptied: list[Slot] = []
-            self._put_back_youngest(emptied)
-            slot = emptied[0] if emptied else self._slots.evict()
+            self._put_back_youngest()
+            slot = self._slots.evict()
         return slot
 
     def advance(self, chunks: list[Chunk]) -> None:
@@ -308,21 +311,23 @@ class Scheduler:
         sequence.n_shifted += count
         return count
 
-    def remove(self, request_id: int) -> Slot | None:
-        """Forget a sequence, running or waiting; idempotent. What its slot holds stays there, or
-        the cache has to forget the slot that is returned."""
+    def remove(self, request_id: int) -> list[Slot]:
+        """Forget a sequence, running or waiting; idempotent. What its slot holds stays there, but
+        the cache has to forget the slots that are returned: what was kept for others like it, of
+        which none waits."""
         self._lookup.forget(request_id)
         for sequence in self._running:
             if sequence.request_id == request_id:
                 if sequence.n_sampled:
                     self._retries.forget(sequence)
                 self._running.remove(sequence)
-                return self._leave_slot(sequence)
+                self._leave_slot(sequence)
+                return self._left_for_nobody(sequence)
         for sequence in self._waiting:
             if sequence.request_id == request_id:
                 self._waiting.remove(sequence)
-                break
-        return None
+                return self._left_for_nobody(sequence)
+        return []
 
     def _growth(self, chunks: list[Chunk]) -> tuple[list[Growth], int]:
         """How much each slot grows by a decode, and how many rows only keep company."""
@@ -334,25 +339,23 @@ class Scheduler:
             grown.append((chunk.slot, chunk.count, is_steady))
         return grown, n_company
 
-    def _put_back_youngest(self, emptied: list[Slot]) -> None:
-        """``emptied`` gets its slot if that is to be forgotten."""
+    def _put_back_youngest(self) -> None:
+        """What it had computed is there for it until its cells are needed."""
         sequence = self._running.pop()
         sequence.drafts.clear()
         self._waiting.appendleft(sequence)
-        slot = self._leave_slot(sequence)
-        if slot is not None:
-            emptied.append(slot)
+        self._leave_slot(sequence)
 
-    def _leave_slot(self, sequence: Sequence) -> Slot | None:
-        """Make its slot idle, and return it if it was emptied."""
+    def _leave_slot(self, sequence: Sequence) -> None:
         slot, sequence.slot = sequence.slot, None
-        if slot is None:
-            return None
-        self._slots.release(slot)
-        if not sequence.leaves_nothing:
-            return None
-        self._slots.empty(slot)
-        return slot
+        if slot is not None:
+            self._slots.release(slot)
+
+    def _left_for_nobody(self, sequence: Sequence) -> list[Slot]:
+        wanted = sequence.kept_for
+        if wanted is None or any(other.kept_for == wanted for other in self._waiting):
+            return []
+        return self._slots.empty_kept_for(wanted)
 
     def _next_turn(self) -> None:
         if len(self._running) == 1:

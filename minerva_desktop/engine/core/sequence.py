@@ -22,9 +22,10 @@ class Sequence:
     ``drafts``: guesses at the tokens to come, to be computed along with the last one. ``pause_at``:
     no chunk of its prompt goes beyond so many tokens; there another takes what it holds.
     ``scores``: the log-probabilities of its prompt's tokens are wanted, of which ``n_scored`` are
-    known. ``is_random``: nobody can expect the same answer again. ``leaves_nothing``: its slot is
-    emptied when it leaves it. ``is_retry``: a piece of its prompt was lost when somebody gave it up
-    (`retries`).
+    known. ``is_random``: nobody can expect the same answer again. ``kept_for``: what it leaves is
+    for other answers to that prompt (`Generate.prompt_id`), as long as some wait, and then for
+    nobody; None: it is for anyone. ``reuse``: it builds on all that is there, and else on that
+    alone. ``is_retry``: a piece of its prompt was lost when somebody gave it up (`retries`).
     """
 
     request_id: int
@@ -35,7 +36,7 @@ class Sequence:
     steady_until: int = 0
     scores: bool = False
     is_random: bool = False
-    leaves_nothing: bool = False
+    kept_for: int | None = None
     drafts: list[int] = field(default_factory=list)
     n_prompt: int = field(init=False)
     n_cached: int = 0
@@ -66,6 +67,11 @@ class Sequence:
         if self.max_tokens is not None:
             reserve = min(reserve, max(0, self.max_tokens - self.n_sampled))
         return len(self.tokens) + reserve
+
+    @property
+    def siblings(self) -> int | None:
+        """Whose ``kept_for`` is of use for it. To be scored, it must be computed itself."""
+        return None if self.scores else self.kept_for
 
     @property
     def is_steady(self) -> bool:

@@ -14,6 +14,7 @@ from minerva_desktop.engine.core.scheduler import Scheduler
 from minerva_desktop.engine.core.sequence import Chunk, Sequence
 from minerva_desktop.engine.core.slot import Slot
 from minerva_desktop.engine.core.slots import Placement
+from minerva_desktop.engine.core.speculation import Drafter
 from minerva_desktop.errors import InferenceError, OutOfMemory
 
 # What is moved for the sake of the same text, which takes 0.4 s: 4,096 tokens of a model with 8
@@ -32,18 +33,23 @@ class SequenceCache:
         abort: AbortFlag,
         parking: Parking,
         *,
+        drafter: Drafter | None = None,
         can_turn: bool = True,
         n_window: int = 0,
+        stranger: int | None = None,
     ) -> None:
-        """``parking``: where kept sequences may wait. ``can_turn``: keys can be turned for other
-        positions. ``n_window``: where some layers look at so many tokens only, and sequences go on
-        from amid what they hold all the same."""
+        """``parking``: where kept sequences may wait. ``drafter``: who has a cache, too.
+        ``can_turn``: keys can be turned for other positions. ``n_window``: where some layers look
+        at so many tokens only, and sequences go on from amid what they hold all the same.
+        ``stranger``: a sequence of nobody, for company to those that cannot forget a row."""
         self._context = context
         self._scheduler = scheduler
         self.parking = parking
         self._abort_flag = abort
+        self._drafter = drafter
         self._can_turn = can_turn
         self._n_window = n_window
+        self._stranger = stranger
         self._decoding: list[Chunk] = []
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
 
@@ -60,6 +66,8 @@ class SequenceCache:
         """Empty slots that the scheduler gave up."""
         for slot in slots:
             self._context.forget(slot.index)
+            if self._drafter is not None:
+                self._drafter.empty(slot)
 
     def make_way(self) -> None:
         """To be called before sequences are admitted."""
@@ -129,10 +137,14 @@ class SequenceCache:
             )
         for chunk in chunks:
             if chunk.has_company:
-                end = chunk.start + chunk.count
-                batch.add(
-                    chunk.tokens[-1:], position=end, slot=chunk.slot.index, n_outputs=of_company
-                )
+                slot, position = self._place_of_company(chunk)
+                batch.add(chunk.tokens[-1:], position=position, slot=slot, n_outputs=of_company)
+
+    def _place_of_company(self, chunk: Chunk) -> tuple[int, int]:
+        """The sequence and the position of a row that keeps ``chunk`` company."""
+        if self._stranger is not None:
+            return self._stranger, 0
+        return chunk.slot.index, chunk.start + chunk.count
 
     def _fill_plainly(self, chunks: list[Chunk]) -> None:
         """The same for one token of each sequence."""
@@ -145,7 +157,7 @@ class SequenceCache:
     def _forget_company(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
             if chunk.has_company:
-                self._context.forget(chunk.slot.index, chunk.start + chunk.count)
+                self._context.forget(*self._place_of_company(chunk))
 
     def _outputs(self, chunks: list[Chunk]) -> tuple[list[int], int]:
         """How many rows of each chunk shall have logits, and how many that are company. The only
@@ -171,7 +183,7 @@ class SequenceCache:
                 f" {n_used:,} of its {self._context.n_ctx:,} cells are in use."
                 " A larger context has more of them"
             )
-        self._context.forget(slot.index)
+        self.forget([slot])
 
     def _put_in_order(self, chunks: list[Chunk]) -> bool:
         """Move steady sequences to where their next tokens will lie behind those they have. False
@@ -220,6 +232,7 @@ class SequenceCache:
         return True
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
+        self._forget_company(chunks)
         for chunk in chunks:
             if not self._context.forget(chunk.slot.index, chunk.start):
                 # A recurrent model has no older state to go back to: compute it all again.

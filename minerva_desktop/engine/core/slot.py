@@ -20,7 +20,7 @@ class Slot:
     a cut was computed after text that is gone, and nobody can build on it. ``n_steady``: how many
     of the first tokens were computed as they always are, whatever ran beside them; who must not
     depend on that builds on these alone. ``is_ordered``: False where ``cells`` do not lie in the
-    order of their tokens, though somebody wants that.
+    order of their tokens, though somebody wants that. ``kept_for``: as of `Sequence`.
     """
 
     index: int
@@ -32,6 +32,7 @@ class Slot:
     n_sound: int = sys.maxsize
     n_steady: int = 0
     is_ordered: bool = True
+    kept_for: int | None = None
 
     @property
     def n_held(self) -> int:

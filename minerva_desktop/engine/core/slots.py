@@ -55,7 +55,8 @@ class SlotTable:
     the end of a sequence exactly (sliding window, recurrent and hybrid models), so a slot's tokens
     are of use only to what begins with them all. ``n_movable``: sequences of up to so many tokens
     are moved to other cells where theirs lie in the wrong order. ``window``: the cells of those
-    layers that have others, where these are known.
+    layers that have others, where these are known. ``knows_order``: it is known which sequences lie
+    in the order of their tokens.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class SlotTable:
         append_only: bool = False,
         n_movable: int = 0,
         window: WindowCells | None = None,
+        knows_order: bool = True,
     ) -> None:
         self._slots = [Slot(index) for index in range(n_slots)]
         self._n_cells = n_cells
@@ -73,6 +75,7 @@ class SlotTable:
         self._n_movable = n_movable
         self.cells = CellMap(n_cells)
         self._window = window
+        self.knows_order = knows_order
         self._busy_users: dict[int, int] = {}  # how many busy slots use each cell
         self._clock = itertools.count(1)
 
@@ -106,21 +109,25 @@ class SlotTable:
         """Whether a request can build on one that goes on growing."""
         return not self._append_only
 
-    @property
-    def knows_order(self) -> bool:
-        """Whether it is known which sequences lie in the order of their tokens."""
-        return self._window is not None or not self._append_only
-
     def best_prefix(
-        self, tokens: Sequence[int], variant: Variant = (), *, steady: bool = False
+        self,
+        tokens: Sequence[int],
+        variant: Variant = (),
+        *,
+        reuse: bool = True,
+        siblings: int | None = None,
+        steady: bool = False,
     ) -> tuple[Slot | None, int]:
         """The slot that holds the longest beginning of ``tokens``, and how long that is;
-        ``steady``: as far as it was computed steadily.
+        ``steady``: as far as it was computed steadily. Without ``reuse`` only those count that are
+        kept for ``siblings``.
 
         At least one token is always left to compute, because its logits are wanted.
         """
         best: tuple[Slot | None, int] = (None, 0)
         for slot in self._slots:
+            if not (reuse or (slot.kept_for is not None and slot.kept_for == siblings)):
+                continue
             # Of 32 that share a system prompt one is compared token by token.
             if slot.variant != variant or (slot.busy and not _begins_longer(slot, tokens, best[1])):
                 continue
@@ -134,11 +141,13 @@ class SlotTable:
         tokens: list[int],
         *,
         reuse: bool = True,
+        siblings: int | None = None,
         variant: Variant = (),
         steady: bool = False,
     ) -> Placement:
         """Make an idle slot busy with ``tokens``, reusing as much as there is; ``steady``: only
         what was computed steadily, and can be moved or will have the new cells behind it.
+        ``reuse`` and ``siblings`` as in `best_prefix`.
 
         Raises `LookupError` when none is idle. An idle slot is continued in place if all of it is
         of use, or if most of it is and the rest lies at the cache's end; else its prefix is shared.
@@ -148,9 +157,9 @@ class SlotTable:
         idle = [slot for slot in self._slots if not slot.busy]
         if not idle:
             raise LookupError("every slot is busy")
-        donor, length = (None, 0)
-        if reuse:
-            donor, length = self.best_prefix(tokens, variant, steady=steady)
+        donor, length = self.best_prefix(
+            tokens, variant, reuse=reuse, siblings=siblings, steady=steady
+        )
         slot = self._choose(idle, donor, length)
         if slot is not donor and length < WORTH_SHARING:
             donor, length = None, 0
@@ -296,6 +305,13 @@ class SlotTable:
     def empty(self, slot: Slot) -> None:
         """Let an idle slot hold nothing."""
         self._drop(slot, 0)
+
+    def empty_kept_for(self, siblings: int) -> list[Slot]:
+        """Empty the idle slots that are kept for these alone."""
+        found = [slot for slot in self.kept() if slot.kept_for == siblings]
+        for slot in found:
+            self.empty(slot)
+        return found
 
     def evict(self) -> Slot | None:
         """Empty the idle slot that was used longest ago; None when all idle ones are empty."""

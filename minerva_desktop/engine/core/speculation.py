@@ -22,8 +22,11 @@ class Drafter(Protocol):
     def draft(self, sequences: list[Sequence]) -> None:
         """Fill the ``drafts`` of sequences that decode. Raises `InferenceError`."""
 
-    def forget(self, request_id: int, emptied: Slot | None, /) -> None:
-        """A sequence is over, and left nothing in the slot ``emptied``; idempotent."""
+    def forget(self, request_id: int) -> None:
+        """A sequence is over; idempotent."""
+
+    def empty(self, slot: Slot, /) -> None:
+        """The model's cache holds nothing of a slot any more."""
 
     def use_threads(self, n_threads: int) -> None:
         """Compute the next guesses with so many."""
@@ -60,9 +63,12 @@ class PromptLookup:
             room = room_for_drafts(sequence, self._n_draft, self._n_ctx)
             sequence.drafts[:] = index.continuation(sequence.tokens, room)
 
-    def forget(self, request_id: int, _emptied: Slot | None = None) -> None:
+    def forget(self, request_id: int) -> None:
         """As in `Drafter`."""
         self._indexes.pop(request_id, None)
+
+    def empty(self, _slot: Slot) -> None:
+        """Guesses come from a request's own text."""
 
 
 class _Index:

@@ -261,7 +261,7 @@ class RunFields(RequestModel):
         bool | None,
         Field(
             description="False: the prompt is computed anew, whatever the cache holds of it, and"
-            " nothing of it or its answer is kept for later requests, nor shared among `n` answers."
+            " nothing of it or its answer is kept for later requests; the `n` answers share it."
             " Absent, null or true: what is kept is used, and what was computed is kept."
         ),
     ] = None
