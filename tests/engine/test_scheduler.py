@@ -34,6 +34,18 @@ def test_requests_beyond_those_that_may_run_wait_and_are_admitted_oldest_first()
     assert shape_of(take_step(scheduler)) == [(2, 0, 2)]
 
 
+def test_sequences_are_decoded_in_the_order_of_their_numbers() -> None:
+    """Else llama.cpp computes those of a Mamba one by one."""
+    scheduler = new_scheduler(n_batch=8, n_running=3)
+    for request_id in (1, 2, 3):
+        scheduler.add(new_sequence(request_id, 2))
+    take_step(scheduler)
+    scheduler.remove(1)
+    scheduler.add(new_sequence(4, 2))  # has the first number now
+    take_step(scheduler)
+    assert [request_id for request_id, _, _ in shape_of(take_step(scheduler))] == [4, 2, 3]
+
+
 def test_decoding_sequences_come_before_prompts_so_that_no_prompt_stalls_them() -> None:
     scheduler = new_scheduler(n_batch=4, n_running=2)
     scheduler.add(new_sequence(1, 1))
