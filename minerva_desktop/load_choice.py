@@ -302,9 +302,8 @@ def estimate_options(
     else:
         usable = usable_context(header, stretch_of(options.rope)) or DEFAULT_N_CTX
         n_ctx = padded_cells(options.n_ctx or min(usable, DEFAULT_N_CTX))
-        n_seq_max = options.n_sequences(
-            is_recurrent=is_recurrent(header), is_hybrid=is_hybrid(header)
-        )
+        recurrent, hybrid = is_recurrent(header), is_hybrid(header)
+        n_seq_max = options.n_sequences(is_recurrent=recurrent, is_hybrid=hybrid)
     return EstimateOptions(
         n_ctx=n_ctx,
         n_seq_max=n_seq_max,
