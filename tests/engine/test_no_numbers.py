@@ -60,6 +60,39 @@ for requests in SETS:
 print("\\n" + json.dumps(found))
 """
 
+# What becomes of a prompt that is read in one step behind a shorter broken one, and goes on from
+# what the cache holds, and of the same one alone.
+ASK_BESIDE = """
+import json, sys
+from pathlib import Path
+from minerva_desktop.chat.sampling import SamplingParameters
+from minerva_desktop.engine.core.abort_flag import AbortFlag
+from minerva_desktop.engine.core.desk import PreparedGeneration
+from minerva_desktop.engine.core.llama_log import LlamaLog
+from minerva_desktop.engine.core.loading import load_core
+from minerva_desktop.engine.load_options import FlashAttention, LoadOptions
+from minerva_desktop.engine.messages import Generate
+
+options = LoadOptions(n_ctx=512, flash_attention=FlashAttention.OFF)
+path = Path(sys.argv[1])
+core = load_core(path, options, on_progress=lambda _: None, log=LlamaLog(), abort=AbortFlag())
+builder = core.prompt_builder()
+sampling = SamplingParameters(temperature=0.0, max_tokens=N_TOKENS, ignore_eos=True)
+found = []
+for prompts in ([SOUND[:100]], [BROKEN, SOUND], [SOUND]):
+    for number, tokens in enumerate(prompts):
+        asked = Generate(request_id=number, sampling=sampling, tokens=tuple(tokens))
+        core.add(PreparedGeneration(asked, builder.build(asked), None, None, (), 0.0))
+    answers = [["", None] for _ in prompts]
+    while core.has_work:
+        for event in core.step():
+            for output in event.outputs:
+                answers[output.request_id][0] += output.delta
+                answers[output.request_id][1] = output.error and output.error.message[:32]
+    found.append(answers)
+print("\\n" + json.dumps(found))
+"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(
@@ -154,6 +187,27 @@ async def test_infinite_numbers_are_none(small_path: Path, tmp_path: Path, rows:
             await engine.generate(PROMPT, sampling=sampling).text()
     assert engine.get_context_info().n_used_cells == 0
     await engine.unload()
+
+
+@pytest.mark.parametrize("n_tokens", [1, 8])
+async def test_nor_does_it_spoil_what_is_next_in_its_step(
+    small_path: Path, tmp_path: Path, n_tokens: int
+) -> None:
+    """The cache is wiped: what else was scheduled then stood there without its beginning, so that
+    its next token was made up, and the one after that failed, or the engine died."""
+    sound, broken = list(range(1000, 1120)), [500, 501, 338]
+
+    def break_token(tensor: StoredTensor) -> None:
+        if tensor.name == "token_embd.weight":
+            tensor.data[broken[-1], :2] = NAN
+
+    path = tmp_path / "broken.gguf"
+    write_with_weights(path, small_path, break_token)
+    given = f"N_TOKENS, SOUND, BROKEN = {n_tokens}, {sound}, {broken}"
+    _, [failed, beside], [alone] = said_by(f"{given}\n{ASK_BESIDE}", path)
+    assert failed == ["", "The model computed no numbers (N"]
+    assert beside == alone
+    assert len(alone[0]) >= n_tokens
 
 
 @pytest_asyncio.fixture(

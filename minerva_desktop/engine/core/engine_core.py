@@ -182,7 +182,8 @@ class EngineCore:
 
     def step(self) -> Iterator[Event]:
         """Compute one batch; what becomes of each of its decodes, as soon as that is known. What
-        is left when a decode fails, or an abort waits, is scheduled anew in the next step."""
+        is left when a decode fails, an abort waits, or the cache was wiped is scheduled anew in
+        the next step."""
         if self._timed and (overdue := self._end_overdue()):
             yield self._outputs(overdue)
             if not self._scheduler.has_work:
@@ -201,8 +202,9 @@ class EngineCore:
             for chunk in chunks:
                 delivered += self._deliver(chunk)
             yield self._outputs(tuple(delivered))
-            if self._abort_waits:  # it may be one from before this step, which was not seen then
-                self._abort_waits = False
+            # It may be one from before this step, which was not seen then.
+            if self._abort_waits or self._cache.was_wiped:
+                self._abort_waits = self._cache.was_wiped = False
                 return
 
     def _outputs(self, outputs: tuple[SequenceOutput, ...]) -> StepOutputs:

@@ -52,6 +52,7 @@ class SequenceCache:
         self._stranger = stranger
         self._decoding: list[Chunk] = []
         self._has_shifted = False  # tokens whose keys are not turned to their positions yet
+        self.was_wiped = False  # since what runs was scheduled, so that it stands nowhere
 
     def interrupt(self, request_id: int) -> None:
         """End the running decode if it is mostly for this request, but for a small piece that
@@ -245,6 +246,7 @@ class SequenceCache:
         if self._context.is_spoilt:
             self._context.wipe()
             self._scheduler.lost_all()
+            self.was_wiped = True
         slot = sequence.slot
         n_tokens = min(n_tokens, slot.n_held if slot is not None else 0)
         if slot is not None and n_tokens > 0:
