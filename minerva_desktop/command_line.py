@@ -19,7 +19,7 @@ commands:
   minerva selftest              check that all of it works here; --help tells more
 
 MINERVA_HOME puts all settings, chats and logs into one folder.
-Exit codes: 0 all is well, 1 it failed, 2 what was asked for is wrong or not there, 130 Ctrl+C.
+Exit codes: 0 all is well, 1 it failed, 2 the command is wrong or its model not there, 130 Ctrl+C.
 """
 
 

@@ -32,7 +32,7 @@ def check_commands(command: Sequence[str]) -> None:
     asked = ("chat", "--prompt", PROMPT, "--max-tokens", "12", "--seed", "1")
     answer = _run(command, *asked)
     _expect(bool(answer.stdout.strip()), "no answer in the terminal:", answer.stderr)
-    failed = _run(command, "chat", "no such model", code=1)
+    failed = _run(command, "chat", "no such model", code=2)
     said = failed.stderr.startswith("minerva: ") and "Traceback" not in failed.stderr
     _expect(said, "a failed command says", failed.stderr)
     with _serving(command) as url:

@@ -105,7 +105,7 @@ def test_a_tilde_of_somebody_who_is_not_there_stays(
     assert expanded("~") == Path.home()
     assert expanded("~not-there/m.gguf") == Path("~not-there/m.gguf")
     minerva_home.mkdir()
-    assert main(["chat", "~not-there/m.gguf", "--prompt", "hello"]) == 1
+    assert main(["chat", "~not-there/m.gguf", "--prompt", "hello"]) == 2
     assert "m.gguf" in capsys.readouterr().err
 
 

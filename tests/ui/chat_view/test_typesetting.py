@@ -113,7 +113,7 @@ def test_markup_in_a_text_is_text(tex: str, alike: str) -> None:
     ("tex", "alike"),
     [
         (r"\Big\langle x", r"\Big⟨ x"),
-        (r"\text{速度}", "速度"),
+        (r"\text{Հայ}", "Հայ"),  # DejaVu has it, the formulas' font does not
         (r"\text{100\%}", r"\text{100}\%"),
         (r"\ce{H2O}", r"\mathrm{H}_2\mathrm{O}"),
         (r"\ce{SO4^2-}", r"\mathrm{SO}_4^{2-}"),
