@@ -48,8 +48,8 @@ A folder for all settings, chats and logs, in place of the usual ones.
 A key that clients of \\fBminerva serve\\fR may send.
 .SH EXIT STATUS
 0 where all went well, 2 where the command is wrong, also where only the model shows that, or its
-model is not there, and 1 where something else failed; either is said. 130 where Ctrl+C broke it off;
-\\fBminerva serve\\fR, which Ctrl+C ends, gives 0.
+model is not there, and 1 where something else failed; either is said. 130 where Ctrl+C broke it
+off; \\fBminerva serve\\fR, which Ctrl+C ends, gives 0.
 """
 
 

@@ -39,7 +39,8 @@ def test_an_endpoint_that_ends_at_once_is_told() -> None:
     code = (
         "import sys; is_odd = 'no such model' in sys.argv;"
         "sys.exit('gone') if sys.argv[1] == 'serve' else None;"
-        f"sys.exit('minerva: no such model') if is_odd else print({said!r}[sys.argv[1]])"
+        "is_odd and (print('minerva: no such model', file=sys.stderr) or sys.exit(2));"
+        f"print({said!r}[sys.argv[1]])"
     )
     with pytest.raises(SetupError, match="serve ended: gone"):
         check_commands((sys.executable, "-c", code))
